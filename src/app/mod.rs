@@ -1,0 +1,221 @@
+//! The loop: event -> action -> state -> scene -> draw. One task owns the state; everything slow is elsewhere.
+
+mod terminal;
+mod update;
+
+pub use terminal::{Screen, install_panic_hook};
+
+use crate::export::{self, FigureOptions};
+use crate::input::{Key, Keymap};
+use crate::jobs::{JobId, LoadModel, Look, Reply, Workers};
+use crate::state::State;
+use crate::theme::Theme;
+use crate::tracks;
+use crate::ui::{self, Depth, Palette};
+use crossterm::event::{Event, EventStream, KeyEventKind};
+use futures_util::StreamExt;
+use std::future::pending;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// Least time between two frames: more would only fill a slow line.
+const FRAME: Duration = Duration::from_millis(16);
+
+/// Width of a figure written from the screen, mm: two columns of most journals.
+const FIGURE_MM: f64 = 174.0;
+
+/// Why the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The user quit.
+    Quit,
+    /// A signal of this number asked it to.
+    Signal(i32),
+}
+
+/// Runs the browser in the terminal until it is left. `files` are what the session was opened from, for the command a figure
+/// names.
+pub fn run(state: State, files: Vec<PathBuf>, keymap: Keymap, depth: Depth, load: Arc<LoadModel>) -> io::Result<Ending> {
+    let folders = state.models.iter().map(|m| m.folder.clone()).collect();
+    let (workers, replies) = Workers::start(state.session.clone(), folders, load)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let screen = Screen::enter()?;
+    // On this thread, which the panic hook takes for the one that owns the terminal.
+    let ending = runtime.block_on(App { state, files, keymap, depth, workers, screen, asked: Asked::default() }.run(replies));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    ending
+}
+
+struct App {
+    state: State,
+    files: Vec<PathBuf>,
+    keymap: Keymap,
+    depth: Depth,
+    workers: Workers,
+    screen: Screen,
+    asked: Asked,
+}
+
+/// What the workers were last asked for.
+#[derive(Default)]
+struct Asked {
+    look: Option<Look>,
+    look_job: JobId,
+    explain_job: JobId,
+}
+
+/// Signals that end the program, and the one that stops it.
+struct Signals {
+    terminate: Signal,
+    hang_up: Signal,
+    interrupt: Signal,
+    stop: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+        })
+    }
+}
+
+impl App {
+    async fn run(mut self, mut replies: UnboundedReceiver<Reply>) -> io::Result<Ending> {
+        let mut events = EventStream::new();
+        let mut signals = Signals::listen()?;
+        let (said, mut hears) = unbounded_channel();
+        self.resize()?;
+        let mut is_dirty = true;
+        let mut next_frame = Instant::now();
+        loop {
+            let frame = async { if is_dirty { tokio::time::sleep_until(next_frame.into()).await } else { pending().await } };
+            tokio::select! {
+                biased;
+                _ = signals.terminate.recv() => return Ok(Ending::Signal(15)),
+                _ = signals.hang_up.recv() => return Ok(Ending::Signal(1)),
+                _ = signals.interrupt.recv() => return Ok(Ending::Signal(2)),
+                _ = signals.stop.recv() => { self.suspend()?; is_dirty = true; }
+                () = frame => {
+                    self.ask();
+                    self.draw()?;
+                    is_dirty = false;
+                    next_frame = Instant::now() + FRAME;
+                }
+                event = events.next() => match event {
+                    None => return Ok(Ending::Signal(1)),
+                    Some(event) => { self.handle(&event?)?; is_dirty = true; }
+                },
+                Some(message) = hears.recv() => { self.state.say(message); is_dirty = true; }
+                Some(reply) = replies.recv() => {
+                    self.take(reply);
+                    // What is there already is drawn together.
+                    while let Ok(reply) = replies.try_recv() { self.take(reply); }
+                    is_dirty = true;
+                }
+            }
+            if std::mem::take(&mut self.state.wants_figure) {
+                self.write_figure(said.clone())?;
+            }
+            if self.state.is_quitting {
+                return Ok(Ending::Quit);
+            }
+        }
+    }
+
+    fn take(&mut self, reply: Reply) {
+        self.state.apply(reply, self.asked.look_job, self.asked.explain_job);
+    }
+
+    fn handle(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => match Key::of(key).and_then(|k| self.keymap.action(&k)) {
+                Some(crate::input::Action::Suspend) => self.suspend()?,
+                action => update::update(&mut self.state, key, action),
+            },
+            Event::Paste(text) => update::paste(&mut self.state, text),
+            Event::Resize(..) => self.resize()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Asks the workers for what the state needs and they were not asked for yet.
+    fn ask(&mut self) {
+        let look = self.state.look();
+        if !self.asked.look.as_ref().is_some_and(|asked| asked.covers(&look)) {
+            self.asked.look_job = self.workers.look(look.clone());
+            self.asked.look = Some(look);
+        }
+        let request = self.state.explain();
+        if request.as_ref().map(|r| &r.subject) != self.state.explained.subject() {
+            self.state.explained.begin(request.as_ref().map(|r| r.subject.clone()));
+            match request {
+                Some(request) => self.asked.explain_job = self.workers.explain(request),
+                None => self.workers.stop_explaining(),
+            }
+        }
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        let palette = Palette::new(self.state.theme.clone(), self.depth);
+        let (state, keymap) = (&self.state, &self.keymap);
+        self.screen.draw(|frame| ui::draw(frame, state, keymap, &palette))
+    }
+
+    fn resize(&mut self) -> io::Result<()> {
+        let (width, _) = self.screen.size()?;
+        self.state.n_columns = ui::plot_columns(width);
+        // A view narrower than one base a column widens.
+        self.state.set_region(self.state.region.clone());
+        Ok(())
+    }
+
+    /// Draws and writes the figure on a thread of its own; what became of it is said when it is done.
+    fn write_figure(&mut self, said: UnboundedSender<String>) -> io::Result<()> {
+        let state = self.state.clone();
+        let files = self.files.clone();
+        self.state.notice = Some("drawing the figure".to_owned());
+        let work = move || {
+            let message = match tracks::contain_panic(|| figure(&state, &files)) {
+                Ok(Ok(path)) => format!("figure written: {}", path.display()),
+                Ok(Err(reason)) => format!("no figure: {reason}"),
+                Err(panic) => format!("no figure: internal error: {panic}"),
+            };
+            let _ = said.send(message); // nobody listens any more where the program has ended
+        };
+        std::thread::Builder::new().name("figure".to_owned()).spawn(work).map(|_| ())
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        self.screen.suspend()?;
+        self.resize()
+    }
+}
+
+/// Writes what is on the screen into the working folder, under a name that is not taken.
+fn figure(state: &State, files: &[PathBuf]) -> Result<PathBuf, String> {
+    let options = FigureOptions { width_mm: FIGURE_MM, theme: Theme::named("print").map_err(|e| e.to_string())? };
+    let path = free_name(state);
+    let command = export::command_of(state, files, &path, &options);
+    let svg = export::figure_of_state(state, command, &options).map_err(|e| e.to_string())?;
+    export::write(&path, &svg).map_err(|e| e.to_string())?;
+    Ok(path)
+}
+
+fn free_name(state: &State) -> PathBuf {
+    let gene = state.current_gene().map_or_else(String::new, |g| format!("{}-", g.name));
+    let region = &state.region;
+    let stem = format!("cislens-{gene}{}_{}-{}", region.chrom, region.start + 1, region.end);
+    let stem: String = stem.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+    let names = std::iter::once(format!("{stem}.svg")).chain((2..).map(|n| format!("{stem}-{n}.svg")));
+    names.map(PathBuf::from).find(|path| !path.exists()).unwrap_or_else(|| PathBuf::from("cislens.svg"))
+}

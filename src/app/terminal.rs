@@ -1,0 +1,128 @@
+//! The terminal, taken and given back exactly once, whatever happens in between.
+
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute, queue};
+use ratatui::backend::CrosstermBackend;
+use ratatui::{Frame, Terminal};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::time::Timespec;
+use std::io::{self, BufWriter, Stdout, Write, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// Whether the terminal is ours now.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// One frame of a large terminal fits: a frame is one write, not one a line.
+const BUFFER_BYTES: usize = 128 << 10;
+
+/// The terminal in raw mode on its second screen. Dropping it gives the terminal back.
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+}
+
+impl Screen {
+    /// Takes the terminal.
+    pub fn enter() -> io::Result<Self> {
+        // NO_COLOR is our palette's business: crossterm's way of it also resets bold and reverse.
+        crossterm::style::force_color_output(true);
+        take()?;
+        watch_terminal()?;
+        match new_terminal() {
+            Ok(terminal) => Ok(Self { terminal }),
+            Err(error) => {
+                give_back();
+                Err(error)
+            }
+        }
+    }
+
+    /// Columns and lines.
+    pub fn size(&self) -> io::Result<(u16, u16)> {
+        self.terminal.size().map(|s| (s.width, s.height))
+    }
+
+    /// Draws one frame, shown at once by terminals that know synchronized updates.
+    pub fn draw(&mut self, paint: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(paint)?;
+        queue!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
+        Write::flush(self.terminal.backend_mut())
+    }
+
+    /// Gives the terminal back, stops the process until `fg`, takes it again.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        give_back();
+        kill_process(getpid(), Signal::STOP)?;
+        take()?;
+        // A new one, which takes the screen for empty: `Terminal::clear` would ask the terminal for its cursor and wait.
+        self.terminal = new_terminal()?;
+        Ok(())
+    }
+}
+
+fn new_terminal() -> io::Result<Terminal<CrosstermBackend<BufWriter<Stdout>>>> {
+    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(BUFFER_BYTES, stdout())))
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take() -> io::Result<()> {
+    enable_raw_mode()?;
+    IS_TAKEN.store(true, Ordering::SeqCst);
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+}
+
+/// Gives the terminal back, once; errors cannot be told to anybody any more.
+fn give_back() {
+    if IS_TAKEN.swap(false, Ordering::SeqCst) {
+        let _ = execute!(stdout(), EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+        let _ = disable_raw_mode();
+    }
+}
+
+/// Makes panics give the terminal back first where they end the program, and say nothing where they are caught.
+///
+/// ratatui's own hook restores the terminal for a panic in any thread, also one that is contained.
+pub fn install_panic_hook() {
+    let owner = thread::current().id();
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if crate::tracks::is_contained_panic() {
+            return;
+        }
+        if thread::current().id() == owner {
+            give_back();
+            print(info);
+        } else {
+            // The screen is raw: a worker's panic goes to the log, and to its row through the job that caught it.
+            tracing::error!("{info}");
+        }
+    }));
+}
+
+/// Ends the process once the terminal is gone without a signal: crossterm 0.29 would spin a core for ever (its issue 793).
+fn watch_terminal() -> io::Result<()> {
+    let watch = || {
+        loop {
+            thread::sleep(Duration::from_secs(1));
+            let stdin = rustix::stdio::stdin();
+            let mut polled = [PollFd::new(&stdin, PollFlags::empty())];
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+            if poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().intersects(gone) {
+                std::process::exit(129);
+            }
+        }
+    };
+    thread::Builder::new().name("terminal".to_owned()).spawn(watch).map(|_| ())
+}

@@ -1,0 +1,205 @@
+//! Keys in, state out.
+
+use super::*;
+use crate::input::{Key, Keymap};
+use crate::state::toy;
+
+/// Presses keys as `keymap.toml` writes them, one a word; a word that is no key is typed letter by letter.
+fn press(state: &mut State, keys: &str) {
+    let keymap = Keymap::built_in();
+    for word in keys.split(' ') {
+        for event in events(word) {
+            let action = Key::of(&event).and_then(|k| keymap.action(&k));
+            update(state, &event, action);
+        }
+    }
+}
+
+fn events(word: &str) -> Vec<KeyEvent> {
+    let named = [
+        ("enter", KeyCode::Enter),
+        ("esc", KeyCode::Esc),
+        ("tab", KeyCode::Tab),
+        ("down", KeyCode::Down),
+        ("home", KeyCode::Home),
+        ("end", KeyCode::End),
+    ];
+    if let Some((_, code)) = named.iter().find(|(name, _)| *name == word) {
+        return vec![KeyEvent::new(*code, KeyModifiers::NONE)];
+    }
+    if let Some(letter) = word.strip_prefix("ctrl-").and_then(|w| w.chars().next()) {
+        return vec![KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL)];
+    }
+    word.chars().map(|c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)).collect()
+}
+
+fn after(keys: &str) -> State {
+    let mut state = toy::state(None);
+    press(&mut state, keys);
+    state
+}
+
+fn gene(state: &State) -> &str {
+    state.current_gene().map_or("", |g| g.name.as_str())
+}
+
+#[test]
+fn genes_are_walked_in_order_and_stay_at_the_ends() {
+    for (keys, expected) in
+        [("W", "BETA"), ("W W", "GAMMA"), ("W W W", "DELTA"), ("W W W W W", "DELTA"), ("W B", "ALPHA"), ("B", "ALPHA")]
+    {
+        let state = after(keys);
+        assert_eq!(gene(&state), expected, "{keys}");
+        let tss = state.current_gene().unwrap().tss(state.session.genome.tss);
+        assert_eq!(state.region.centre(), tss, "{keys}: the TSS is in the middle");
+    }
+}
+
+#[test]
+fn panning_moves_and_zooming_keeps_the_middle() {
+    let start = toy::state(None).region;
+    assert_eq!(after("l").region.start, start.start + start.len() / 10);
+    assert_eq!(after("L h").region.start, start.start + start.len() / 2 - start.len() / 10);
+    assert_eq!(after("l h").region, start);
+    let zoomed = after("z").region;
+    assert_eq!((zoomed.len(), zoomed.centre()), (start.len() / 2, start.centre()));
+    assert_eq!(after("z o").region, start);
+}
+
+#[test]
+fn the_view_never_leaves_the_chromosome() {
+    let mut state = toy::state(None);
+    for keys in ["h", "L", "o", "z", "H", "end", "home", "Z", "l", "W", "o o o o o o o o"] {
+        for _ in 0..30 {
+            press(&mut state, keys);
+            let len = state.session.genome.chroms.len_of(&state.region.chrom).unwrap();
+            assert!(state.region.end <= len && !state.region.is_empty(), "{keys}: {}", state.region);
+            assert!(state.region.len() >= (state.n_columns as u64).min(len), "{keys}: {}", state.region);
+        }
+    }
+}
+
+#[test]
+fn letters_are_one_base_a_column() {
+    let state = after("Z");
+    assert_eq!(state.region.len(), state.n_columns as u64);
+    assert!(state.shows_bases());
+}
+
+#[test]
+fn the_model_follows_the_view() {
+    let state = after("g chr1:59,000-62,000 enter");
+    assert_eq!(gene(&state), "GAMMA");
+    assert_eq!(state.region.to_string(), "chr1:59,000-62,000");
+    assert_eq!(gene(&after("g chr2:1-5,000 enter")), "DELTA");
+}
+
+#[test]
+fn goto_completes_genes_and_keeps_what_was_typed_wrong() {
+    assert_eq!(gene(&after("g gam tab enter")), "GAMMA");
+    assert_eq!(gene(&after("/ delta enter")), "DELTA");
+    let state = after("g chr9:1-5 enter");
+    assert!(matches!(&state.mode, Mode::Goto(prompt) if prompt.input.value() == "chr9:1-5"));
+    assert_eq!(state.notice.as_deref(), Some("no chromosome \"chr9\"; the genome has chr1, chr2"));
+    let state = after("g gamm enter");
+    assert_eq!(state.notice.as_deref(), Some("no gene or chromosome \"gamm\"; did you mean GAMMA?"));
+    assert!(matches!(after("g x esc").mode, Mode::Browse));
+}
+
+#[test]
+fn history_goes_back_to_where_a_jump_left() {
+    let state = after("l W ctrl-o");
+    assert_eq!((gene(&state), &state.region), ("ALPHA", &after("l").region));
+    assert_eq!(gene(&after("W W ctrl-o ctrl-o tab")), "BETA");
+}
+
+#[test]
+fn exons_are_walked_in_genome_order() {
+    let state = after("w");
+    assert_eq!(state.region.centre(), 25_500, "the next exon of ALPHA");
+    assert_eq!(after("w w").region.centre(), 40_000, "the first of BETA, whatever its strand");
+    assert_eq!(after("w w b").region.centre(), 25_500);
+}
+
+#[test]
+fn peaks_of_the_focused_row_are_walked() {
+    let mut state = toy::state(None);
+    state.focus = "EPD".to_owned();
+    press(&mut state, "]");
+    assert_eq!((state.region.centre(), state.notice.as_deref()), (47_019, Some("BETA_1")));
+    press(&mut state, "[");
+    assert_eq!(state.region.centre(), 19_981);
+    state.focus = "genes".to_owned();
+    press(&mut state, "]");
+    assert!(state.notice.as_deref().unwrap().contains("row genes has no peaks"));
+}
+
+#[test]
+fn rows_are_focused_hidden_resized_and_shown_again() {
+    let state = after("j j");
+    assert_eq!(state.focus, "H3K4me3");
+    let state = after("j j x");
+    assert!(!state.rows().iter().any(|r| state.label(*r) == "H3K4me3"));
+    assert_eq!(state.focus, "5mC");
+    assert_eq!(after("j j x X").rows().len(), after("").rows().len());
+    let state = after("j ) ) (");
+    assert_eq!(state.row_view(state.focused().unwrap()).extra_lines, 1);
+    // What is hidden in one sample is hidden in the next.
+    assert_eq!(after("j j x s").rows().len(), 2);
+}
+
+#[test]
+fn samples_go_round() {
+    assert_eq!(after("s").sample.0, 1);
+    assert_eq!(after("s s").sample.0, 0);
+    assert_eq!(after("a").sample.0, 1);
+}
+
+#[test]
+fn every_theme_is_reached_and_the_round_closes() {
+    let mut state = toy::state(None);
+    let first = state.theme.name.clone();
+    let mut seen = vec![first.clone()];
+    for _ in 0..THEMES.len() {
+        press(&mut state, "t");
+        seen.push(state.theme.name.clone());
+    }
+    assert_eq!(seen.last(), Some(&first));
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), THEMES.len());
+}
+
+#[test]
+fn a_key_without_a_meaning_does_nothing() {
+    let (before, after) = (toy::state(None), after("y ! ~"));
+    assert_eq!((before.region, before.gene, before.focus), (after.region, after.gene, after.focus));
+    assert!(!after.is_quitting);
+}
+
+#[test]
+fn pasted_text_opens_the_prompt_without_control_characters() {
+    let mut state = toy::state(None);
+    paste(&mut state, "chr1:5,000\u{1b}[31m-6,000\n");
+    assert!(matches!(&state.mode, Mode::Goto(prompt) if prompt.input.value() == "chr1:5,000[31m-6,000"));
+}
+
+#[test]
+fn a_search_for_a_peak_is_asked_by_half_the_axis() {
+    let mut state = toy::state(None);
+    toy::fill_signals(&mut state);
+    state.focus = "H3K4me3".to_owned();
+    press(&mut state, "]");
+    let seek = state.seek.clone().unwrap();
+    assert_eq!((seek.from, seek.forward), (state.region.centre(), true));
+    assert_eq!(seek.threshold, (state.n_columns - 1) as f32 / 2.0);
+    assert_eq!(state.look().seek, Some(seek));
+}
+
+#[test]
+fn help_scrolls_and_any_other_key_closes_it() {
+    assert!(matches!(after("?").mode, Mode::Help(0)));
+    assert!(matches!(after("? j j k").mode, Mode::Help(1)));
+    assert!(matches!(after("? y").mode, Mode::Browse));
+    assert!(after("? q q").is_quitting);
+}

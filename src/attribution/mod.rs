@@ -1,0 +1,216 @@
+//! What in the input a prediction rests on. One method a file, one line of [`METHODS`] each.
+//!
+//! A method explains F, the network's scalar before any last activation, and is plain blocking code that calls [`Run::step`]
+//! between bounded chunks: a superseded run stops there. Definitions: integrated gradients (Sundararajan 2017), saturation
+//! mutagenesis (all single substitutions), occlusion (Zeiler and Fergus 2014), saliency (Simonyan 2013).
+
+mod integrated_gradients;
+mod occlusion;
+mod saliency;
+mod saturation_mutagenesis;
+
+use crate::models::{Batch, Input, Manifest, Model, ModelError};
+use candle_core::{DType, Tensor};
+
+/// Every method, in the order `cislens list methods` prints.
+pub const METHODS: &[&dyn Method] = &[
+    &saliency::Saliency,
+    &saliency::InputXGradient,
+    &integrated_gradients::IntegratedGradients,
+    &saturation_mutagenesis::SaturationMutagenesis,
+    &occlusion::Occlusion,
+];
+
+/// The method of a name or alias.
+pub fn method(name: &str) -> Option<&'static dyn Method> {
+    METHODS.iter().copied().find(|m| m.name() == name || m.alias() == Some(name))
+}
+
+/// Why a method gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum AttributionError {
+    /// Something newer is wanted.
+    #[error("superseded")]
+    Cancelled,
+    /// The network or its input.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The method says nothing about this network.
+    #[error("{0}")]
+    NotApplicable(String),
+}
+
+impl From<candle_core::Error> for AttributionError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Model(error.into())
+    }
+}
+
+/// A way to explain a prediction.
+pub trait Method: Sync {
+    /// Kebab-case, as on the command line.
+    fn name(&self) -> &'static str;
+
+    /// A short second name.
+    fn alias(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// One line of what it computes.
+    fn about(&self) -> &'static str;
+
+    /// The reason why a network cannot be explained this way, if there is one.
+    fn obstacle(&self, _manifest: &Manifest) -> Option<String> {
+        None
+    }
+
+    /// Explains F of one window.
+    fn attribute(
+        &self,
+        model: &dyn Model,
+        input: &Input,
+        options: &Options,
+        run: &mut Run<'_>,
+    ) -> Result<Attribution, AttributionError>;
+}
+
+/// Settings of all methods; each reads its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Path nodes of integrated gradients.
+    pub n_steps: usize,
+    /// Index in the window that mutagenesis begins at and works outward from; the middle where `None`.
+    pub centre: Option<usize>,
+    /// Bases or bins per block of occlusion of a base-resolution mark input.
+    pub block: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { n_steps: 81, centre: None, block: 50 }
+    }
+}
+
+/// The result of a method for one window, in the network's orientation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attribution {
+    /// Name of the method.
+    pub method: &'static str,
+    /// The method's settings in words, with the baseline.
+    pub settings: String,
+    /// F of the input.
+    pub score: f64,
+    /// The bases the network read; `None` where it reads no DNA.
+    pub reference: Option<Vec<u8>>,
+    /// A value a base and alternative, channels A,C,G,T; NaN where not computed (yet). `None` where no DNA is read.
+    pub sequence: Option<Vec<[f32; 4]>>,
+    /// `[positions, k]` as the mark input; NaN where not computed (yet). `None` where no mark is read or explained.
+    pub marks: Option<Vec<f32>>,
+    /// Signed convergence delta, `sum(attributions) - (F(x) - F(baseline))`, for methods that promise completeness.
+    pub delta: Option<f64>,
+    /// `|delta| / max(|F(x) - F(baseline)|, 0.001 * sum|attribution|)`.
+    pub gap: Option<f64>,
+    /// Effects below this are rounding: 4 eps |F|.
+    pub rounding: f64,
+    /// Evaluations done, of [`Attribution::total`].
+    pub done: usize,
+    /// Evaluations of a complete result.
+    pub total: usize,
+}
+
+impl Attribution {
+    /// An empty result of a method: nothing computed yet.
+    fn new(method: &'static str, settings: String, score: f64, input: &Input, dtype: DType) -> Self {
+        let eps = if dtype == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
+        Self {
+            method,
+            settings,
+            score,
+            reference: input.sequence.clone(),
+            sequence: None,
+            marks: None,
+            delta: None,
+            gap: None,
+            rounding: 4.0 * eps * score.abs(),
+            done: 0,
+            total: 0,
+        }
+    }
+
+    /// Whether every evaluation is in.
+    pub fn is_complete(&self) -> bool {
+        self.done == self.total
+    }
+
+    /// The sum over everything explained.
+    pub fn sum(&self) -> f64 {
+        let finite = |v: &f32| if v.is_finite() { f64::from(*v) } else { 0.0 };
+        let sequence: f64 = self.sequence.iter().flatten().flatten().map(finite).sum();
+        sequence + self.marks.iter().flatten().map(finite).sum::<f64>()
+    }
+}
+
+/// A run's link to whoever started it: may it go on, and where partial results go.
+pub struct Run<'a> {
+    is_current: &'a dyn Fn() -> bool,
+    report: &'a mut dyn FnMut(&Attribution),
+}
+
+impl<'a> Run<'a> {
+    /// A run that goes on while `is_current` says so and hands partial results to `report`.
+    pub fn new(is_current: &'a dyn Fn() -> bool, report: &'a mut dyn FnMut(&Attribution)) -> Self {
+        Self { is_current, report }
+    }
+
+    /// Called between chunks of at most some 25 ms: ends a run that is no longer wanted.
+    pub fn step(&self) -> Result<(), AttributionError> {
+        if (self.is_current)() { Ok(()) } else { Err(AttributionError::Cancelled) }
+    }
+
+    /// Hands on what is there so far.
+    pub fn partial(&mut self, attribution: &Attribution) -> Result<(), AttributionError> {
+        self.step()?;
+        (self.report)(attribution);
+        Ok(())
+    }
+}
+
+/// Runs a method to its end, with nobody waiting for parts of it.
+pub fn run_whole(
+    method: &dyn Method,
+    model: &dyn Model,
+    input: &Input,
+    options: &Options,
+) -> Result<Attribution, AttributionError> {
+    if let Some(reason) = method.obstacle(model.manifest()) {
+        return Err(AttributionError::NotApplicable(reason));
+    }
+    method.attribute(model, input, options, &mut Run::new(&|| true, &mut |_| ()))
+}
+
+/// F of each window of a batch; a value that is not finite is an error.
+fn scores(model: &dyn Model, batch: &Batch) -> Result<Vec<f64>, AttributionError> {
+    finite_scores(&model.forward(batch)?.score)
+}
+
+fn finite_scores(score: &Tensor) -> Result<Vec<f64>, AttributionError> {
+    let scores: Vec<f64> = score.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+    match scores.iter().find(|s| !s.is_finite()) {
+        Some(&value) => Err(ModelError::NotFinite { place: "the model's output".to_owned(), value }.into()),
+        None => Ok(scores),
+    }
+}
+
+/// A tensor's values, row-major, as f32 for results and as f64 for sums.
+fn values(tensor: &Tensor) -> Result<Vec<f64>, AttributionError> {
+    Ok(tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
+}
+
+/// `[length, 4]` values in the network's base order as rows in A,C,G,T.
+fn in_acgt(input: &Input, values: &[f64]) -> Vec<[f32; 4]> {
+    let channels = [0, 1, 2, 3].map(|acgt| input.channel_of(acgt));
+    values.chunks_exact(4).map(|row| channels.map(|c| row[c] as f32)).collect()
+}
+
+#[cfg(test)]
+mod tests;

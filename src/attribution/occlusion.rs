@@ -1,0 +1,88 @@
+//! Occlusion: F with one block of one mark blanked, minus F (Zeiler and Fergus 2014).
+
+use super::{Attribution, AttributionError, Method, Options, Run, scores};
+use crate::models::{Input, Manifest, Model};
+
+/// `D[block, mark] = F(x with the block of the mark at "no signal") - F(x)`; every position of a block holds its block's delta
+/// divided by the block's length, so that a sum over positions is the sum over blocks.
+pub struct Occlusion;
+
+const CHUNK: usize = 8;
+
+impl Method for Occlusion {
+    fn name(&self) -> &'static str {
+        "occlusion"
+    }
+
+    fn about(&self) -> &'static str {
+        "change of F when a bin of one mark is set to no signal"
+    }
+
+    fn obstacle(&self, manifest: &Manifest) -> Option<String> {
+        manifest.input.marks.is_empty().then(|| format!("{} reads no mark", manifest.architecture))
+    }
+
+    fn attribute(
+        &self,
+        model: &dyn Model,
+        input: &Input,
+        options: &Options,
+        run: &mut Run<'_>,
+    ) -> Result<Attribution, AttributionError> {
+        let (k, positions) = (input.n_marks(), input.positions());
+        if k == 0 {
+            return Err(AttributionError::NotApplicable("the network reads no mark".to_owned()));
+        }
+        run.step()?;
+        let block = match model.manifest().input.bin_size {
+            1 => options.block.max(1),
+            _ => 1, // the input is binned already: a position is a bin
+        };
+        let score = scores(model, &input.batch(model.dtype())?)?[0];
+        let settings = format!("blocks of {} bp set to no signal", block as u64 * model.manifest().input.bin_size.max(1));
+        let mut result = Attribution::new(self.name(), settings, score, input, model.dtype());
+        let n_blocks = positions.div_ceil(block);
+        let blocks: Vec<(usize, usize)> = (0..n_blocks).flat_map(|b| (0..k).map(move |mark| (b, mark))).collect();
+        (result.total, result.marks) = (blocks.len(), Some(vec![f32::NAN; input.marks.len()]));
+
+        let one_hot = input.one_hot();
+        for chunk in blocks.chunks(CHUNK) {
+            let mut sequences = Vec::with_capacity(one_hot.len() * chunk.len());
+            let mut marks = Vec::with_capacity(input.marks.len() * chunk.len());
+            // A block that is blank already changes nothing: its delta is exactly zero without an evaluation.
+            let mut changed = Vec::with_capacity(chunk.len());
+            for &(b, mark) in chunk {
+                let span = b * block..((b + 1) * block).min(positions);
+                let is_blank = |p: usize| input.marks[p * k + mark] == input.blank[mark];
+                if span.clone().all(is_blank) {
+                    fill(&mut result, span, k, mark, 0.0);
+                    continue;
+                }
+                let from = marks.len();
+                sequences.extend_from_slice(&one_hot);
+                marks.extend_from_slice(&input.marks);
+                span.clone().for_each(|p| marks[from + p * k + mark] = input.blank[mark]);
+                changed.push((span, mark));
+            }
+            if !changed.is_empty() {
+                run.step()?;
+                let batch = input.batch_of(changed.len(), sequences, marks, model.dtype())?;
+                for ((span, mark), blanked) in changed.into_iter().zip(scores(model, &batch)?) {
+                    let share = (blanked - score) / span.len() as f64;
+                    fill(&mut result, span, k, mark, share as f32);
+                }
+            }
+            result.done += chunk.len();
+            if result.done < result.total {
+                run.partial(&result)?;
+            }
+        }
+        Ok(result)
+    }
+}
+
+fn fill(result: &mut Attribution, span: std::ops::Range<usize>, k: usize, mark: usize, value: f32) {
+    if let Some(marks) = &mut result.marks {
+        span.for_each(|p| marks[p * k + mark] = value);
+    }
+}

@@ -1,0 +1,66 @@
+//! `cislens import`: a published checkpoint into a model folder.
+
+use super::Failure;
+use crate::models::{ImportOptions, ModelError, architecture, import};
+use crate::tracks::{PUBLISHED_BIN_SIZE, clean_text};
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+pub(super) struct ImportArgs {
+    /// Architecture, as cislens list models prints
+    architecture: String,
+    /// The checkpoint
+    file: PathBuf,
+    /// Folder to write the model to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Mark of each input channel, in the order the network was trained on: a checkpoint does not name them
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    marks: Vec<String>,
+    /// AttentiveChrome: bins around the TSS
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    bins: usize,
+    /// Bases per bin
+    #[arg(long, value_name = "BASES", default_value_t = PUBLISHED_BIN_SIZE)]
+    bin_size: u64,
+    /// Name of the model [default: the checkpoint's]
+    #[arg(long)]
+    name: Option<String>,
+    /// Assembly it was trained on (hg19)
+    #[arg(long)]
+    assembly: Option<String>,
+    /// Samples it was trained on
+    #[arg(long, value_name = "NAME")]
+    sample: Vec<String>,
+}
+
+pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
+    architecture(&args.architecture).map_err(|e| Failure::Usage(e.to_string()))?;
+    let marks: Vec<String> = args.marks.iter().map(|mark| mark.trim().to_owned()).collect();
+    let options = ImportOptions {
+        // Checkpoints are all called model: the folder's name tells more.
+        name: args.name.clone().or_else(|| Some(args.out.file_name()?.to_string_lossy().into_owned())),
+        samples: args.sample.clone(),
+        assembly: args.assembly.clone(),
+        bins: args.bins,
+        bin_size: args.bin_size,
+    };
+    let imported = import(&args.architecture, &args.file, &marks, &args.out, &options);
+    let manifest = imported.map_err(|error| match error {
+        // What the message asks for was not given, or not as it must be.
+        ModelError::Input(reason) if reason.contains("--marks") => Failure::Usage(reason),
+        error => error.into(),
+    })?;
+    let line = format!(
+        "{}: {} ({}), {} bases around the TSS, marks {}, hash {}",
+        args.out.display(),
+        manifest.name,
+        manifest.architecture,
+        manifest.window.length,
+        manifest.input.marks.join(", "),
+        manifest.hash
+    );
+    println!("{}", clean_text(&line));
+    Ok(())
+}

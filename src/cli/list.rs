@@ -1,0 +1,122 @@
+//! `cislens list`: what there is, from the lists the program itself reads.
+
+use super::Failure;
+use crate::attribution::METHODS;
+use crate::input::{ACTIONS, Keymap};
+use crate::models::MODELS;
+use crate::theme::{THEMES, Theme};
+use crate::tracks::{FORMATS, Kind};
+use clap::{Args, ValueEnum};
+
+#[derive(Args, Debug)]
+pub(super) struct ListArgs {
+    /// What to list
+    #[arg(value_enum)]
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    /// Architectures of networks, with the published versions of each
+    Models,
+    /// Ways to explain a prediction
+    Methods,
+    /// Files that open as tracks
+    Formats,
+    /// Colours
+    Themes,
+    /// Keys and what they do
+    Keys,
+}
+
+pub(super) fn run(args: &ListArgs) -> Result<(), Failure> {
+    let lines = match args.what {
+        What::Models => models(),
+        What::Methods => methods(),
+        What::Formats => formats(),
+        What::Themes => themes()?,
+        What::Keys => keys(),
+    };
+    for line in lines {
+        println!("{}", line.trim_end());
+    }
+    Ok(())
+}
+
+fn models() -> Vec<String> {
+    let line = |a: &crate::models::Architecture| {
+        let presets: Vec<&str> = a.presets.iter().map(|p| p.name).collect();
+        format!("{:18} {} [{}]", a.name, a.about, presets.join(", "))
+    };
+    MODELS.iter().map(line).collect()
+}
+
+fn methods() -> Vec<String> {
+    let line = |m: &&dyn crate::attribution::Method| {
+        let alias = m.alias().map_or_else(String::new, |alias| format!(" (alias {alias})"));
+        format!("{:24} {}{alias}", m.name(), m.about())
+    };
+    METHODS.iter().map(line).collect()
+}
+
+fn formats() -> Vec<String> {
+    let mut lines: Vec<String> = FORMATS
+        .iter()
+        .map(|format| {
+            let kind = match format.kind {
+                Kind::Signal => "signal",
+                Kind::Features => "intervals",
+                Kind::Genes => "genes",
+                Kind::Sequence => "sequence",
+            };
+            let endings: Vec<String> = format.extensions.iter().map(|e| format!(".{e}")).collect();
+            format!("{:12} {kind:10} {} [{}]", format.name, format.about, endings.join(" "))
+        })
+        .collect();
+    // Tables are told by their content, not opened as tracks.
+    lines.push(format!(
+        "{:12} {:10} counts by gene, bin and mark (DeepChrome, AttentiveChrome, DeepDiff); needs --marks",
+        "bins", "signal"
+    ));
+    lines.push(format!("{:12} {:10} a matrix, RSEM, Salmon, or any table of ids and values", "expression", "table"));
+    lines
+}
+
+fn themes() -> Result<Vec<String>, Failure> {
+    let mut lines = Vec::new();
+    for (name, _) in THEMES {
+        Theme::named(name)?;
+        lines.push((*name).to_owned());
+    }
+    Ok(lines)
+}
+
+fn keys() -> Vec<String> {
+    let keymap = Keymap::built_in();
+    let mut lines = Vec::new();
+    let mut group = "";
+    for info in ACTIONS {
+        if info.group != group {
+            group = info.group;
+            lines.push(format!("[{group}]"));
+        }
+        lines.push(format!("{:18} {:16} {}", info.name, keymap.keys_of(info.action).join(" "), info.help));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_has_its_line() {
+        let starts_with = |lines: &[String], name: &str| lines.iter().any(|line| line.split(' ').next() == Some(name));
+        assert!(MODELS.iter().all(|m| starts_with(&models(), m.name)));
+        assert!(METHODS.iter().all(|m| starts_with(&methods(), m.name())));
+        assert!(FORMATS.iter().all(|f| starts_with(&formats(), f.name)));
+        assert!(ACTIONS.iter().all(|a| starts_with(&keys(), a.name)));
+        let Ok(themes) = themes() else { panic!("every theme can be read") };
+        assert_eq!(themes.len(), THEMES.len());
+    }
+}

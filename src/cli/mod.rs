@@ -1,0 +1,141 @@
+//! The command line: arguments to the loop, or one answer and exit. Exit status: 0 done, 1 failed, 2 asked wrongly,
+//! 130 interrupted.
+
+mod arrays;
+mod attribute;
+mod batch;
+mod check;
+mod import;
+mod init;
+mod input;
+mod interrupt;
+mod list;
+mod output;
+mod predict;
+mod render;
+mod simulate;
+mod train;
+mod view;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A terminal genome browser for what gene-regulation models see.
+#[derive(Parser, Debug)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    view: view::ViewArgs,
+}
+
+/// Every command; help, completions and the manual are made from this table.
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Open a session or files in the browser (what `cislens FILE...` does)
+    View(view::ViewArgs),
+    /// Write a figure of a locus, without a terminal
+    Render(render::RenderArgs),
+    /// Write a session file from a list of files
+    Init(init::InitArgs),
+    /// Find everything that is wrong with a session
+    Check(check::CheckArgs),
+    /// Make the sample genome with its truth
+    Simulate(simulate::SimulateArgs),
+    /// Read a published checkpoint into a model folder
+    Import(import::ImportArgs),
+    /// Fit a network to a sample
+    Train(train::TrainArgs),
+    /// Predict for genes or arrays
+    Predict(predict::PredictArgs),
+    /// Explain predictions for genes or arrays
+    Attribute(attribute::AttributeArgs),
+    /// Print what there is: models, methods, formats, themes, keys
+    List(list::ListArgs),
+}
+
+/// Why a command gave up, with its exit status.
+enum Failure {
+    /// Asked wrongly: 2.
+    Usage(String),
+    /// Anything else: 1.
+    Failed(anyhow::Error),
+    /// Stopped by a signal: 130.
+    Interrupted,
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    // Before any thread: candle's small matrix products drown in thread start-up with more than one of its threads.
+    // Our own pools do the parallel work.
+    set_candle_threads();
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => view::run(&cli.view),
+        Some(Command::View(args)) => view::run(&args),
+        Some(Command::Render(args)) => render::run(&args),
+        Some(Command::Init(args)) => init::run(&args),
+        Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Simulate(args)) => simulate::run(&args),
+        Some(Command::Import(args)) => import::run(&args),
+        Some(Command::Train(args)) => train::run(&args),
+        Some(Command::Predict(args)) => predict::run(&args),
+        Some(Command::Attribute(args)) => attribute::run(&args),
+        Some(Command::List(args)) => list::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            eprintln!("cislens: {}", crate::tracks::clean_text(&message));
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(error)) => {
+            eprintln!("cislens: {}", crate::tracks::clean_text(&format!("{error:#}")));
+            ExitCode::from(1)
+        }
+        Err(Failure::Interrupted) => {
+            eprintln!("cislens: interrupted, nothing written");
+            ExitCode::from(130)
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "the environment is changed before any thread exists")]
+fn set_candle_threads() {
+    // SAFETY: called first in `run`, before any other thread could read or write the environment.
+    unsafe { std::env::set_var("RAYON_NUM_THREADS", "1") };
+}
+
+/// The session to work on: the path given, else the sample data in the working folder or beside the program.
+fn find_session(path: Option<&PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(path) = path {
+        return Ok(if path.is_dir() { path.join("session.toml") } else { path.clone() });
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(|p| p.join("sample-data")));
+    let candidates = [Some(PathBuf::from("sample-data")), beside];
+    let found = candidates.into_iter().flatten().map(|folder| folder.join("session.toml")).find(|file| file.is_file());
+    found.ok_or_else(|| {
+        Failure::Usage(
+            "no session given and no sample-data here: name a session.toml or files, or run cislens simulate".to_owned(),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_table_of_commands_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,91 @@
+//! `cislens predict`: predictions for genes or arrays.
+
+use super::Failure;
+use super::batch::for_each;
+use super::input::{InputArgs, Inputs, open};
+use super::output::{Output, Table, place, provenance};
+use crate::genome::Window;
+use crate::jobs::{Prediction, predict_input};
+use crate::models::{Manifest, OutputKind};
+use crate::tracks::{Array, NpzRows, TrackError};
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+pub(super) struct PredictArgs {
+    /// Folder of a model, or the name of one of the session's
+    model: PathBuf,
+    #[command(flatten)]
+    input: InputArgs,
+    /// File to write: arrays (.npz, in the model's orientation) or one line a gene (.tsv)
+    #[arg(long, value_name = "F")]
+    out: PathBuf,
+}
+
+pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
+    let mut output = Output::open(&args.out)?;
+    let (model, inputs) = open(&args.input, &args.model)?;
+    let manifest = model.manifest();
+    let mut windows = Vec::new();
+    let done = for_each(
+        inputs.len(),
+        args.input.threads,
+        || inputs.reader(),
+        |reader, i, _| {
+            let input = inputs.read(reader, i, manifest)?;
+            let prediction = predict_input(&*model, &input).map_err(|e| e.to_string())?;
+            Ok((input.window, prediction))
+        },
+        |i, (window, prediction)| {
+            match &mut output {
+                Output::Npz(rows) => push_arrays(rows, manifest, &prediction)?,
+                Output::Tsv(table) => push_line(table, manifest, &inputs, i, (&window, &prediction)),
+            }
+            windows.push(window);
+            Ok(())
+        },
+    )?;
+    done.say(|i| inputs.name(i))?;
+    output.finish(&inputs, &done.kept, &windows, &provenance("predict", manifest, &inputs))?;
+    println!("{}: {} predictions of {}", args.out.display(), done.kept.len(), manifest.name);
+    Ok(())
+}
+
+/// `output` is what the published network returns: of a classifier the logit, with `probability` beside it.
+fn push_arrays(rows: &mut NpzRows, manifest: &Manifest, prediction: &Prediction) -> Result<(), TrackError> {
+    rows.push("output", &Array::f32(&[1], vec![prediction.score as f32]))?;
+    if manifest.output.kind == OutputKind::Binary {
+        rows.push("probability", &Array::f32(&[1], vec![prediction.output as f32]))?;
+    }
+    match (&prediction.attention[..], &prediction.mark_attention[..]) {
+        ([], _) => Ok(()),
+        ([weights], []) => rows.push("attention", &Array::f32(&[weights.len()], weights.clone())),
+        (alpha, beta) => {
+            rows.push("alpha", &Array::f32(&[alpha.len(), alpha[0].len()], alpha.concat()))?;
+            rows.push("beta", &Array::f32(&[beta.len()], beta.to_vec()))
+        }
+    }
+}
+
+fn push_line(table: &mut Table, manifest: &Manifest, inputs: &Inputs, i: usize, (window, prediction): (&Window, &Prediction)) {
+    let mut fields = place(inputs, i, window);
+    let mut add = |name: &str, value: String| fields.push((name.to_owned(), value));
+    add("output", (prediction.score as f32).to_string());
+    if manifest.output.kind == OutputKind::Binary {
+        add("probability", (prediction.output as f32).to_string());
+    }
+    if let Inputs::Genes(genes) = inputs {
+        let session = &genes.session;
+        let gene = session.genome.genes.get(genes.genes[i]);
+        let unit = session.samples.get(genes.sample.0).map_or("", |s| s.unit.as_str());
+        let name = if unit.is_empty() { "measured".to_owned() } else { format!("measured_{unit}") };
+        add(&name, session.expression(genes.sample, gene).map_or_else(|| "NA".to_owned(), |v| v.to_string()));
+        let len = session.genome.chroms.len_of(&window.chrom).unwrap_or(0);
+        add("off_chromosome", (window.len - window.region(len).len()).to_string());
+        for (mark, missing) in manifest.input.marks.iter().zip(&prediction.missing) {
+            add(&format!("missing_{mark}"), missing.to_string());
+        }
+    }
+    add("input_hash", prediction.input_hash.clone());
+    table.push(fields);
+}

@@ -1,0 +1,130 @@
+//! `cislens view`: the browser.
+
+use super::{Failure, find_session};
+use crate::app::{self, Ending};
+use crate::input::Keymap;
+use crate::models::{load_model, read_manifest};
+use crate::session::{SampleId, Session, open_paths};
+use crate::state::{ModelInfo, State};
+use crate::theme::Theme;
+use crate::ui::Depth;
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use etcetera::BaseStrategy;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(Args, Debug)]
+pub(super) struct ViewArgs {
+    /// A session.toml, or files to show; the sample data where none is given
+    files: Vec<PathBuf>,
+    /// Where to open: a gene, chr1:1,001-2,000 or chr1
+    #[arg(short, long)]
+    locus: Option<String>,
+    /// The sample to show first
+    #[arg(long)]
+    sample: Option<String>,
+    /// The model to use first
+    #[arg(long)]
+    model: Option<String>,
+    /// Colours: dark, light, colorblind, print, or a theme file
+    #[arg(long, default_value = "dark")]
+    theme: String,
+    /// How many colours the terminal shows; found out where not said
+    #[arg(long, value_enum)]
+    color: Option<ColorChoice>,
+    /// Write a log to this file
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ColorChoice {
+    Truecolor,
+    #[value(name = "256")]
+    Ansi256,
+    #[value(name = "16")]
+    Ansi16,
+    None,
+}
+
+pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage("the browser needs a terminal; cislens render writes a figure without one".to_owned()));
+    }
+    start_log(args.log.as_deref())?;
+    let mut state = open_state(&args.files, args.sample.as_deref(), args.model.as_deref(), &args.theme)?;
+    if let Some(locus) = &args.locus {
+        state.go_to(locus).map_err(|e| Failure::Usage(format!("--locus {locus}: {e}")))?;
+    }
+    let keymap = read_keymap(&mut state);
+    let depth = match args.color {
+        Some(ColorChoice::Truecolor) => Depth::True,
+        Some(ColorChoice::Ansi256) => Depth::Ansi256,
+        Some(ColorChoice::Ansi16) => Depth::Ansi16,
+        Some(ColorChoice::None) => Depth::Mono,
+        None => Depth::detect(|name| std::env::var(name).ok()),
+    };
+    app::install_panic_hook();
+    let load = |folder: &Path| load_model(folder, &candle_core::Device::Cpu).map_err(|e| e.to_string());
+    match app::run(state, args.files.clone(), keymap, depth, Arc::new(load)).context("the terminal")? {
+        Ending::Quit => Ok(()),
+        Ending::Signal(number) => std::process::exit(128 + number),
+    }
+}
+
+/// The state of a session or files, at a sample and model by name.
+pub(super) fn open_state(files: &[PathBuf], sample: Option<&str>, model: Option<&str>, theme: &str) -> Result<State, Failure> {
+    let session = match files {
+        [] => Session::open(&find_session(None)?)?,
+        files => open_paths(files)?,
+    };
+    let theme = read_theme(theme)?;
+    let info =
+        |folder: &PathBuf| ModelInfo { folder: folder.clone(), manifest: read_manifest(folder).map_err(|e| e.to_string()) };
+    let models: Vec<ModelInfo> = session.models.iter().map(info).collect();
+    let mut state = State::new(Arc::new(session), models, theme);
+    if let Some(name) = sample {
+        let samples = &state.session.samples;
+        let found = samples.iter().position(|s| s.name == name);
+        let known = || samples.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
+        state.sample = SampleId(found.ok_or_else(|| Failure::Usage(format!("no sample \"{name}\"; there are {}", known())))?);
+    }
+    if let Some(name) = model {
+        let names: Vec<String> = state.models.iter().map(ModelInfo::name).collect();
+        let found = state.models.iter().position(|m| m.name() == name || m.folder.ends_with(name));
+        state.model = Some(found.ok_or_else(|| Failure::Usage(format!("no model \"{name}\"; there are {}", names.join(", "))))?);
+    }
+    Ok(state)
+}
+
+fn read_theme(name: &str) -> Result<Theme, Failure> {
+    if !name.ends_with(".toml") {
+        return Theme::named(name).map_err(|e| Failure::Usage(e.to_string()));
+    }
+    let text = std::fs::read_to_string(name).with_context(|| name.to_owned())?;
+    Ok(Theme::parse(name, &text)?)
+}
+
+/// The built-in keys with the user's own over them; what is wrong with the user's file is said on the screen.
+fn read_keymap(state: &mut State) -> Keymap {
+    let mut keymap = Keymap::built_in();
+    let Ok(folders) = etcetera::choose_base_strategy() else { return keymap };
+    let path = folders.config_dir().join("cislens").join("keymap.toml");
+    if let Ok(text) = std::fs::read_to_string(&path)
+        && let Err(error) = keymap.merge(&text)
+    {
+        state.say(format!("{}: {error}", path.display()));
+    }
+    keymap
+}
+
+fn start_log(path: Option<&Path>) -> Result<(), Failure> {
+    if let Some(path) = path {
+        let file = std::fs::File::create(path).with_context(|| path.display().to_string())?;
+        let filter = tracing_subscriber::EnvFilter::new("cislens=debug");
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Arc::new(file)).init();
+    }
+    Ok(())
+}

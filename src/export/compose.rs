@@ -1,0 +1,266 @@
+//! A state with everything read and explained, on this thread: for a figure made without the browser, and for the browser's
+//! own at the grain of a page.
+
+use super::{FigureError, FigureOptions, Provenance, draw, geometry};
+use crate::attribution::{self, Attribution, AttributionError, Options, Run};
+use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, predict};
+use crate::models::{Input, Model};
+use crate::scene::Scene;
+use crate::session::{Readers, TrackKind};
+use crate::state::{RowId, State};
+use crate::tracks::contain_panic;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How far an explanation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Of what; `None` while the model is loaded and predicts.
+    pub analysis: Option<Analysis>,
+    /// Evaluations done.
+    pub done: usize,
+    /// Evaluations in all; 0 where that is not known.
+    pub total: usize,
+}
+
+/// The figure of what a state shows: signals read again at the grain of the page, what the model said taken as it is.
+/// Reads files; for a thread that may wait.
+pub fn figure_of_state(state: &State, command: String, options: &FigureOptions) -> Result<String, FigureError> {
+    let mut state = state.clone();
+    let geometry = geometry(options, &state.region);
+    state.n_columns = geometry.n_columns;
+    let mut readers = Readers::new(state.session.clone());
+    read_rows(&mut state, &mut readers);
+    draw(&Scene::build(&state, geometry), &Provenance::of(&state, command), options)
+}
+
+/// Reads every row of a state at its number of columns. What cannot be read becomes the reason its row shows.
+pub fn read_rows(state: &mut State, readers: &mut Readers) {
+    let look = state.look();
+    let (job, region) = (JobId::default(), look.region.clone());
+    let mut take = |reply| state.apply(reply, job, job);
+    if look.wants_sequence {
+        let bases = match contained(|| readers.bases(&region)) {
+            Ok(Some(bases)) => Ok(bases),
+            Ok(None) => Err("the session has no reference sequence".to_owned()),
+            Err(reason) => Err(reason),
+        };
+        take(Reply::Sequence { job, region: region.clone(), bases });
+    }
+    for track in look.tracks {
+        let kind = readers.session().tracks[track.0].kind;
+        take(match kind {
+            TrackKind::Signal => {
+                let columns = contained(|| readers.columns(track, &region, look.n_columns));
+                Reply::Columns { job, track, region: region.clone(), columns }
+            }
+            TrackKind::Features => Reply::Features { track, features: contained(|| readers.features(track)) },
+        });
+    }
+    let warnings = readers.take_warnings();
+    if !warnings.is_empty() {
+        take(Reply::Warnings(warnings));
+    }
+}
+
+/// Asks the model in use about the gene in use, and explains the answer. What fails becomes the reason its row shows.
+pub fn explain(
+    state: &mut State,
+    readers: &mut Readers,
+    load: &LoadModel,
+    analyses: &[Analysis],
+    report: &mut dyn FnMut(Progress),
+) {
+    let subject = state.subject();
+    state.explained.begin(subject.clone());
+    let Some(subject) = subject else { return };
+    let job = JobId::default();
+    report(Progress { analysis: None, done: 0, total: 0 });
+    let folder = state.models[subject.model].folder.clone();
+    let answered = contained(|| load(&folder)).and_then(|model| {
+        contained(|| predict(&*model, &subject, readers)).map(|(prediction, input)| (model, prediction, input))
+    });
+    match answered {
+        Err(reason) => state.apply(Reply::Prediction { job, prediction: Err(reason) }, job, job),
+        Ok((model, prediction, input)) => {
+            state.apply(Reply::Prediction { job, prediction: Ok(Arc::new(prediction)) }, job, job);
+            let centre = input.window.index(state.region.centre() as i64).map(|i| i as usize);
+            let options = Options { centre, ..Options::default() };
+            for &analysis in analyses {
+                let attribution = analyse(analysis, &*model, &input, &options, report);
+                state.apply(Reply::Attribution { job, analysis, attribution: attribution.map(Arc::new) }, job, job);
+            }
+        }
+    }
+}
+
+fn analyse(
+    analysis: Analysis,
+    model: &dyn Model,
+    input: &Input,
+    options: &Options,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Attribution, AnalysisFailure> {
+    let name = analysis.method();
+    let method = attribution::method(name).ok_or_else(|| AnalysisFailure::NotApplicable(format!("no method {name}")))?;
+    if let Some(reason) = method.obstacle(model.manifest()) {
+        return Err(AnalysisFailure::NotApplicable(reason));
+    }
+    report(Progress { analysis: Some(analysis), done: 0, total: 0 });
+    let mut partial = |a: &Attribution| report(Progress { analysis: Some(analysis), done: a.done, total: a.total });
+    let mut run = Run::new(&|| true, &mut partial);
+    match contain_panic(|| method.attribute(model, input, options, &mut run)) {
+        Ok(Ok(attribution)) => Ok(attribution),
+        Ok(Err(AttributionError::NotApplicable(reason))) => Err(AnalysisFailure::NotApplicable(reason)),
+        Ok(Err(error)) => Err(AnalysisFailure::Failed(error.to_string())),
+        Err(panic) => Err(AnalysisFailure::Failed(format!("internal error: {panic}"))),
+    }
+}
+
+/// The command that makes the figure of a state again; `session` is what was given to open it.
+pub fn command_of(state: &State, session: &[PathBuf], out: &Path, options: &FigureOptions) -> String {
+    let mut words: Vec<String> = vec!["cislens".to_owned(), "render".to_owned()];
+    words.extend(session.iter().map(|p| p.display().to_string()));
+    let mut say = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+    say("--locus", &state.region.to_string());
+    if let Some(gene) = state.current_gene() {
+        say("--gene", &gene.name);
+    }
+    match state.session.samples.get(state.sample.0) {
+        Some(sample) if !sample.name.is_empty() => say("--sample", &sample.name),
+        _ => {}
+    }
+    if let Some(model) = state.current_model() {
+        say("--model", &model.name());
+        let rows = state.rows();
+        let shown = Analysis::ALL.into_iter().filter(|a| rows.contains(&RowId::Attribution(*a)));
+        let shown: Vec<&str> = shown.map(Analysis::method).collect();
+        let shown = if shown.is_empty() { "none".to_owned() } else { shown.join(",") };
+        say("--analyses", &shown);
+    }
+    let mut views: Vec<_> = state.row_views.iter().collect();
+    views.sort_by_key(|(label, _)| *label);
+    let analyses = Analysis::ALL.map(|a| state.label(RowId::Attribution(a)));
+    for (label, view) in views {
+        if view.is_hidden && !analyses.contains(label) {
+            say("--hide", label);
+        }
+        if view.extra_lines != 0 {
+            say("--lines", &format!("{label}={}", view.extra_lines));
+        }
+    }
+    say("--width", &options.width_mm.to_string());
+    say("--theme", &options.theme.name);
+    say("--out", &out.display().to_string());
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:,=+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+/// Runs one piece of work; its error, or its panic, in words.
+fn contained<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match contain_panic(work) {
+        Ok(result) => result.map_err(|e| e.to_string()),
+        Err(panic) => Err(format!("internal error: {panic}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{GenomeEntry, SampleEntry, Session, SessionFile, TrackEntry};
+    use crate::state::toy;
+    use crate::theme::Theme;
+    use crate::tracks::{SignalInterval, write_bigwig};
+
+    fn options() -> FigureOptions {
+        FigureOptions { width_mm: 174.0, theme: Theme::named("print").unwrap() }
+    }
+
+    /// A measured signal beside a track whose file is not there.
+    fn state(folder: &Path) -> State {
+        std::fs::write(folder.join("sizes"), "c\t20000\n").unwrap();
+        let chroms = crate::genome::ChromSizes::parse("c\t20000").unwrap();
+        let steps = (0..200).map(|i| SignalInterval { start: i * 50, end: i * 50 + 50, value: (i % 17) as f32 });
+        write_bigwig(&folder.join("s.bw"), &chroms, &[("c".into(), steps.collect())], &[]).unwrap();
+        let track = |file: &str| TrackEntry { file: file.into(), sample: Some("S1".to_owned()), ..TrackEntry::default() };
+        let file = SessionFile {
+            version: 1,
+            locus: Some("c:1-20,000".to_owned()),
+            genome: GenomeEntry { sizes: Some("sizes".into()), ..GenomeEntry::default() },
+            samples: vec![SampleEntry { name: "S1".to_owned(), ..SampleEntry::default() }],
+            tracks: vec![track("s.bw"), track("gone.bw")],
+            ..SessionFile::default()
+        };
+        let session = Session::build(&file, folder).unwrap();
+        State::new(Arc::new(session), Vec::new(), Theme::named("dark").unwrap())
+    }
+
+    /// A state with a model that reads one mark, at a gene.
+    fn of_toy() -> State {
+        let manifest = crate::models::test_manifest(10_000, 100, &["H3K4me3"], None);
+        let mut state = toy::state(Some(Ok(manifest)));
+        state.show_gene(crate::genome::GeneId(0));
+        state
+    }
+
+    #[test]
+    fn a_figure_does_not_depend_on_the_width_of_the_screen() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut state = state(folder.path());
+        let figure = |state: &State| figure_of_state(state, "remake".to_owned(), &options()).unwrap();
+        state.n_columns = 60;
+        let unread = figure(&state);
+        let mut readers = Readers::new(state.session.clone());
+        read_rows(&mut state, &mut readers);
+        assert_eq!(state.signals.values().filter_map(|v| v.columns.as_ref().ok()).map(Vec::len).collect::<Vec<_>>(), [60]);
+        assert_eq!(figure(&state), unread);
+        state.n_columns = 200;
+        assert_eq!(figure(&state), unread);
+        assert!(unread.contains("gone.bw") && unread.contains("No such file"), "a file that is missing is a row that says so");
+        let n_columns = geometry(&options(), &state.region).n_columns;
+        assert!(
+            unread.contains(&format!("max per {:.0} bp", 20_000.0 / n_columns as f64)),
+            "signals are read at the columns of the page"
+        );
+    }
+
+    #[test]
+    fn a_model_that_does_not_load_fails_its_rows() {
+        let mut state = of_toy();
+        let mut readers = Readers::new(state.session.clone());
+        let mut steps = 0;
+        explain(&mut state, &mut readers, &|_| Err("no weights here".to_owned()), &Analysis::ALL, &mut |_| steps += 1);
+        assert_eq!(steps, 1);
+        let svg = figure_of_state(&state, String::new(), &options()).unwrap();
+        assert_eq!(svg.matches("failed: no weights here").count(), 4, "attention and every analysis");
+    }
+
+    #[test]
+    fn a_panic_in_a_reader_is_a_reason_and_not_the_end() {
+        let mut state = of_toy();
+        let mut readers = Readers::new(state.session.clone());
+        explain(&mut state, &mut readers, &|_| panic!("weights of {} rows", 3), &[], &mut |_| ());
+        let svg = figure_of_state(&state, String::new(), &options()).unwrap();
+        assert!(svg.contains("internal error: weights of 3 rows"), "{svg}");
+    }
+
+    #[test]
+    fn a_command_is_quoted_for_a_shell_and_names_all_that_was_chosen() {
+        let mut state = of_toy();
+        state.row_views.entry("EPD".to_owned()).or_default().is_hidden = true;
+        state.row_views.entry("IG".to_owned()).or_default().is_hidden = true;
+        state.row_views.entry("H3K4me3".to_owned()).or_default().extra_lines = -2;
+        let command = command_of(&state, &["it's here/session.toml".into()], Path::new("f.svg"), &options());
+        let expected =
+            "cislens render 'it'\\''s here/session.toml' --locus chr1:15,001-25,000 --gene ALPHA --sample S01 --model ";
+        assert!(command.starts_with(expected), "{command}");
+        let end =
+            "--analyses occlusion,saturation-mutagenesis --hide EPD --lines H3K4me3=-2 --width 174 --theme print --out f.svg";
+        assert!(command.ends_with(end), "{command}");
+    }
+}

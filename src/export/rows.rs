@@ -1,0 +1,502 @@
+//! Rows: each kind of plot on the page, and its axis.
+
+use super::figure::{Band, Sheet};
+use super::page::{CHAR_PT, Drawn, Frame, NAME_IN_PLOT, Page, SMALL, SMALL_LINE};
+use super::{font, letters};
+use crate::genome::Strand;
+use crate::scene::{GeneShape, IntervalShape, Lane, Plot, Row, Scene, format_value};
+use crate::state::RowState;
+use crate::theme::Rgb;
+use crate::tracks::Column;
+use plotters::style::text_anchor::HPos;
+
+/// Between rows: the highest label of one axis and the lowest of the one above stick out by half their height.
+pub(super) const GAP: f64 = 8.5;
+/// Narrowest exon or interval that is seen.
+const LEAST: f64 = 0.6;
+/// Narrowest gene that is drawn with its exons.
+const LEAST_GENE: f64 = 3.0;
+/// Steps of a colour ramp: neighbours of the same step are one rectangle.
+const SHADES: f32 = 32.0;
+/// Columns narrower than this show bases as colours, wider ones as letters.
+const LEAST_LETTER: f64 = 1.6;
+/// Smallest text a name is shrunk to before it is cut.
+const LEAST_NAME: f64 = 5.0;
+
+/// Height of a row's plot.
+pub(super) fn height(row: &Row) -> f64 {
+    let lanes = |n: usize, pitch: f64| pitch * n.max(1) as f64;
+    let stretched = |pt: f64| (pt + 6.0 * f64::from(row.extra_lines)).max(14.0);
+    match &row.plot {
+        Plot::Message(_) => 10.0,
+        Plot::Genes(genes) => lanes(genes.len(), 11.0),
+        Plot::Intervals(intervals, _) => lanes(intervals.len(), 9.0),
+        Plot::Signal(..) => stretched(27.0),
+        Plot::Signed(of, _) if of.len() > 1 => of.len() as f64 * (14.0 + f64::from(row.extra_lines)).max(8.0),
+        Plot::Signed(..) => stretched(32.0),
+        Plot::Heat(of, _) if of.len() > 1 => lanes(of.len(), 8.5),
+        Plot::Heat(..) => 11.0,
+        Plot::Bases(_) => 8.0,
+        Plot::Letters(..) => stretched(44.0),
+    }
+}
+
+/// Whether lanes carry names of their own.
+pub(super) fn has_lane_labels(lanes: &[Lane]) -> bool {
+    lanes.iter().any(|l| !l.label.is_empty())
+}
+
+/// Draws what a row shows.
+pub(super) fn draw(page: &Page<'_>, sheet: &Sheet, scene: &Scene, band: &Band<'_>) -> Drawn {
+    let row = band.row;
+    let brush = Brush { page, sheet, scene, plot: band.plot, is_stale: row.state == Some(RowState::Stale) };
+    if !band.message.is_empty() {
+        return brush.message(row, &band.message);
+    }
+    match &row.plot {
+        Plot::Message(_) => Ok(()),
+        Plot::Genes(lanes) => brush.lanes(lanes, |gene, frame| brush.gene(gene, frame)),
+        Plot::Intervals(lanes, role) => brush.lanes(lanes, |interval, frame| brush.interval(interval, frame, role)),
+        Plot::Signal(columns, role) => brush.signal(columns, role, row.axis.unwrap_or((0.0, 1.0))),
+        Plot::Signed(lanes, limit) => brush.signed(lanes, *limit),
+        Plot::Heat(lanes, limit) => brush.heat(lanes, *limit),
+        Plot::Bases(bases) => brush.bases(bases),
+        Plot::Letters(bases, values, limit) => brush.letters(bases, values, *limit),
+    }
+}
+
+/// Draws the axis of a row, and the names of its lanes.
+pub(super) fn draw_axis(page: &Page<'_>, sheet: &Sheet, band: &Band<'_>) -> Drawn {
+    if !band.message.is_empty() {
+        return Ok(());
+    }
+    let plot = band.plot;
+    match (&band.row.plot, band.row.axis) {
+        (Plot::Signed(lanes, limit), _) if has_lane_labels(lanes) || lanes.len() > 1 => {
+            lane_names(page, plot, lanes)?;
+            // One scale for all lanes: it stands at the right of the first.
+            let first = plot.lane(0, lanes.len(), LANE_GAP);
+            let x = sheet.plot_right() + 3.0;
+            axis_line(page, x, first, (-limit, *limit), true)
+        }
+        (Plot::Heat(lanes, limit), _) => {
+            lane_names(page, plot, lanes)?;
+            colour_bar(page, sheet, plot, *limit, band.row.state == Some(RowState::Stale))
+        }
+        (Plot::Signed(..) | Plot::Letters(..) | Plot::Signal(..), Some(range)) => {
+            axis_line(page, plot.x - 2.5, plot, range, false)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Between lanes of signed values.
+const LANE_GAP: f64 = 1.5;
+
+fn lane_names(page: &Page<'_>, plot: Frame, lanes: &[Lane]) -> Drawn {
+    let ink = page.ink(SMALL, "text");
+    for (i, lane) in lanes.iter().enumerate() {
+        let frame = plot.lane(i, lanes.len(), 0.0);
+        let title = lane.title();
+        let label = font::clean(&title);
+        let label = font::fit(&label, plot.x - 10.0, SMALL, false);
+        page.text((plot.x - 4.0, frame.middle()), &label, ink, HPos::Right)?;
+    }
+    Ok(())
+}
+
+/// A value of an axis.
+pub(super) fn value_text(value: f32) -> String {
+    font::minus(&format_value(value))
+}
+
+/// A line with its lowest and highest value, and zero where it lies between with room.
+fn axis_line(page: &Page<'_>, x: f64, frame: Frame, (lo, hi): (f32, f32), is_right: bool) -> Drawn {
+    let (colour, ink) = (page.colour("text"), page.ink(SMALL, "text"));
+    page.line(&[(x, frame.y), (x, frame.bottom())], colour, 0.6)?;
+    let share = |v: f32| f64::from((v - lo) / (hi - lo));
+    let mut values = vec![hi, lo];
+    let has_room = |v: f32| share(v).min(1.0 - share(v)) * frame.height > SMALL_LINE;
+    if lo < 0.0 && hi > 0.0 && has_room(0.0) {
+        values.push(0.0);
+    }
+    let (sign, along) = if is_right { (1.0, HPos::Left) } else { (-1.0, HPos::Right) };
+    for value in values {
+        let y = if hi > lo { frame.bottom() - share(value) * frame.height } else { frame.bottom() };
+        page.line(&[(x, y), (x + sign * 2.0, y)], colour, 0.6)?;
+        // Labels of a low axis move apart rather than into each other.
+        let y = if frame.height < SMALL_LINE { frame.middle() + (y - frame.middle()).signum() * SMALL_LINE / 2.0 } else { y };
+        page.text((x + sign * 3.5, y), &value_text(value), ink, along)?;
+    }
+    Ok(())
+}
+
+/// The ramp from nothing to `limit`, beside a strip.
+fn colour_bar(page: &Page<'_>, sheet: &Sheet, plot: Frame, limit: f32, is_stale: bool) -> Drawn {
+    const STEPS: usize = 16;
+    let height = plot.height.min(24.0);
+    let bar = Frame { x: sheet.plot_right() + 3.0, width: 4.0, height, ..plot };
+    for i in 0..STEPS {
+        let share = 1.0 - (i as f32 + 0.5) / STEPS as f32;
+        let step = bar.lane(i, STEPS, 0.0);
+        let seamless = Frame { height: (step.height + 0.15).min(bar.bottom() - step.y), ..step };
+        page.rect(seamless, shade(page, share, is_stale))?;
+    }
+    let ink = page.ink(SMALL, "text");
+    for (value, y) in [(limit, bar.y), (0.0, bar.bottom())] {
+        let room = sheet.width - bar.right() - 3.0;
+        page.text((bar.right() + 2.0, y), &font::fit(&value_text(value), room, SMALL, false), ink, HPos::Left)?;
+    }
+    Ok(())
+}
+
+/// The colour of a weight by its share of the highest; exactly zero is the faint ground that shows where the window lies.
+fn shade(page: &Page<'_>, share: f32, is_stale: bool) -> Rgb {
+    let depth = if share > 0.0 { 0.15 + 0.85 * share.min(1.0) } else { 0.07 };
+    let depth = if is_stale { 0.4 * depth } else { depth };
+    page.colour("background").mix(page.colour("attention"), depth)
+}
+
+/// What a row is painted with.
+struct Brush<'a> {
+    page: &'a Page<'a>,
+    sheet: &'a Sheet,
+    scene: &'a Scene,
+    plot: Frame,
+    is_stale: bool,
+}
+
+impl Brush<'_> {
+    fn colour(&self, role: &str) -> Rgb {
+        let colour = self.page.colour(role);
+        if self.is_stale { self.page.theme.dimmed(colour) } else { colour }
+    }
+
+    fn pale(&self, colour: Rgb, share: f32) -> Rgb {
+        colour.mix(self.page.colour("background"), share)
+    }
+
+    fn n_columns(&self) -> f64 {
+        self.scene.n_columns.max(1) as f64
+    }
+
+    fn column_width(&self) -> f64 {
+        self.plot.width / self.n_columns()
+    }
+
+    fn message(&self, row: &Row, lines: &[String]) -> Drawn {
+        let is_harmless = !matches!(row.state, Some(RowState::Failed(_)))
+            && (row.state.is_some() || !matches!(&row.plot, Plot::Message(text) if text != "reading"));
+        let ink = self.page.ink(SMALL, if is_harmless { "dim" } else { "error" });
+        for (i, line) in lines.iter().enumerate() {
+            let y = self.plot.y + 1.5 + SMALL_LINE * (i as f64 + 0.5);
+            self.page.text((self.plot.x, y), line, ink, HPos::Left)?;
+        }
+        Ok(())
+    }
+
+    fn lanes<T>(&self, lanes: &[Vec<T>], mut draw: impl FnMut(&T, Frame) -> Drawn) -> Drawn {
+        for (i, lane) in lanes.iter().enumerate() {
+            let frame = self.plot.lane(i, lanes.len(), 0.0);
+            lane.iter().try_for_each(|shape| draw(shape, frame))?;
+        }
+        Ok(())
+    }
+
+    /// The part of `start..end` in view as left edge and width on the page, at least [`LEAST`] wide.
+    fn span(&self, start: u64, end: u64) -> Option<(f64, f64)> {
+        let region = &self.scene.region;
+        if end <= region.start || region.end <= start {
+            return None;
+        }
+        let clamp = |position: u64| self.sheet.x(self.scene, position.clamp(region.start, region.end) as f64);
+        let (from, to) = (clamp(start), clamp(end));
+        let width = (to - from).max(LEAST);
+        Some((from.min(self.plot.right() - width), width))
+    }
+
+    fn gene(&self, gene: &GeneShape, lane: Frame) -> Drawn {
+        let colour = self.colour(if gene.is_current { "gene.current" } else { "gene" });
+        let colour = if gene.is_current { colour } else { self.pale(colour, 0.25) };
+        let Some((from, width)) = self.span(gene.start, gene.end) else { return Ok(()) };
+        let y = lane.middle();
+        if width < LEAST_GENE {
+            self.page.rect(Frame { x: from, width, y: y - 3.5, height: 7.0 }, colour)?;
+            return self.name(&gene.name, gene.label, from, y, colour, gene.is_current);
+        }
+        self.page.line(&[(from, y), (from + width, y)], colour, 0.6)?;
+        let exons = joined(gene.exons.iter().filter_map(|&(a, b)| self.span(a, b)));
+        let (inside, outside) = chevrons((from, width), &exons);
+        let chevron = |x: f64, colour: Rgb| {
+            let (size, tip) = (1.7, if gene.strand == Strand::Forward { 0.85 } else { -0.85 });
+            self.page.line(&[(x - tip, y - size), (x + tip, y), (x - tip, y + size)], colour, 0.6)
+        };
+        outside.iter().try_for_each(|&x| chevron(x, colour))?;
+        let bar = |(x, width): (f64, f64), height: f64| Frame { x, width, y: y - height / 2.0, height };
+        for &exon in &exons {
+            self.page.rect(bar(exon, 3.6), colour)?;
+        }
+        if let Some((cds_from, cds_to)) = gene.cds {
+            let coding = gene.exons.iter().map(|&(a, b)| (a.max(cds_from), b.min(cds_to))).filter(|(a, b)| a < b);
+            for span in joined(coding.filter_map(|(a, b)| self.span(a, b))) {
+                self.page.rect(bar(span, 7.0), colour)?;
+            }
+        }
+        if outside.is_empty() {
+            inside.iter().try_for_each(|&x| chevron(x, self.page.colour("background")))?;
+        }
+        self.name(&gene.name, gene.label, from, y, colour, gene.is_current)
+    }
+
+    fn interval(&self, interval: &IntervalShape, lane: Frame, role: &str) -> Drawn {
+        let colour = self.colour(role);
+        let colour = if interval.is_current { colour } else { self.pale(colour, 0.2) };
+        let Some((x, width)) = self.span(interval.start, interval.end) else { return Ok(()) };
+        self.page.rect(Frame { x, width, y: lane.middle() - 2.8, height: 5.6 }, colour)?;
+        let ink = self.colour(if interval.is_current { "text" } else { "dim" });
+        self.name(&interval.name, interval.label, x, lane.middle(), ink, interval.is_current)
+    }
+
+    /// A name at the place its scene reserved for it, shrunk or cut to that place.
+    fn name(&self, name: &str, place: Option<f64>, body: f64, y: f64, colour: Rgb, is_bold: bool) -> Drawn {
+        let Some(column) = place else { return Ok(()) };
+        let reserved = CHAR_PT * name.chars().count() as f64;
+        let x = self.plot.x + column * self.column_width();
+        // The scene keeps a character free on both sides; wide letters may use part of it.
+        let (x, along, to_edge) = match x < body {
+            true => (x + reserved + 0.4 * CHAR_PT, HPos::Right, x + reserved + 0.4 * CHAR_PT - self.plot.x),
+            false => (x - 0.4 * CHAR_PT, HPos::Left, self.sheet.width - 4.0 - x),
+        };
+        let room = (reserved + 0.75 * CHAR_PT).min(to_edge);
+        let name = font::clean(name);
+        let natural = font::width(&name, NAME_IN_PLOT, is_bold);
+        let size = (NAME_IN_PLOT * (room / natural).min(1.0)).max(LEAST_NAME);
+        let ink = super::page::Ink { size, is_bold, colour };
+        self.page.text((x, y), &font::fit(&name, room, size, is_bold), ink, along)
+    }
+
+    /// Filled to the mean, with lowest and highest value as a pale silhouette behind; nothing where nothing was measured.
+    fn signal(&self, columns: &[Column], role: &str, (lo, hi): (f32, f32)) -> Drawn {
+        if !(lo.is_finite() && hi.is_finite() && lo < hi) {
+            return Ok(());
+        }
+        let plane = self.page.plane(self.plot, 0.0..self.n_columns(), f64::from(lo)..f64::from(hi));
+        let clamp = |v: f32| f64::from(v.clamp(lo, hi));
+        let foot = clamp(0.0);
+        let colour = self.colour(role);
+        let value = |c: &Column| (!c.is_missing() && c.mean.is_finite()).then_some(*c);
+        let runs = runs(columns.iter().map(value));
+        for (start, run) in &runs {
+            let upper = run.iter().map(|c| clamp(c.max).max(foot));
+            let lower = run.iter().map(|c| clamp(c.min).min(foot));
+            let is_beyond =
+                |c: &Column| clamp(c.max).max(foot) > clamp(c.mean).max(foot) || clamp(c.min).min(foot) < clamp(c.mean).min(foot);
+            if run.iter().any(is_beyond) {
+                plane.polygon(between(*start, upper, lower), self.pale(colour, 0.62))?;
+            }
+        }
+        for (start, run) in &runs {
+            let values = || run.iter().map(|c| clamp(c.mean));
+            plane.polygon(between(*start, values(), values().map(|_| foot)), colour)?;
+            // Measured and zero is a line.
+            plane.line(vec![(*start as f64, foot), ((start + run.len()) as f64, foot)], colour, 0.4)?;
+        }
+        Ok(())
+    }
+
+    /// Bars up and down from zero, lane under lane, all on one scale. No line where no value is.
+    fn signed(&self, lanes: &[Lane], limit: f32) -> Drawn {
+        let limit = if limit.is_finite() && limit > 0.0 { limit } else { 1.0 };
+        let gap = if lanes.len() > 1 { LANE_GAP } else { 0.0 };
+        for (i, lane) in lanes.iter().enumerate() {
+            let frame = self.plot.lane(i, lanes.len(), gap);
+            let plane = self.page.plane(frame, 0.0..self.n_columns(), f64::from(-limit)..f64::from(limit));
+            for (role, sign) in [("positive", 1.0), ("negative", -1.0)] {
+                let value = |&v: &f32| (v * sign > 0.0).then(|| f64::from(v.clamp(-limit, limit)));
+                for (start, run) in runs(lane.values.iter().map(value)) {
+                    let foot = run.iter().map(|_| 0.0);
+                    plane.polygon(between(start, run.iter().copied(), foot), self.colour(role))?;
+                }
+            }
+            for (start, run) in runs(lane.values.iter().map(|v| v.is_finite().then_some(()))) {
+                plane.line(vec![(start as f64, 0.0), ((start + run.len()) as f64, 0.0)], self.colour("dim"), 0.35)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn heat(&self, lanes: &[Lane], limit: f32) -> Drawn {
+        for (i, lane) in lanes.iter().enumerate() {
+            let frame = self.plot.lane(i, lanes.len(), 0.0);
+            // Neighbours overlap a little, to the right and down, or viewers show seams.
+            let height = if i + 1 < lanes.len() { frame.height + 0.15 } else { frame.height };
+            let step = |v: &f32| {
+                let share = if limit > 0.0 { (v / limit).clamp(0.0, 1.0) } else { 0.0 };
+                // Whatever is above zero has at least the first step.
+                v.is_finite().then_some(if *v > 0.0 { (share * SHADES).ceil() } else { 0.0 } as u8)
+            };
+            for (start, end, step) in equal_runs(lane.values.iter().map(step)) {
+                let x = frame.x + start as f64 * self.column_width();
+                let right = frame.x + end as f64 * self.column_width() + 0.15;
+                let piece = Frame { x, width: right.min(frame.right()) - x, height, ..frame };
+                self.page.rect(piece, shade(self.page, f32::from(step) / SHADES, self.is_stale))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn base_colour(&self, base: u8) -> Rgb {
+        match base {
+            b'A' | b'C' | b'G' | b'T' => self.colour(&format!("base.{}", base as char)),
+            _ => self.colour("dim"),
+        }
+    }
+
+    fn bases(&self, bases: &[u8]) -> Drawn {
+        if self.column_width() >= LEAST_LETTER {
+            let pad = 0.08 * self.column_width();
+            return bases.iter().enumerate().try_for_each(|(i, &base)| {
+                let x = self.plot.x + i as f64 * self.column_width() + pad;
+                let width = (self.column_width() - 2.0 * pad).min(6.0);
+                let x = x + (self.column_width() - 2.0 * pad - width) / 2.0;
+                self.letter(base, Frame { x, width, ..self.plot })
+            });
+        }
+        for (start, end, base) in equal_runs(bases.iter().map(|&b| (b != b' ').then_some(b))) {
+            let x = self.plot.x + start as f64 * self.column_width();
+            let width = (end - start) as f64 * self.column_width();
+            self.page.rect(Frame { x, width, ..self.plot }, self.base_colour(base))?;
+        }
+        Ok(())
+    }
+
+    /// Letters as high as their values; those below zero hang from the line, not turned.
+    fn letters(&self, bases: &[u8], values: &[f32], limit: f32) -> Drawn {
+        let limit = if limit.is_finite() && limit > 0.0 { limit } else { 1.0 };
+        let zero = self.plot.middle();
+        let drawn = bases.iter().zip(values).enumerate().filter(|(_, (_, v))| v.is_finite());
+        for (i, (&base, &value)) in drawn {
+            let height = f64::from((value / limit).clamp(-1.0, 1.0)).abs() * self.plot.height / 2.0;
+            if height < 0.05 {
+                continue;
+            }
+            let y = if value > 0.0 { zero - height } else { zero };
+            let x = self.plot.x + i as f64 * self.column_width();
+            let frame = Frame { x, y, width: self.column_width() * 0.96, height };
+            match self.column_width() >= LEAST_LETTER {
+                true => self.letter(base, frame)?,
+                false => self.page.rect(Frame { width: self.column_width(), ..frame }, self.base_colour(base))?,
+            }
+        }
+        for (start, run) in runs(values.iter().map(|v| v.is_finite().then_some(()))) {
+            let x = |column: usize| self.plot.x + column as f64 * self.column_width();
+            self.page.line(&[(x(start), zero), (x(start + run.len()), zero)], self.colour("dim"), 0.35)?;
+        }
+        Ok(())
+    }
+
+    fn letter(&self, base: u8, frame: Frame) -> Drawn {
+        let arc_points = ((frame.width + frame.height) * 1.2) as usize;
+        let Some(outline) = letters::outline(base, arc_points.clamp(6, 32)) else { return Ok(()) };
+        let place = |&(x, y): &(f64, f64)| (frame.x + x * frame.width, frame.bottom() - y * frame.height);
+        self.page.polygon(&outline.iter().map(place).collect::<Vec<_>>(), self.base_colour(base))
+    }
+}
+
+/// Spans (left edge, width) in order, those that touch on paper joined.
+fn joined(spans: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    const TOUCH: f64 = 0.15;
+    let mut spans: Vec<(f64, f64)> = spans.collect();
+    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut joined: Vec<(f64, f64)> = Vec::with_capacity(spans.len());
+    for (x, width) in spans {
+        match joined.last_mut() {
+            Some(last) if x <= last.0 + last.1 + TOUCH => last.1 = last.1.max(x + width - last.0),
+            _ => joined.push((x, width)),
+        }
+    }
+    joined
+}
+
+/// Where arrow heads stand along a gene: inside exons, and clear of them.
+fn chevrons((from, width): (f64, f64), exons: &[(f64, f64)]) -> (Vec<f64>, Vec<f64>) {
+    const PITCH: f64 = 13.0;
+    const CLEAR: f64 = 2.5;
+    let n = (width / PITCH).round().max(1.0) as usize;
+    let places = (0..n).map(|i| from + width * (i as f64 + 0.5) / n as f64);
+    let places: Vec<f64> = places.filter(|x| x - CLEAR >= from && x + CLEAR <= from + width).collect();
+    let is_inside = |x: &f64| exons.iter().any(|&(a, w)| a + CLEAR <= *x && *x <= a + w - CLEAR);
+    let is_clear = |x: &f64| exons.iter().all(|&(a, w)| x + CLEAR <= a || a + w <= x - CLEAR);
+    (places.iter().copied().filter(is_inside).collect(), places.into_iter().filter(is_clear).collect())
+}
+
+/// Stretches of neighbours that have a value, with where they begin.
+fn runs<T>(values: impl Iterator<Item = Option<T>>) -> Vec<(usize, Vec<T>)> {
+    let mut runs: Vec<(usize, Vec<T>)> = Vec::new();
+    let mut is_open = false;
+    for (i, value) in values.enumerate() {
+        match value {
+            None => is_open = false,
+            Some(value) => {
+                match runs.last_mut().filter(|_| is_open) {
+                    Some((_, run)) => run.push(value),
+                    None => runs.push((i, vec![value])),
+                }
+                is_open = true;
+            }
+        }
+    }
+    runs
+}
+
+/// Stretches of neighbours of the same value: from, to, value.
+fn equal_runs<T: PartialEq>(values: impl Iterator<Item = Option<T>>) -> Vec<(usize, usize, T)> {
+    let mut runs: Vec<(usize, usize, T)> = Vec::new();
+    for (i, value) in values.enumerate() {
+        let Some(value) = value else { continue };
+        match runs.last_mut() {
+            Some((_, end, last)) if *end == i && *last == value => *end = i + 1,
+            _ => runs.push((i, i + 1, value)),
+        }
+    }
+    runs
+}
+
+/// The outline between two staircases, one step a column from `start`.
+fn between(
+    start: usize,
+    upper: impl Iterator<Item = f64>,
+    lower: impl DoubleEndedIterator<Item = f64> + ExactSizeIterator,
+) -> Vec<(f64, f64)> {
+    let step = |(i, y): (usize, f64)| [((start + i) as f64, y), ((start + i + 1) as f64, y)];
+    let there = upper.enumerate().flat_map(step);
+    let back = lower.enumerate().rev().flat_map(|s| step(s).into_iter().rev());
+    there.chain(back).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_end_at_gaps() {
+        let values = [None, Some(1), Some(2), None, None, Some(3)];
+        assert_eq!(runs(values.into_iter()), [(1, vec![1, 2]), (5, vec![3])]);
+        let bases = [Some('A'), Some('A'), Some('C'), None, Some('C')];
+        assert_eq!(equal_runs(bases.into_iter()), [(0, 2, 'A'), (2, 3, 'C'), (4, 5, 'C')]);
+    }
+
+    #[test]
+    fn exons_that_touch_on_paper_are_one_bar() {
+        let spans = [(5.0, 1.0), (1.0, 2.0), (3.1, 0.5), (1.5, 0.2)];
+        let joined = joined(spans.into_iter());
+        assert_eq!(joined.len(), 2);
+        assert!(joined[0].0 == 1.0 && (joined[0].1 - 2.6).abs() < 1e-9 && joined[1] == (5.0, 1.0), "{joined:?}");
+    }
+
+    #[test]
+    fn staircases_meet() {
+        let outline = between(3, [2.0, 5.0].into_iter(), [0.0, -1.0].into_iter());
+        assert_eq!(outline, [(3.0, 2.0), (4.0, 2.0), (4.0, 5.0), (5.0, 5.0), (5.0, -1.0), (4.0, -1.0), (4.0, 0.0), (3.0, 0.0)]);
+    }
+}

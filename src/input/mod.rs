@@ -1,0 +1,128 @@
+//! From keys to actions. Every action has a name and a line of help here; which key means it stands in `assets/keymap.toml`.
+
+mod keymap;
+
+pub use keymap::{Key, Keymap, KeymapError};
+
+/// Something the user can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Move the view by a share of its width (percent; negative is left).
+    Pan(i16),
+    /// Go to the first (`true`) or last part of the chromosome.
+    ChromEdge(bool),
+    /// Make the view this many percent as wide.
+    Zoom(u16),
+    /// One base a column.
+    ZoomToBases,
+    /// As wide as the model's window.
+    ZoomToWindow,
+    /// Walk genes.
+    Gene(i8),
+    /// Walk exons.
+    Exon(i8),
+    /// Walk the peaks or intervals of the focused row.
+    Peak(i8),
+    /// Move the focus.
+    Focus(i8),
+    /// Make the focused row higher.
+    RowHeight(i8),
+    /// Hide the focused row.
+    HideRow,
+    /// Show all rows.
+    ShowRows,
+    /// Open the goto prompt.
+    Goto,
+    /// Walk the history.
+    Travel(i8),
+    /// Switch the sample.
+    Sample(i8),
+    /// Switch the model.
+    Model(i8),
+    /// Switch the theme.
+    Theme,
+    /// Write a figure of the view.
+    Figure,
+    /// Show what was said.
+    Messages,
+    /// Show the keys.
+    Help,
+    /// Leave the program.
+    Quit,
+    /// Leave the program to the shell; `fg` comes back.
+    Suspend,
+}
+
+/// An action's name, its line of help, and the heading it stands under.
+pub struct ActionInfo {
+    /// The action.
+    pub action: Action,
+    /// Name in `keymap.toml`.
+    pub name: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Heading in the help.
+    pub group: &'static str,
+}
+
+const fn info(group: &'static str, action: Action, name: &'static str, help: &'static str) -> ActionInfo {
+    ActionInfo { action, name, help, group }
+}
+
+/// Every action, in the order of the help.
+pub const ACTIONS: &[ActionInfo] = &[
+    info("move", Action::Pan(-10), "pan-left", "left by a tenth of the view"),
+    info("move", Action::Pan(10), "pan-right", "right by a tenth of the view"),
+    info("move", Action::Pan(-50), "pan-left-half", "left by half a view"),
+    info("move", Action::Pan(50), "pan-right-half", "right by half a view"),
+    info("move", Action::Pan(-100), "pan-left-screen", "left by a whole view"),
+    info("move", Action::Pan(100), "pan-right-screen", "right by a whole view"),
+    info("move", Action::ChromEdge(true), "chrom-start", "start of the chromosome"),
+    info("move", Action::ChromEdge(false), "chrom-end", "end of the chromosome"),
+    info("zoom", Action::Zoom(50), "zoom-in", "zoom in"),
+    info("zoom", Action::Zoom(200), "zoom-out", "zoom out"),
+    info("zoom", Action::ZoomToBases, "zoom-to-bases", "one base a column: letters"),
+    info("zoom", Action::ZoomToWindow, "zoom-to-window", "the window the model reads"),
+    info("go", Action::Gene(1), "next-gene", "next gene"),
+    info("go", Action::Gene(-1), "previous-gene", "previous gene"),
+    info("go", Action::Exon(1), "next-exon", "next exon"),
+    info("go", Action::Exon(-1), "previous-exon", "previous exon"),
+    info("go", Action::Peak(1), "next-peak", "next peak or interval of the focused row"),
+    info("go", Action::Peak(-1), "previous-peak", "previous peak or interval of the focused row"),
+    info("go", Action::Goto, "goto", "go to a gene, chr1:1,001-2,000, chr1:1.5M"),
+    info("go", Action::Travel(-1), "back", "back to where you were"),
+    info("go", Action::Travel(1), "forward", "forward again"),
+    info("rows", Action::Focus(1), "focus-down", "focus the row below"),
+    info("rows", Action::Focus(-1), "focus-up", "focus the row above"),
+    info("rows", Action::RowHeight(1), "row-higher", "make the focused row higher"),
+    info("rows", Action::RowHeight(-1), "row-lower", "make the focused row lower"),
+    info("rows", Action::HideRow, "hide-row", "hide the focused row"),
+    info("rows", Action::ShowRows, "show-rows", "show all rows again"),
+    info("show", Action::Sample(1), "next-sample", "next sample"),
+    info("show", Action::Sample(-1), "previous-sample", "previous sample"),
+    info("show", Action::Model(1), "next-model", "next model"),
+    info("show", Action::Theme, "next-theme", "next theme"),
+    info("show", Action::Figure, "figure", "write the view as an SVG figure"),
+    info("show", Action::Messages, "messages", "everything that was said"),
+    info("show", Action::Help, "help", "these keys"),
+    info("show", Action::Suspend, "suspend", "to the shell; fg comes back"),
+    info("show", Action::Quit, "quit", "leave"),
+];
+
+/// The action of a name.
+pub fn action(name: &str) -> Option<Action> {
+    ACTIONS.iter().find(|a| a.name == name).map(|a| a.action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_and_actions_are_unique() {
+        let names: HashSet<_> = ACTIONS.iter().map(|a| a.name).collect();
+        let actions: HashSet<_> = ACTIONS.iter().map(|a| a.action).collect();
+        assert_eq!((names.len(), actions.len()), (ACTIONS.len(), ACTIONS.len()));
+    }
+}

@@ -1,0 +1,148 @@
+//! Work off the drawing thread: one thread reads tracks for the screen, one runs networks. Each has one slot; the newest
+//! request wins and the one before it is cancelled. Every reply carries the job it answers, so a stale one can be dropped.
+
+mod explain;
+mod look;
+mod slot;
+
+pub use explain::{Analysis, Explain, Prediction, Subject, predict, predict_input};
+pub use look::{Look, Seek};
+pub use slot::{JobId, Slot};
+
+use crate::attribution::Attribution;
+use crate::genome::Region;
+use crate::models::Model;
+use crate::session::{Session, TrackId};
+use crate::tracks::{Column, Features};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// What a worker sends back.
+#[derive(Debug)]
+pub enum Reply {
+    /// A signal row's columns.
+    Columns {
+        /// The look it answers.
+        job: JobId,
+        /// The row's track.
+        track: TrackId,
+        /// What was summarised.
+        region: Region,
+        /// The columns, or why there are none.
+        columns: Result<Vec<Column>, String>,
+    },
+    /// All intervals of a track.
+    Features {
+        /// The row's track.
+        track: TrackId,
+        /// The intervals, or why there are none.
+        features: Result<Arc<Features>, String>,
+    },
+    /// What readers had to say about files they opened.
+    Warnings(Vec<String>),
+    /// Reference bases of a region.
+    Sequence {
+        /// The look it answers.
+        job: JobId,
+        /// Where.
+        region: Region,
+        /// The bases, or why there are none.
+        bases: Result<Vec<u8>, String>,
+    },
+    /// The end of a search for a peak.
+    Found {
+        /// The search.
+        seek: Seek,
+        /// Where the peak is highest; `None` where there is no further one.
+        peak: Result<Option<u64>, String>,
+    },
+    /// The first answer about a subject.
+    Prediction {
+        /// The explanation it belongs to.
+        job: JobId,
+        /// The prediction, or why there is none.
+        prediction: Result<Arc<Prediction>, String>,
+    },
+    /// A partial or final attribution.
+    Attribution {
+        /// The explanation it belongs to.
+        job: JobId,
+        /// Which row it fills.
+        analysis: Analysis,
+        /// The values so far, or why there are none.
+        attribution: Result<Arc<Attribution>, AnalysisFailure>,
+    },
+}
+
+/// Why an analysis has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnalysisFailure {
+    /// The method says nothing about this network.
+    NotApplicable(String),
+    /// It should have worked.
+    Failed(String),
+}
+
+/// Loads a network from its folder.
+pub type LoadModel = dyn Fn(&std::path::Path) -> Result<Box<dyn Model>, String> + Send + Sync;
+
+/// The two workers. Dropping it tells them to stop; a worker stuck in a read is left behind, never waited for.
+pub struct Workers {
+    look: Arc<Slot<Look>>,
+    explain: Arc<Slot<Explain>>,
+}
+
+impl Workers {
+    /// Starts the threads. `models` are the folders of the session's models, by the index requests use.
+    pub fn start(
+        session: Arc<Session>,
+        models: Vec<PathBuf>,
+        load: Arc<LoadModel>,
+    ) -> std::io::Result<(Self, UnboundedReceiver<Reply>)> {
+        let (sender, receiver) = unbounded_channel();
+        let (look, explain) = (Arc::new(Slot::default()), Arc::new(Slot::default()));
+        let (slot, replies, for_look) = (look.clone(), sender.clone(), session.clone());
+        spawn("look", move || look::serve(&slot, for_look, &replies))?;
+        let slot = explain.clone();
+        spawn("explain", move || explain::serve(&slot, session, &models, &*load, &sender))?;
+        Ok((Self { look, explain }, receiver))
+    }
+
+    /// Reads rows for the screen; what was asked before and is not read yet is forgotten.
+    pub fn look(&self, request: Look) -> JobId {
+        self.look.restart(request)
+    }
+
+    /// Explains a subject; whatever was being explained stops.
+    pub fn explain(&self, request: Explain) -> JobId {
+        self.explain.restart(request)
+    }
+
+    /// Stops explaining.
+    pub fn stop_explaining(&self) {
+        self.explain.cancel();
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.look.close();
+        self.explain.close();
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map(|_| ())
+}
+
+/// Sends a reply; nobody listening any more means the program is ending.
+fn send(replies: &UnboundedSender<Reply>, reply: Reply) {
+    let _ = replies.send(reply);
+}
+
+/// Runs a piece of a job so that a panic in it is an error of that piece only.
+fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    crate::tracks::contain_panic(work).map_err(|message| format!("internal error: {message}"))
+}

@@ -1,0 +1,44 @@
+//! Dropout with a seed; candle's random numbers on the CPU have none.
+
+use candle_core::{Result, Tensor};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Sets a share of a layer's outputs to 0 while training and scales up the rest.
+pub struct Dropout {
+    share: f64,
+    random: ChaCha8Rng,
+}
+
+impl Dropout {
+    /// Drops `share` (0 to below 1) of the values, chosen by `seed`.
+    pub fn new(share: f64, seed: u64) -> Self {
+        Self { share: share.clamp(0.0, 0.99), random: ChaCha8Rng::seed_from_u64(seed) }
+    }
+
+    /// `x` with other values dropped each time.
+    pub fn apply(&mut self, x: &Tensor) -> Result<Tensor> {
+        if self.share == 0.0 {
+            return Ok(x.clone());
+        }
+        let kept = (1.0 / (1.0 - self.share)) as f32;
+        let mask = (0..x.elem_count()).map(|_| if self.random.random_bool(self.share) { 0.0 } else { kept }).collect();
+        x * Tensor::from_vec::<_, f32>(mask, x.dims(), x.device())?.to_dtype(x.dtype())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn the_mean_stays_and_the_seed_decides() {
+        let x = Tensor::ones(10_000, candle_core::DType::F64, &Device::Cpu).unwrap();
+        let of = |share, seed| Dropout::new(share, seed).apply(&x).unwrap().to_vec1::<f64>().unwrap();
+        assert!((of(0.3, 1).iter().sum::<f64>() / 10_000.0 - 1.0).abs() < 0.02);
+        assert_eq!(of(0.3, 1), of(0.3, 1));
+        assert_ne!(of(0.3, 1), of(0.3, 2));
+        assert_eq!(of(0.0, 1), vec![1.0; 10_000]);
+    }
+}

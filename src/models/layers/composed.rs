@@ -1,0 +1,77 @@
+//! The same layers from candle's own operations, for devices without our kernels. Only operations whose gradients are right in
+//! candle 0.11.1 are used (`tests/candle_traps.rs`): every reshaped or transposed factor is made contiguous, `conv2d` stands for
+//! `conv1d`, `gather` for `max`, a mask for `relu`.
+
+use super::conv_pool::Pool;
+use candle_core::{D, Result, Tensor};
+
+/// As [`super::conv_relu_max_pool`].
+pub(super) fn conv_relu_max_pool(x: &Tensor, weight: &Tensor, bias: &Tensor, pool: Pool) -> Result<Tensor> {
+    let x = x.transpose(1, 2)?.contiguous()?.unsqueeze(2)?;
+    let weight = weight.transpose(1, 2)?.contiguous()?.unsqueeze(2)?;
+    let y = x.conv2d(&weight, 0, 1, 1, 1)?.squeeze(2)?.broadcast_add(&bias.reshape((1, (), 1))?)?;
+    // ReLU'(0) = 0, and NaN times 0 stays NaN.
+    let y = (&y * y.detach().gt(0f64)?.to_dtype(y.dtype())?)?;
+    // A pad of 0 wins only where the ReLU is closed, which passes no gradient anyway.
+    let (n, filters, positions) = y.dims3()?;
+    let windows = pool.windows(positions);
+    let right = (windows * pool.size).saturating_sub(pool.left + positions);
+    let y = y.pad_with_zeros(2, pool.left, right)?.narrow(2, 0, windows * pool.size)?.contiguous()?;
+    let y = y.reshape((n, filters, windows, pool.size))?;
+    let first = y.detach().argmax_keepdim(D::Minus1)?;
+    let maxima = y.gather(&first, D::Minus1)?.squeeze(D::Minus1)?;
+    // `argmax` passes over NaN unless it comes first.
+    let not_a_number = (y.detach().sum(D::Minus1)? * 0.0)?;
+    (maxima + not_a_number)?.transpose(1, 2)?.contiguous()
+}
+
+/// As [`super::bilstm`]: both directions are stepped as a batch of two.
+pub(super) fn bilstm(x: &Tensor, input: &Tensor, recurrent: &Tensor) -> Result<Tensor> {
+    let (n, steps, inputs) = x.dims3()?;
+    let (_, gates, hidden) = recurrent.dims3()?;
+    let (device, dtype) = (x.device(), x.dtype());
+    let rows = input.reshape((2 * gates, inputs + 1))?;
+    let bias = rows.narrow(1, inputs, 1)?.flatten_all()?.contiguous()?;
+    let weight = rows.narrow(1, 0, inputs)?.t()?.contiguous()?;
+    let projected = x.contiguous()?.reshape((n * steps, inputs))?.matmul(&weight)?.broadcast_add(&bias)?;
+    let projected = projected.reshape((n, steps, 2, gates))?.permute((1, 2, 0, 3))?;
+    let reversed = Tensor::from_vec((0..steps as u32).rev().collect::<Vec<_>>(), steps, device)?;
+    let both = [projected.narrow(1, 0, 1)?.contiguous()?, projected.narrow(1, 1, 1)?.contiguous()?.index_select(&reversed, 0)?];
+    let projected = Tensor::cat(&both, 1)?;
+    let recurrent = recurrent.transpose(1, 2)?.contiguous()?;
+    let mut state = Tensor::zeros((2, n, hidden), dtype, device)?;
+    let mut cell = state.clone();
+    let mut states = Vec::with_capacity(steps);
+    // The backward pass of `narrow` fills a tensor of the whole length: two levels make that steps * sqrt(steps) work, not steps^2.
+    let block = (steps as f64).sqrt().ceil().max(1.0) as usize;
+    for from in (0..steps).step_by(block) {
+        let block = projected.narrow(0, from, block.min(steps - from))?;
+        for step in 0..block.dim(0)? {
+            let entering = (block.narrow(0, step, 1)?.squeeze(0)? + state.matmul(&recurrent)?)?;
+            let gate = |i: usize| entering.narrow(2, i * hidden, hidden)?.contiguous();
+            let [i, f, o] = [gate(0)?, gate(1)?, gate(3)?].map(|gate| candle_nn::ops::sigmoid(&gate));
+            cell = ((f? * cell)? + (i? * gate(2)?.tanh()?)?)?;
+            state = (o? * cell.tanh()?)?;
+            states.push(state.clone());
+        }
+    }
+    let states = Tensor::stack(&states, 0)?;
+    let forward = states.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?;
+    let reverse = states.narrow(1, 1, 1)?.squeeze(1)?.contiguous()?.index_select(&reversed, 0)?;
+    Tensor::cat(&[&forward, &reverse], D::Minus1)?.transpose(0, 1)?.contiguous()
+}
+
+/// As [`super::sparsemax`].
+pub(super) fn sparsemax(x: &Tensor) -> Result<Tensor> {
+    let x = x.contiguous()?;
+    let x = x.broadcast_sub(&x.detach().max_keepdim(D::Minus1)?)?;
+    let (sorted, _) = x.detach().sort_last_dim(false)?;
+    let sums = sorted.cumsum(D::Minus1)?;
+    let counts = Tensor::arange(1u32, x.dim(D::Minus1)? as u32 + 1, x.device())?.to_dtype(x.dtype())?;
+    let inside = sorted.broadcast_mul(&counts)?.affine(1.0, 1.0)?.gt(&sums)?.to_dtype(x.dtype())?;
+    let tau = ((sorted * &inside)?.sum_keepdim(D::Minus1)?.affine(1.0, -1.0)? / inside.sum_keepdim(D::Minus1)?)?;
+    // The support is constant around x: only the threshold moves.
+    let support = x.detach().broadcast_gt(&tau)?.to_dtype(x.dtype())?;
+    let tau = ((&x * &support)?.sum_keepdim(D::Minus1)?.affine(1.0, -1.0)? / support.sum_keepdim(D::Minus1)?)?;
+    x.broadcast_sub(&tau)? * support
+}

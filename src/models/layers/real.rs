@@ -1,0 +1,416 @@
+//! The two number types of the networks, and what a kernel needs of them.
+
+use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, WithDType, bail};
+use gemm::Parallelism;
+use pulp::Simd;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// `f32` or `f64`. `S` is the instruction set of the running code (see [`dispatch`]).
+pub trait Real: WithDType + sealed::Sealed {
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// Below every number.
+    const NEG_INFINITY: Self;
+    /// Not a number.
+    const NAN: Self;
+
+    /// Numbers of one vector register.
+    type Vector<S: Simd>: Copy;
+
+    /// Whether it is not a number.
+    fn is_nan(self) -> bool;
+    /// The whole vectors at the start of a slice.
+    fn vectors<S: Simd>(slice: &[Self]) -> &[Self::Vector<S>];
+    /// As [`Real::vectors`], to write.
+    fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [Self::Vector<S>];
+    /// One number in every lane.
+    fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
+    /// `a + b`.
+    fn plus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// `a - b`.
+    fn minus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// `a * b`.
+    fn times<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// `a * b + c`, rounded once where the instruction set can.
+    fn fused<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
+    /// Hyperbolic tangent of each. f32: within 2e-7, relative to the value too; NaN stays NaN.
+    fn tanh_all<S: Simd>(simd: S, values: &mut [Self]);
+    /// 1 / (1 + e^-x) of each. f32: within 2e-7; NaN stays NaN.
+    fn sigmoid_all<S: Simd>(simd: S, values: &mut [Self]);
+}
+
+macro_rules! real {
+    ($t:ident, $vector:ident, $load:ident, $load_mut:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $mul_add:ident,
+     $tanh:path, $sigmoid:path) => {
+        impl Real for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const NEG_INFINITY: Self = Self::NEG_INFINITY;
+            const NAN: Self = Self::NAN;
+
+            type Vector<S: Simd> = S::$vector;
+
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                self.is_nan()
+            }
+
+            #[inline(always)]
+            fn vectors<S: Simd>(slice: &[Self]) -> &[S::$vector] {
+                S::$load(slice).0
+            }
+
+            #[inline(always)]
+            fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [S::$vector] {
+                S::$load_mut(slice).0
+            }
+
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, x: Self) -> S::$vector {
+                simd.$splat(x)
+            }
+
+            #[inline(always)]
+            fn plus<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$add(a, b)
+            }
+
+            #[inline(always)]
+            fn minus<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$sub(a, b)
+            }
+
+            #[inline(always)]
+            fn times<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$mul(a, b)
+            }
+
+            #[inline(always)]
+            fn fused<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
+                simd.$mul_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn tanh_all<S: Simd>(simd: S, values: &mut [Self]) {
+                $tanh(simd, values)
+            }
+
+            #[inline(always)]
+            fn sigmoid_all<S: Simd>(simd: S, values: &mut [Self]) {
+                $sigmoid(simd, values)
+            }
+        }
+    };
+}
+
+real!(
+    f32,
+    f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    splat_f32s,
+    add_f32s,
+    sub_f32s,
+    mul_f32s,
+    mul_add_e_f32s,
+    tanh_all_f32,
+    sigmoid_all_f32
+);
+real!(
+    f64,
+    f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    splat_f64s,
+    add_f64s,
+    sub_f64s,
+    mul_f64s,
+    mul_add_e_f64s,
+    tanh_all_f64,
+    sigmoid_all_f64
+);
+
+#[inline(always)]
+fn tanh_all_f64<S: Simd>(_: S, values: &mut [f64]) {
+    for x in values {
+        *x = x.tanh();
+    }
+}
+
+#[inline(always)]
+fn sigmoid_all_f64<S: Simd>(_: S, values: &mut [f64]) {
+    for x in values {
+        *x = 1.0 / (1.0 + (-*x).exp());
+    }
+}
+
+#[inline(always)]
+fn tanh_all_f32<S: Simd>(simd: S, values: &mut [f32]) {
+    let (vectors, rest) = S::as_mut_simd_f32s(values);
+    for x in vectors {
+        *x = tanh_f32(simd, *x);
+    }
+    for x in rest {
+        *x = tanh_f32(pulp::Scalar::new(), *x);
+    }
+}
+
+/// By `sigmoid(x) = (1 + tanh(x / 2)) / 2`.
+#[inline(always)]
+fn sigmoid_all_f32<S: Simd>(simd: S, values: &mut [f32]) {
+    #[inline(always)]
+    fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        let half = simd.splat_f32s(0.5);
+        simd.mul_add_e_f32s(tanh_f32(simd, simd.mul_f32s(x, half)), half, half)
+    }
+    let (vectors, rest) = S::as_mut_simd_f32s(values);
+    for x in vectors {
+        *x = sigmoid(simd, *x);
+    }
+    for x in rest {
+        *x = sigmoid(pulp::Scalar::new(), *x);
+    }
+}
+
+/// Eigen's rational approximation of tanh: no branch, no table, one division.
+#[inline(always)]
+#[expect(clippy::excessive_precision, reason = "the published coefficients")]
+fn tanh_f32<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    const LIMIT: f32 = 7.905_311_107_635_498;
+    const ODD: [f32; 7] = [
+        -2.760_768_477_423_55e-16,
+        2.000_187_904_824_77e-13,
+        -8.604_671_522_137_35e-11,
+        5.122_297_090_371_14e-8,
+        1.485_722_357_179_79e-5,
+        6.372_619_288_754_36e-4,
+        4.893_524_558_917_86e-3,
+    ];
+    const EVEN: [f32; 4] = [1.198_258_394_667_02e-6, 1.185_347_056_866_54e-4, 2.268_434_632_439_00e-3, 4.893_525_185_543_85e-3];
+    let (low, high) = (simd.splat_f32s(-LIMIT), simd.splat_f32s(LIMIT));
+    // Comparisons with NaN are false, so it passes; minimum and maximum would drop it.
+    let x = simd.select_f32s(simd.less_than_f32s(x, low), low, x);
+    let x = simd.select_f32s(simd.less_than_f32s(high, x), high, x);
+    let square = simd.mul_f32s(x, x);
+    let step = |sum, c: f32| simd.mul_add_e_f32s(sum, square, simd.splat_f32s(c));
+    let [a, b, c, d, e, f, g] = ODD;
+    let odd = step(step(step(step(step(step(simd.splat_f32s(a), b), c), d), e), f), g);
+    let [a, b, c, d] = EVEN;
+    let even = step(step(step(simd.splat_f32s(a), b), c), d);
+    simd.div_f32s(simd.mul_f32s(x, odd), even)
+}
+
+/// `out += factor * values`.
+#[inline(always)]
+pub(crate) fn add_scaled<T: Real, S: Simd>(simd: S, factor: T, values: &[T], out: &mut [T]) {
+    let whole = T::vectors::<S>(values).len().min(T::vectors::<S>(out).len());
+    let splat = T::splat(simd, factor);
+    for (out, values) in T::vectors_mut::<S>(out).iter_mut().zip(T::vectors::<S>(values)) {
+        *out = T::fused(simd, splat, *values, *out);
+    }
+    let done = whole * (size_of::<T::Vector<S>>() / size_of::<T>());
+    for (out, value) in out[done..].iter_mut().zip(&values[done..]) {
+        *out += factor * *value;
+    }
+}
+
+/// Work compiled once for each vector width.
+pub(crate) trait Kernel {
+    /// What it gives.
+    type Output;
+    /// Does the work; must be `#[inline(always)]` and call only such functions, or the vector width is lost. Loops that must be fast
+    /// name their vectors: what the compiler vectorises by itself changes with the code around it.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Runs `kernel` with the widest vectors of this processor (AVX-512, AVX2 with FMA, NEON or the baseline).
+///
+/// The width never changes the order of a sum; with and without FMA the last bit may differ.
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    struct Vectorised<K>(K);
+    impl<K: Kernel> pulp::WithSimd for Vectorised<K> {
+        type Output = K::Output;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> K::Output {
+            self.0.run(simd)
+        }
+    }
+    pulp::Arch::new().dispatch(Vectorised(kernel))
+}
+
+/// A matrix in a slice: element (r, c) at `r * row + c * column`. Rows may overlap (a sequence's windows of `kernel` bases are
+/// the rows of a matrix with `row` = channels and `column` = 1, without being copied).
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a, T> {
+    pub data: &'a [T],
+    pub row: usize,
+    pub column: usize,
+}
+
+/// Writable counterpart of [`Matrix`], whose rows may not overlap.
+pub(crate) struct MatrixMut<'a, T> {
+    pub data: &'a mut [T],
+    pub row: usize,
+    pub column: usize,
+}
+
+/// `out = left * right`, or `out += left * right` where `add`, for `[m, k]` times `[k, n]`; one thread, so that the order of every
+/// sum depends on the sizes alone.
+///
+/// # Panics
+/// Where a matrix reaches past its slice.
+pub(crate) fn multiply<T: Real>(
+    [m, k, n]: [usize; 3],
+    out: MatrixMut<'_, T>,
+    add: bool,
+    left: Matrix<'_, T>,
+    right: Matrix<'_, T>,
+) {
+    let last = |rows: usize, columns: usize, row: usize, column: usize| (rows - 1) * row + (columns - 1) * column;
+    if m == 0 || n == 0 || (k == 0 && add) {
+        return;
+    }
+    assert!(last(m, n, out.row, out.column) < out.data.len(), "product reaches past its output");
+    assert!(k == 0 || last(m, k, left.row, left.column) < left.data.len(), "left factor reaches past its data");
+    assert!(k == 0 || last(k, n, right.row, right.column) < right.data.len(), "right factor reaches past its data");
+    let stride = |s: usize| s as isize;
+    // SAFETY: strides are not negative, so element (0, 0) is the lowest and (rows - 1, columns - 1) the highest address of each
+    // matrix; the assertions above put both inside the slices. `out` is borrowed mutably, so it overlaps neither factor. `T` is
+    // f32 or f64 (sealed), the types `gemm` has kernels for.
+    #[expect(unsafe_code, reason = "gemm takes pointers")]
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.data.as_mut_ptr(),
+            stride(out.column),
+            stride(out.row),
+            add,
+            left.data.as_ptr(),
+            stride(left.column),
+            stride(left.row),
+            right.data.as_ptr(),
+            stride(right.column),
+            stride(right.row),
+            T::ONE,
+            T::ONE,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+/// The values of a contiguous CPU storage.
+pub(crate) fn values<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+    match layout.contiguous_offsets() {
+        Some((from, to)) => Ok(&T::cpu_storage_as_slice(storage)?[from..to]),
+        None => bail!("a layer's input is not contiguous"),
+    }
+}
+
+/// Calls `f` with the values of a CPU tensor, contiguous or not.
+pub(crate) fn with_values<T: Real, R>(tensor: &Tensor, f: impl FnOnce(&[T]) -> R) -> Result<R> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => Ok(f(values(storage, layout)?)),
+        _ => bail!("a CPU layer got a tensor of another device"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Elementary<T>(Vec<T>);
+    impl<T: Real> Kernel for Elementary<T> {
+        type Output = [Vec<T>; 2];
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let [mut sigmoid, mut tanh] = [self.0.clone(), self.0];
+            T::sigmoid_all(simd, &mut sigmoid);
+            T::tanh_all(simd, &mut tanh);
+            [sigmoid, tanh]
+        }
+    }
+
+    #[test]
+    fn polynomials_agree_with_double_precision() {
+        let xs: Vec<f32> = (-400_000..400_001).map(|i| i as f32 * 2.5e-4).chain([1e-7, -1e-20, 0.0, 1e-30]).collect();
+        let exact = dispatch(Elementary(xs.iter().map(|x| f64::from(*x)).collect()));
+        let [sigmoid, tanh] = dispatch(Elementary(xs.clone()));
+        for (i, x) in xs.iter().enumerate() {
+            assert!((f64::from(sigmoid[i]) - exact[0][i]).abs() < 2e-7, "sigmoid {x} = {}", sigmoid[i]);
+            let error = (f64::from(tanh[i]) - exact[1][i]).abs();
+            assert!(error <= 4e-7 * exact[1][i].abs(), "tanh {x} = {}", tanh[i]);
+        }
+        assert!((exact[0][xs.len() - 1] - 0.5).abs() < 1e-15 && exact[1][xs.len() - 4] == f64::from(1e-7f32).tanh());
+    }
+
+    #[test]
+    fn not_a_number_stays_so() {
+        let [sigmoid, tanh] = dispatch(Elementary(vec![f32::NAN; 17]));
+        assert!(sigmoid.iter().chain(&tanh).all(|x| x.is_nan()));
+        let [sigmoid, tanh] = dispatch(Elementary(vec![f32::INFINITY, f32::NEG_INFINITY]));
+        assert!((sigmoid[0] - 1.0).abs() < 3e-7 && sigmoid[1].abs() < 3e-7, "{sigmoid:?}");
+        assert!((tanh[0] - 1.0).abs() < 5e-7 && tanh[1] == -tanh[0], "{tanh:?}");
+    }
+
+    #[test]
+    fn a_scaled_vector_is_added_to_its_last_element() {
+        struct Add(Vec<f64>);
+        impl Kernel for Add {
+            type Output = Vec<f64>;
+            #[inline(always)]
+            fn run<S: Simd>(mut self, simd: S) -> Vec<f64> {
+                let values = self.0.clone();
+                add_scaled(simd, 2.0, &values, &mut self.0);
+                self.0
+            }
+        }
+        for len in 0..40 {
+            let values: Vec<f64> = (0..len).map(f64::from).collect();
+            assert_eq!(dispatch(Add(values.clone())), values.iter().map(|x| x * 3.0).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn overlapping_rows_multiply_like_copied_ones() {
+        let (positions, kernel, channels, filters) = (37, 5, 3, 7);
+        let x: Vec<f64> = (0..(positions + kernel - 1) * channels).map(|i| ((i * 37) % 11) as f64 - 5.0).collect();
+        let w: Vec<f64> = (0..filters * kernel * channels).map(|i| ((i * 53) % 13) as f64 - 6.0).collect();
+        let depth = kernel * channels;
+        let mut out = vec![1.0; positions * filters];
+        multiply(
+            [positions, depth, filters],
+            MatrixMut { data: &mut out, row: filters, column: 1 },
+            true,
+            Matrix { data: &x, row: channels, column: 1 },
+            Matrix { data: &w, row: 1, column: depth },
+        );
+        for (i, out) in out.iter().enumerate() {
+            let (p, f) = (i / filters, i % filters);
+            let sum: f64 = (0..depth).map(|d| x[p * channels + d] * w[f * depth + d]).sum();
+            assert_eq!(*out, sum + 1.0);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "left factor reaches past its data")]
+    fn a_factor_past_its_data_is_refused() {
+        let mut out = [0.0f32; 4];
+        let (out, x) = (MatrixMut { data: &mut out, row: 2, column: 1 }, [0.0f32; 5]);
+        multiply([2, 3, 2], out, false, Matrix { data: &x, row: 3, column: 1 }, Matrix { data: &[0.0; 6], row: 2, column: 1 });
+    }
+}

@@ -1,0 +1,220 @@
+//! `model.toml`: everything a publication varies about a network, so that no such number is a constant in code.
+
+use super::ModelError;
+use crate::genome::BaseOrder;
+use crate::tracks::SignalUnit;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The contents of `model.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Name of an [`super::Architecture`].
+    pub architecture: String,
+    /// What the user calls it.
+    pub name: String,
+    /// Where the weights come from: a publication, or how they were trained.
+    #[serde(default)]
+    pub source: String,
+    /// Genome assembly it was trained on; networks that read DNA refuse another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assembly: Option<String>,
+    /// Sample(s) it was trained on.
+    #[serde(default)]
+    pub samples: Vec<String>,
+    /// Whether minus-strand genes are turned round before the network reads them.
+    pub orientation: Orientation,
+    /// The stretch of genome it reads.
+    pub window: WindowSpec,
+    /// What it reads there.
+    pub input: InputSpec,
+    /// What it predicts.
+    pub output: OutputSpec,
+    /// The architecture's own sizes (`filters`, `kernel`, `hidden`, ...).
+    #[serde(default)]
+    pub sizes: BTreeMap<String, usize>,
+    /// Held-out figures of the training run, by name.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, f64>,
+    /// First 16 hex digits of SHA-256 of the weights file.
+    #[serde(default)]
+    pub hash: String,
+}
+
+impl Manifest {
+    /// Whether what it says of window, input and output can be followed; sizes are the architecture's to check.
+    ///
+    /// # Errors
+    /// Names the entry.
+    pub fn check(&self) -> Result<(), ModelError> {
+        /// No gene's surroundings are longer; arrays of a window are allocated by it.
+        const LONGEST: u64 = 10_000_000;
+        let wrong = |what: String| Err(ModelError::Manifest(what));
+        let (window, input) = (&self.window, &self.input);
+        if !(1..=LONGEST).contains(&window.length) {
+            return wrong(format!("window.length = {}: must be 1 to {LONGEST}", window.length));
+        }
+        if window.tss_index >= window.length {
+            return wrong(format!("window.tss_index = {}: outside a window of {}", window.tss_index, window.length));
+        }
+        if input.bin_size == 0 || window.length % input.bin_size != 0 {
+            return wrong(format!("input.bin_size = {}: does not divide a window of {}", input.bin_size, window.length));
+        }
+        if let Some((_, mark)) = input.marks.iter().enumerate().find(|(i, mark)| input.marks[..*i].contains(mark)) {
+            return wrong(format!("input.marks: \"{mark}\" stands there twice"));
+        }
+        if !input.scale.is_empty() && input.scale.len() != input.marks.len() {
+            return wrong(format!("input.scale has {} numbers for {} marks", input.scale.len(), input.marks.len()));
+        }
+        let numbers = input.scale.iter().chain([&input.missing]).map(|x| f64::from(*x));
+        let numbers = numbers.chain([self.output.pseudocount]).chain(self.output.threshold);
+        match numbers.into_iter().find(|x| !x.is_finite()) {
+            Some(x) => wrong(format!("{x} where a finite number is needed (input.scale, input.missing or output)")),
+            None => Ok(()),
+        }
+    }
+
+    /// One of the architecture's sizes.
+    ///
+    /// # Errors
+    /// Where it is absent, 0, or larger than any network's.
+    pub fn size(&self, name: &str) -> Result<usize, ModelError> {
+        const LARGEST: usize = 1 << 16;
+        match self.sizes.get(name) {
+            Some(&size) if (1..=LARGEST).contains(&size) => Ok(size),
+            Some(size) => Err(ModelError::Manifest(format!("sizes.{name} = {size}: must be 1 to {LARGEST}"))),
+            None => Err(ModelError::Manifest(format!("sizes.{name} is missing: {} needs it", self.architecture))),
+        }
+    }
+}
+
+/// How a minus-strand gene is shown to the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Orientation {
+    /// Reversed, DNA reverse-complemented: every gene reads 5' to 3'.
+    Gene,
+    /// As the genome lies, whatever the strand.
+    Genome,
+}
+
+/// The stretch of genome a network reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowSpec {
+    /// Bases.
+    pub length: u64,
+    /// Index of the TSS in the window, in the direction of reading.
+    pub tss_index: u64,
+}
+
+/// What a network reads in its window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputSpec {
+    /// Base order of the DNA channels; absent where it reads no DNA.
+    #[serde(default, with = "base_order", skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<BaseOrder>,
+    /// Marks in the order of the network's channels; empty where it reads none.
+    #[serde(default)]
+    pub marks: Vec<String>,
+    /// The kind of numbers the marks were; another kind is refused.
+    pub signal: SignalUnit,
+    /// Bases per position of the mark input: 1 for base resolution.
+    pub bin_size: u64,
+    /// How the bases of a bin become one number.
+    pub bin_statistic: BinStatistic,
+    /// Applied to each number after binning.
+    pub transform: Transform,
+    /// Each mark is multiplied by its number after the transform; empty means 1.
+    #[serde(default)]
+    pub scale: Vec<f32>,
+    /// Stands for missing values, before the transform.
+    #[serde(default)]
+    pub missing: f32,
+    /// Cut each number to an integer, as the authors of DeepCORE did.
+    #[serde(default)]
+    pub truncate: bool,
+}
+
+impl InputSpec {
+    /// Positions of the mark input in a window of `length` bases.
+    pub fn positions(&self, length: u64) -> usize {
+        (length / self.bin_size.max(1)) as usize
+    }
+}
+
+/// How the bases of a bin become one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BinStatistic {
+    /// Their mean.
+    Mean,
+    /// Their sum.
+    Sum,
+}
+
+/// A number-by-number change of the mark input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transform {
+    /// As measured.
+    None,
+    /// ln(x + 1).
+    Log1p,
+}
+
+impl Transform {
+    /// The transformed number.
+    pub fn apply(self, x: f32) -> f32 {
+        match self {
+            Self::None => x,
+            Self::Log1p => x.max(0.0).ln_1p(),
+        }
+    }
+}
+
+/// What a network predicts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputSpec {
+    /// Number or class.
+    pub kind: OutputKind,
+    /// Unit of a predicted number, or what the class means: `ln(TPM+0.01)`, `high`.
+    pub unit: String,
+    /// Added to TPM before the logarithm (regression).
+    #[serde(default)]
+    pub pseudocount: f64,
+    /// Expression above this is "high" (classifiers); a tie is low.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+/// Number or class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputKind {
+    /// F is the logarithm of expression.
+    Regression,
+    /// F is the logit of "high".
+    Binary,
+}
+
+mod base_order {
+    use crate::genome::BaseOrder;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::ref_option, reason = "serde's `with` passes a reference to the field")]
+    pub fn serialize<S: Serializer>(order: &Option<BaseOrder>, s: S) -> Result<S::Ok, S::Error> {
+        match order {
+            Some(order) => s.collect_str(order),
+            None => s.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<BaseOrder>, D::Error> {
+        let text = Option::<String>::deserialize(d)?;
+        text.map(|t| t.parse().map_err(D::Error::custom)).transpose()
+    }
+}

@@ -1,0 +1,238 @@
+//! Networks that predict expression from sequence and marks. One architecture a file, one line of [`MODELS`] each.
+//!
+//! Every network reads a [`Batch`] and gives an [`Output`] whose `score` is the scalar F that is explained: the regression
+//! value, or the logit of a classifier. Layer operations with wrong or slow gradients in candle 0.11.1 are our own (`layers`).
+
+mod attentive_chrome;
+mod deepcore;
+mod dropout;
+mod error;
+mod folder;
+mod import;
+mod input;
+pub mod layers;
+mod manifest;
+mod pickle;
+mod source;
+mod torch;
+mod weights;
+
+pub use attentive_chrome::AttentiveChrome;
+pub use deepcore::DeepCore;
+pub use dropout::Dropout;
+pub use error::ModelError;
+pub use folder::{load_model, load_model_as, read_manifest, save_model};
+pub use import::{ImportOptions, import};
+#[cfg(test)]
+pub(crate) use input::tests::manifest as test_manifest;
+pub use input::{Input, InputSource};
+pub use manifest::{BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, Transform, WindowSpec};
+pub use source::{SampleSource, missing_input};
+pub use torch::read_state_dict;
+pub use weights::{Init, Weights};
+
+use candle_core::{DType, Tensor, Var};
+
+/// Every architecture. Adding one is a file and a line here.
+pub const MODELS: &[Architecture] = &[deepcore::DEEPCORE, attentive_chrome::ATTENTIVE_CHROME];
+
+/// The architecture of that name.
+///
+/// # Errors
+/// Names those there are.
+pub fn architecture(name: &str) -> Result<&'static Architecture, ModelError> {
+    MODELS.iter().find(|a| a.name == name).ok_or_else(|| {
+        let names: Vec<_> = MODELS.iter().map(|a| a.name).collect();
+        ModelError::Manifest(format!("architecture \"{name}\" is none of {}", names.join(", ")))
+    })
+}
+
+/// Inputs of `n` windows, in the network's orientation, transformed as its manifest says.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `[n, length, 4]`, channels in the manifest's base order; `None` for networks that read no DNA.
+    pub sequence: Option<Tensor>,
+    /// `[n, positions, k]`, marks in the manifest's order, a position being a base or a bin; `None` where no mark is read.
+    pub marks: Option<Tensor>,
+}
+
+impl Batch {
+    /// Number of windows.
+    pub fn len(&self) -> usize {
+        self.sequence.as_ref().or(self.marks.as_ref()).map_or(0, |t| t.dims()[0])
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The sequence, where `input` reads one.
+    fn sequence_for(&self, input: &InputSpec) -> Result<Option<&Tensor>, ModelError> {
+        if input.sequence.is_none() {
+            return Ok(None);
+        }
+        input_of(self.sequence.as_ref(), 4, "DNA").map(Some)
+    }
+
+    /// The marks, where `input` reads any.
+    fn marks_for(&self, input: &InputSpec) -> Result<Option<&Tensor>, ModelError> {
+        if input.marks.is_empty() {
+            return Ok(None);
+        }
+        input_of(self.marks.as_ref(), input.marks.len(), "marks").map(Some)
+    }
+}
+
+/// `tensor`, if it is `[n, positions, channels]`.
+fn input_of<'a>(tensor: Option<&'a Tensor>, channels: usize, what: &str) -> Result<&'a Tensor, ModelError> {
+    let tensor = tensor.ok_or_else(|| ModelError::Input(format!("the model reads {what}; the batch has none")))?;
+    match tensor.dims() {
+        [_, positions, c] if *positions > 0 && *c == channels => Ok(tensor),
+        other => Err(ModelError::Input(format!("{what} of shape {other:?}; the model reads [n, positions, {channels}]"))),
+    }
+}
+
+/// What a network gives for a batch. Tensors carry candle's graph where inputs or weights are variables.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// F, `[n]`: regression value or logit, before any last activation.
+    pub score: Tensor,
+    /// The network's own weights over its input, where it has attention.
+    pub attention: Option<Attention>,
+}
+
+/// A network's attention; it is not an attribution and is always labelled attention.
+#[derive(Clone, Debug)]
+pub enum Attention {
+    /// One weight a bin, `[n, bins]`, each row summing to 1 (DeepCORE).
+    Bins(Tensor),
+    /// AttentiveChrome: `alpha` `[n, k, bins]` over the bins of each mark and `beta` `[n, k]` over marks.
+    Hierarchical {
+        /// Bin weights of each mark.
+        alpha: Tensor,
+        /// Mark weights.
+        beta: Tensor,
+    },
+}
+
+/// One network with its weights.
+pub trait Model: Send + Sync {
+    /// What the network was built from.
+    fn manifest(&self) -> &Manifest;
+
+    /// Precision of the weights, and of the batches it takes.
+    fn dtype(&self) -> DType {
+        DType::F32
+    }
+
+    /// F and attention of a batch.
+    fn forward(&self, batch: &Batch) -> Result<Output, ModelError>;
+
+    /// As [`Model::forward`], with the dropout the network was published with.
+    fn forward_training(&self, batch: &Batch, _dropout: &mut Dropout) -> Result<Output, ModelError> {
+        self.forward(batch)
+    }
+
+    /// What was added to the loss when it was published, before its coefficient.
+    fn penalty(&self, _output: &Output) -> Result<Option<Tensor>, ModelError> {
+        Ok(None)
+    }
+
+    /// F and its gradient with respect to each input, in the shapes of `batch`.
+    fn gradient(&self, batch: &Batch) -> Result<(Output, Batch), ModelError> {
+        let variable = |t: &Option<Tensor>| t.as_ref().map(Var::from_tensor).transpose();
+        let (sequence, marks) = (variable(&batch.sequence)?, variable(&batch.marks)?);
+        let tensor = |v: &Option<Var>| v.as_ref().map(|v| v.as_tensor().clone());
+        let output = self.forward(&Batch { sequence: tensor(&sequence), marks: tensor(&marks) })?;
+        let gradients = output.score.sum_all()?.backward()?;
+        // An input the score does not depend on has no entry: its gradient is zero.
+        let of =
+            |v: &Option<Var>| v.as_ref().map(|v| gradients.get(v).map_or_else(|| v.zeros_like(), |g| Ok(g.clone()))).transpose();
+        let gradient = Batch { sequence: of(&sequence)?, marks: of(&marks)? };
+        let attention = output.attention.map(Attention::detach);
+        Ok((Output { score: output.score.detach(), attention }, gradient))
+    }
+}
+
+impl Attention {
+    fn detach(self) -> Self {
+        match self {
+            Self::Bins(weights) => Self::Bins(weights.detach()),
+            Self::Hierarchical { alpha, beta } => Self::Hierarchical { alpha: alpha.detach(), beta: beta.detach() },
+        }
+    }
+}
+
+/// An architecture: how to build it from weights, and the manifests it can start from.
+pub struct Architecture {
+    /// As in `model.toml` and on the command line.
+    pub name: &'static str,
+    /// One line of what it is and where it was published.
+    pub about: &'static str,
+    /// Builds the network with the sizes of a manifest. Fresh weights become variables, stored ones stay constant.
+    pub build: Build,
+    /// The parameter of shape `[1]` that is added to the score last.
+    pub output_bias: &'static str,
+    /// Manifests of published versions by name; the first is the default.
+    pub presets: &'static [Preset],
+}
+
+/// Builds a network from weights, with the sizes of a manifest.
+pub type Build = fn(&Weights, Manifest) -> Result<Box<dyn Model>, ModelError>;
+
+/// A published version of an architecture.
+pub struct Preset {
+    /// `paper`, `code`, ...
+    pub name: &'static str,
+    /// Its sizes and input.
+    pub manifest: fn() -> Manifest,
+}
+
+impl Architecture {
+    /// The manifest of the first preset.
+    pub fn default_manifest(&self) -> Manifest {
+        (self.presets[0].manifest)()
+    }
+
+    /// The manifest of a preset.
+    pub fn preset(&self, name: &str) -> Option<Manifest> {
+        self.presets.iter().find(|preset| preset.name == name).map(|preset| (preset.manifest)())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{DType, Device};
+
+    #[test]
+    fn every_architecture_builds_each_preset_and_names_itself() {
+        for (i, architecture) in MODELS.iter().enumerate() {
+            assert!(MODELS[..i].iter().all(|a| a.name != architecture.name));
+            assert!(architecture.about.to_lowercase().starts_with(&architecture.name.replace('-', "")));
+            for preset in architecture.presets {
+                (preset.manifest)().check().unwrap();
+                let weights = Weights::fresh(1, DType::F32, &Device::Cpu);
+                let model = (architecture.build)(&weights, (preset.manifest)()).unwrap();
+                assert_eq!(model.manifest().architecture, architecture.name);
+                assert_eq!(weights.variables()[architecture.output_bias].dims(), [1]);
+            }
+        }
+        assert!(architecture("deepcor").is_err_and(|e| e.to_string().contains("deepcore, attentive-chrome")));
+    }
+
+    #[test]
+    fn parameters_are_as_many_as_published() {
+        let count = |architecture: &str, preset: &str| -> usize {
+            let architecture = super::architecture(architecture).unwrap();
+            let weights = Weights::fresh(1, DType::F32, &Device::Cpu);
+            (architecture.build)(&weights, architecture.preset(preset).unwrap()).unwrap();
+            weights.variables().values().map(|v| v.elem_count()).sum()
+        };
+        // Published counts less the two attentions that reach no output (units * (30 + 2) + 1 each).
+        assert_eq!(count("deepcore", "code"), 44_004 - 2 * (20 * 32 + 1));
+        assert_eq!(count("deepcore", "paper"), 46_946 - 2 * (25 * 32 + 1));
+        assert_eq!(count("attentive-chrome", "published"), 55_681);
+    }
+}

@@ -1,0 +1,103 @@
+//! A network's input read from the tracks of one sample: by the name of the mark, never by its place in a list.
+
+use super::{InputSource, Manifest, ModelError};
+use crate::genome::{Region, Window};
+use crate::session::{Readers, SampleId, Session, TrackId};
+
+/// One sample's signals and the session's reference, read for one network.
+pub struct SampleSource<'a> {
+    readers: &'a mut Readers,
+    sample: SampleId,
+    manifest: &'a Manifest,
+}
+
+impl<'a> SampleSource<'a> {
+    /// Reads `sample` through `readers` for the network of `manifest`.
+    pub fn new(readers: &'a mut Readers, sample: SampleId, manifest: &'a Manifest) -> Self {
+        Self { readers, sample, manifest }
+    }
+
+    /// Reads `window` on the chromosome and pads what lies off it.
+    fn padded<T: Clone>(
+        &mut self,
+        window: &Window,
+        pad: T,
+        read: impl FnOnce(&mut Readers, &Region) -> Result<Vec<T>, ModelError>,
+    ) -> Result<Vec<T>, ModelError> {
+        let chroms = &self.readers.session().genome.chroms;
+        let len = chroms.len_of(&window.chrom).ok_or_else(|| {
+            ModelError::Input(format!("no chromosome \"{}\"; the genome has {}", window.chrom, chroms.names_in_short()))
+        })?;
+        let region = window.region(len);
+        let before = (region.start as i64 - window.start).clamp(0, window.len as i64) as usize;
+        let mut values = vec![pad.clone(); before];
+        if !region.is_empty() {
+            values.extend(read(self.readers, &region)?);
+        }
+        values.resize(window.len as usize, pad);
+        Ok(values)
+    }
+}
+
+impl InputSource for SampleSource<'_> {
+    fn mark(&mut self, mark: &str, window: &Window) -> Result<Vec<f32>, ModelError> {
+        let session = self.readers.session().clone();
+        let Some(track) = session.signal_for(self.sample, mark) else {
+            return Err(ModelError::Input(missing_marks(&session, self.sample, &[mark])));
+        };
+        if let Some(reason) = other_unit(&session, track, mark, self.manifest) {
+            return Err(ModelError::Input(reason));
+        }
+        self.padded(window, f32::NAN, |readers, region| Ok(readers.values(track, region)?))
+    }
+
+    fn bases(&mut self, window: &Window) -> Result<Vec<u8>, ModelError> {
+        if let Some(reason) = other_assembly(self.readers.session(), self.manifest) {
+            return Err(ModelError::Input(reason));
+        }
+        self.padded(window, b'N', |readers, region| {
+            readers.bases(region)?.ok_or_else(|| ModelError::Input("the session has no reference sequence".to_owned()))
+        })
+    }
+}
+
+/// The reason why a sample cannot feed a network, or `None` where it can: marks it lacks, all of them named; signals of another
+/// kind; DNA without a reference, or of another assembly.
+pub fn missing_input(session: &Session, sample: SampleId, manifest: &Manifest) -> Option<String> {
+    let marks = || manifest.input.marks.iter().map(String::as_str);
+    let missing: Vec<&str> = marks().filter(|mark| session.signal_for(sample, mark).is_none()).collect();
+    if !missing.is_empty() {
+        return Some(missing_marks(session, sample, &missing));
+    }
+    let of_mark = |mark: &str| session.signal_for(sample, mark).and_then(|track| other_unit(session, track, mark, manifest));
+    if let Some(reason) = marks().find_map(of_mark) {
+        return Some(reason);
+    }
+    manifest.input.sequence?;
+    match session.genome.fasta {
+        None => Some("needs DNA, the session has no reference sequence".to_owned()),
+        Some(_) => other_assembly(session, manifest),
+    }
+}
+
+fn other_unit(session: &Session, track: TrackId, mark: &str, manifest: &Manifest) -> Option<String> {
+    let (expected, info) = (manifest.input.signal, &session.tracks[track.0]);
+    let unit = info.unit.filter(|&unit| unit != expected)?;
+    Some(format!("{mark} is {unit} ({}); the model was trained on {expected}", info.path.display()))
+}
+
+fn other_assembly(session: &Session, manifest: &Manifest) -> Option<String> {
+    let (trained, name) = (manifest.assembly.as_ref()?, &session.genome.name);
+    let differs = !name.is_empty() && trained != name;
+    differs.then(|| format!("the model reads DNA of {trained}; the session's genome is {name}"))
+}
+
+fn missing_marks(session: &Session, sample: SampleId, missing: &[&str]) -> String {
+    let name = session.samples.get(sample.0).map_or("", |s| s.name.as_str());
+    let has: Vec<&str> = session.tracks_of(sample).filter_map(|(_, t)| t.mark.as_deref()).collect();
+    let missing = missing.join(", ");
+    match has.is_empty() {
+        true => format!("needs {missing}, sample {name} has no signal"),
+        false => format!("needs {missing}, sample {name} has {}", has.join(", ")),
+    }
+}

@@ -1,0 +1,283 @@
+//! Genes and intervals packed in lanes, so that neither they nor their labels overlap.
+
+use super::{Geometry, Plot, Row, column_of};
+use crate::genome::{GeneId, Strand};
+use crate::session::TrackId;
+use crate::state::State;
+
+/// Where a label stands: columns from the left edge of the plot, `None` where there is no room.
+pub type LabelPlace = Option<f64>;
+
+/// One gene, drawn by the transcript its TSS comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GeneShape {
+    /// Which gene.
+    pub gene: GeneId,
+    /// First base of the transcript.
+    pub start: u64,
+    /// One past its last base.
+    pub end: u64,
+    /// Exons.
+    pub exons: Vec<(u64, u64)>,
+    /// Coding part.
+    pub cds: Option<(u64, u64)>,
+    /// Direction.
+    pub strand: Strand,
+    /// Symbol.
+    pub name: String,
+    /// Where the symbol stands.
+    pub label: LabelPlace,
+    /// Whether this is the gene being explained.
+    pub is_current: bool,
+}
+
+/// One interval.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IntervalShape {
+    /// First base.
+    pub start: u64,
+    /// One past the last base.
+    pub end: u64,
+    /// Name, or the genes it is linked to.
+    pub name: String,
+    /// Where the name stands.
+    pub label: LabelPlace,
+    /// Direction, if any.
+    pub strand: Option<Strand>,
+    /// Whether it is linked to the gene being explained.
+    pub is_current: bool,
+}
+
+/// What has been placed in each lane so far: taken spans in columns.
+struct Packing {
+    lanes: Vec<Vec<(f64, f64)>>,
+    geometry: Geometry,
+}
+
+impl Packing {
+    fn new(geometry: Geometry) -> Self {
+        Self { lanes: Vec::new(), geometry }
+    }
+
+    /// Finds a lane for a body and its label; the label goes to the right of the body, else to its left, else is left out.
+    fn place(&mut self, from: f64, to: f64, name: &str) -> Option<(usize, LabelPlace)> {
+        let width = self.geometry.n_columns as f64;
+        // A terminal paints whole cells.
+        let (from, to) = (from.floor().max(0.0), to.ceil().min(width).max(from.floor() + 1.0));
+        let text = (name.chars().count() as f64) * self.geometry.char_columns;
+        let gap = self.geometry.char_columns;
+        let right = (!name.is_empty() && to + gap + text <= width).then_some((from, to + gap + text, Some(to + gap)));
+        let left = (!name.is_empty() && from - gap - text >= 0.0).then_some((from - gap - text, to, Some(from - gap - text)));
+        let bare = Some((from, to, None));
+        for (from, to, label) in [right, left, bare].into_iter().flatten() {
+            let is_free = |lane: &Vec<(f64, f64)>| lane.iter().all(|&(a, b)| to + gap <= a || b + gap <= from);
+            let free = self.lanes.iter().position(is_free);
+            let lane = match free {
+                Some(lane) => lane,
+                None if self.lanes.len() < self.geometry.max_lanes => {
+                    self.lanes.push(Vec::new());
+                    self.lanes.len() - 1
+                }
+                None => continue,
+            };
+            self.lanes[lane].push((from, to));
+            return Some((lane, label));
+        }
+        None
+    }
+
+    /// A lane for a body alone.
+    fn place_bare(&mut self, from: f64, to: f64) -> Option<usize> {
+        const GAP: f64 = 1.0;
+        let (from, to) = self.cut(from, to);
+        let is_free = |lane: &Vec<(f64, f64)>| lane.iter().all(|&(a, b)| to + GAP <= a || b + GAP <= from);
+        let lane = self.lanes.iter().position(is_free).or_else(|| {
+            self.lanes.push(Vec::new());
+            (self.lanes.len() <= self.geometry.max_lanes).then(|| self.lanes.len() - 1)
+        });
+        self.lanes.truncate(self.geometry.max_lanes);
+        self.lanes[lane?].push((from, to));
+        lane
+    }
+
+    /// Room for the label of a body that has its lane already.
+    fn label(&mut self, lane: usize, from: f64, to: f64, name: &str) -> LabelPlace {
+        let (from, to) = self.cut(from, to);
+        let gap = self.geometry.char_columns;
+        let text = name.chars().count() as f64 * gap;
+        let lane = &mut self.lanes[lane];
+        let is_free = |a: f64, b: f64| {
+            let is_inside = a >= 0.0 && b <= self.geometry.n_columns as f64;
+            is_inside && lane.iter().all(|&(x, y)| (x, y) == (from, to) || b + gap <= x || y + gap <= a)
+        };
+        let place = [to + gap, from - gap - text].into_iter().find(|&a| text > 0.0 && is_free(a, a + text))?;
+        lane.push((place, place + text));
+        Some(place)
+    }
+
+    /// The part of a body in view, at least a column wide.
+    fn cut(&self, from: f64, to: f64) -> (f64, f64) {
+        let width = self.geometry.n_columns as f64;
+        (from.max(0.0), to.min(width).max(from.max(0.0) + 1.0))
+    }
+}
+
+/// A body to be placed, in columns, with its name; a current one is served first.
+struct Body<'a> {
+    from: f64,
+    to: f64,
+    name: &'a str,
+    is_current: bool,
+}
+
+/// Lanes and labels of bodies, in their order; `None` for those there is no room for. Where labels would push bodies out,
+/// only current ones keep theirs; the bodies of all come next, and other labels stand where there is room left.
+fn pack(bodies: &[Body<'_>], geometry: Geometry) -> Vec<Option<(usize, LabelPlace)>> {
+    let mut order: Vec<usize> = (0..bodies.len()).collect();
+    order.sort_by_key(|&i| !bodies[i].is_current);
+    let mut placed = vec![None; bodies.len()];
+    let mut packing = Packing::new(geometry);
+    for &i in &order {
+        placed[i] = packing.place(bodies[i].from, bodies[i].to, bodies[i].name);
+    }
+    if placed.iter().all(Option::is_some) {
+        return placed;
+    }
+    packing = Packing::new(geometry);
+    for &i in &order {
+        let body = &bodies[i];
+        let labelled = body.is_current.then(|| packing.place(body.from, body.to, body.name)).flatten();
+        placed[i] = labelled.or_else(|| packing.place_bare(body.from, body.to).map(|lane| (lane, None)));
+    }
+    for &i in &order {
+        if let Some((lane, label @ None)) = &mut placed[i] {
+            *label = packing.label(*lane, bodies[i].from, bodies[i].to, bodies[i].name);
+        }
+    }
+    placed
+}
+
+/// Genes in view, the current one placed first so that it always has a lane and its label.
+pub(super) fn genes(state: &State, geometry: Geometry) -> Vec<Vec<GeneShape>> {
+    let in_view: Vec<_> = state.session.genome.genes.overlapping(&state.region).collect();
+    let mut lanes: Vec<Vec<GeneShape>> = Vec::new();
+    let x = |position: u64| column_of(&state.region, geometry.n_columns, position as f64);
+    let bodies: Vec<Body<'_>> = in_view
+        .iter()
+        .map(|(id, gene)| {
+            let transcript = gene.transcript(state.session.genome.tss);
+            let (from, to) = (x(transcript.start), x(transcript.end));
+            Body { from, to, name: &gene.name, is_current: Some(*id) == state.gene }
+        })
+        .collect();
+    for ((id, gene), place) in in_view.iter().zip(pack(&bodies, geometry)) {
+        let Some((lane, label)) = place else { continue };
+        let id = *id;
+        let transcript = gene.transcript(state.session.genome.tss);
+        lanes.resize_with(lanes.len().max(lane + 1), Vec::new);
+        lanes[lane].push(GeneShape {
+            gene: id,
+            start: transcript.start,
+            end: transcript.end,
+            exons: transcript.exons.clone(),
+            cds: transcript.cds,
+            strand: gene.strand,
+            name: gene.name.clone(),
+            label,
+            is_current: Some(id) == state.gene,
+        });
+    }
+    lanes
+}
+
+/// Intervals of a track in view.
+pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, track: TrackId) {
+    let features = match state.features.get(&track) {
+        None => return,
+        Some(Err(reason)) => return row.plot = Plot::Message(reason.clone()),
+        Some(Ok(features)) => features,
+    };
+    let info = &state.session.tracks[track.0];
+    let role = match info.format.as_str() {
+        "epd" => "promoter",
+        "genehancer" => "enhancer",
+        _ => "peak",
+    };
+    let current = state.current_gene().map(|g| g.name.as_str());
+    let x = |position: u64| column_of(&state.region, geometry.n_columns, position as f64);
+    // Past one interval a column nothing more can be told apart.
+    let in_view: Vec<_> = features.overlapping(&state.region).take(geometry.n_columns * geometry.max_lanes + 1).collect();
+    let is_current = |feature: &crate::tracks::Feature| feature.genes.iter().any(|(gene, _)| Some(gene.as_str()) == current);
+    let bodies: Vec<Body<'_>> =
+        in_view.iter().map(|f| Body { from: x(f.start), to: x(f.end), name: &f.name, is_current: is_current(f) }).collect();
+    let mut lanes: Vec<Vec<IntervalShape>> = Vec::new();
+    let mut left_out = 0_usize;
+    for (feature, place) in in_view.iter().zip(pack(&bodies, geometry)) {
+        let Some((lane, label)) = place else {
+            left_out += 1;
+            continue;
+        };
+        lanes.resize_with(lanes.len().max(lane + 1), Vec::new);
+        lanes[lane].push(IntervalShape {
+            start: feature.start,
+            end: feature.end,
+            name: feature.name.clone(),
+            label,
+            strand: feature.strand,
+            is_current: is_current(feature),
+        });
+    }
+    row.detail = match (in_view.len(), left_out) {
+        (0, _) => "none here".to_owned(),
+        (n, 0) => format!("{n} here"),
+        (n, left_out) => format!("{n} here, {left_out} not drawn"),
+    };
+    row.plot = Plot::Intervals(lanes, role.to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_overlaps_in_a_lane_not_even_labels() {
+        let geometry = Geometry { n_columns: 80, char_columns: 1.0, max_lanes: 4 };
+        let mut packing = Packing::new(geometry);
+        let bodies =
+            [(0.0, 10.0, "JAK2"), (5.0, 9.0, "INSL6"), (12.0, 14.0, "RP11-39"), (13.0, 40.0, "MTRP1"), (70.0, 90.0, "EDGE")];
+        let mut spans: Vec<Vec<(f64, f64)>> = vec![Vec::new(); 4];
+        for (from, to, name) in bodies {
+            let (lane, label) = packing.place(from, to, name).unwrap();
+            let body = (from, to.min(80.0));
+            let text = label.map(|l| (l, l + name.len() as f64));
+            for span in [Some(body), text].into_iter().flatten() {
+                assert!(span.0 >= 0.0 && span.1 <= 80.0, "{name} leaves the plot: {span:?}");
+                assert!(spans[lane].iter().all(|s| span.1 <= s.0 || s.1 <= span.0), "{name} overlaps in lane {lane}");
+            }
+            spans[lane].push(body);
+            spans[lane].extend(text);
+        }
+    }
+
+    #[test]
+    fn where_it_is_crowded_bodies_come_before_labels() {
+        let geometry = Geometry { n_columns: 80, char_columns: 1.0, max_lanes: 3 };
+        let bodies: Vec<Body<'_>> = (0..20)
+            .map(|i| f64::from(i) * 4.0)
+            .map(|from| Body { from, to: from + 1.5, name: "GH08J127735", is_current: from == 40.0 })
+            .collect();
+        let placed = pack(&bodies, geometry);
+        assert!(placed.iter().all(Option::is_some), "no body is left out for a label: {placed:?}");
+        assert!(placed[10].is_some_and(|(_, label)| label.is_some()), "the current one keeps its label: {placed:?}");
+        let mut spans: Vec<(usize, f64, f64)> = Vec::new();
+        for (body, (lane, label)) in bodies.iter().zip(placed.into_iter().flatten()) {
+            for (from, to) in [Some((body.from, body.to)), label.map(|l| (l, l + 11.0))].into_iter().flatten() {
+                assert!(spans.iter().all(|&(l, a, b)| l != lane || to <= a || b <= from), "{from} to {to} in lane {lane}");
+                spans.push((lane, from, to));
+            }
+        }
+        // Deeper than there are lanes: what cannot be seen is counted by who asks.
+        let deep: Vec<Body<'_>> = (0..5).map(|_| Body { from: 0.0, to: 80.0, name: "x", is_current: false }).collect();
+        assert_eq!(pack(&deep, geometry).iter().flatten().count(), 3);
+    }
+}

@@ -1,0 +1,187 @@
+//! What is to be seen, in genome coordinates and numbers. Screen and figure are two painters of one scene, so they cannot
+//! disagree.
+
+mod header;
+mod lanes;
+mod model_rows;
+mod ruler;
+mod signals;
+
+pub use header::Header;
+pub use lanes::{GeneShape, IntervalShape, LabelPlace};
+pub use ruler::{Ruler, Tick};
+pub use signals::format_value;
+
+use crate::genome::Region;
+use crate::session::TrackKind;
+use crate::state::{RowId, RowState, State};
+use crate::tracks::Column;
+
+/// The grain of a painter: how many columns, and how many of them a character of a label is wide.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Geometry {
+    /// Columns of the plot area.
+    pub n_columns: usize,
+    /// Columns per character of a label: 1 on a terminal.
+    pub char_columns: f64,
+    /// Lanes of genes or intervals a row may stack.
+    pub max_lanes: usize,
+}
+
+/// Everything to be painted.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// What is shown, of what.
+    pub header: Header,
+    /// The part of the genome.
+    pub region: Region,
+    /// Columns of the plot area.
+    pub n_columns: usize,
+    /// Positions along the top.
+    pub ruler: Ruler,
+    /// Rows from the top.
+    pub rows: Vec<Row>,
+}
+
+/// One row.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Which.
+    pub id: RowId,
+    /// Its name.
+    pub label: String,
+    /// Unit, statistic or settings of what is drawn.
+    pub detail: String,
+    /// Whether it has the focus.
+    pub is_focused: bool,
+    /// The state of a model row; `None` for measured rows.
+    pub state: Option<RowState>,
+    /// Lowest and highest value of the vertical axis.
+    pub axis: Option<(f32, f32)>,
+    /// What is drawn.
+    pub plot: Plot,
+    /// Lines more than the default.
+    pub extra_lines: i16,
+}
+
+/// Values of one lane of a row, one a column; NaN where there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lane {
+    /// Its name (`H3K4me3`); empty where the row has only one.
+    pub label: String,
+    /// What is to be said of it (`β 0.24`), if anything.
+    pub note: String,
+    /// Value of each column.
+    pub values: Vec<f32>,
+}
+
+impl Lane {
+    /// Its name with what is to be said of it.
+    pub fn title(&self) -> String {
+        [self.label.as_str(), self.note.as_str()].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What a row draws.
+#[derive(Clone, Debug)]
+pub enum Plot {
+    /// Nothing to draw yet, or the reason why there is nothing.
+    Message(String),
+    /// Gene models in lanes.
+    Genes(Vec<Vec<GeneShape>>),
+    /// Intervals in lanes, and the colour role.
+    Intervals(Vec<Vec<IntervalShape>>, String),
+    /// A measured signal and its colour role.
+    Signal(Vec<Column>, String),
+    /// Signed values in lanes of one scale, from minus to plus this limit.
+    Signed(Vec<Lane>, f32),
+    /// Weights in lanes of one scale, from 0 to this limit.
+    Heat(Vec<Lane>, f32),
+    /// Reference bases, one a column.
+    Bases(Vec<u8>),
+    /// A letter a column with a signed height, from minus to plus this limit.
+    Letters(Vec<u8>, Vec<f32>, f32),
+}
+
+impl Scene {
+    /// The scene of a state at the grain of a painter.
+    pub fn build(state: &State, geometry: Geometry) -> Self {
+        let focused = state.focused();
+        let rows = state.rows().into_iter().map(|id| build_row(state, geometry, id, focused)).collect();
+        Self {
+            header: Header::build(state),
+            region: state.region.clone(),
+            n_columns: geometry.n_columns,
+            ruler: Ruler::build(state, geometry),
+            rows,
+        }
+    }
+
+    /// The column (fractional, from the left edge of the plot) where a position begins; may lie outside.
+    pub fn x(&self, position: f64) -> f64 {
+        column_of(&self.region, self.n_columns, position)
+    }
+}
+
+/// The column (fractional) at which `position` begins.
+fn column_of(region: &Region, n_columns: usize, position: f64) -> f64 {
+    (position - region.start as f64) / region.len().max(1) as f64 * n_columns as f64
+}
+
+/// The bases of column `i`: from, to (at least one).
+fn bases_of_column(region: &Region, n_columns: usize, i: usize) -> (u64, u64) {
+    let edge = |i: usize| region.start + (i as u64 * region.len()) / n_columns.max(1) as u64;
+    let from = edge(i);
+    (from, edge(i + 1).max(from + 1))
+}
+
+fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId>) -> Row {
+    let mut row = Row {
+        id,
+        label: state.label(id),
+        detail: String::new(),
+        is_focused: Some(id) == focused,
+        state: None,
+        axis: None,
+        plot: Plot::Message("reading".to_owned()),
+        extra_lines: state.row_view(id).extra_lines,
+    };
+    match id {
+        RowId::Genes => row.plot = Plot::Genes(lanes::genes(state, geometry)),
+        RowId::Sequence => {
+            if let Some((region, bases)) = &state.sequence {
+                row.plot = match bases {
+                    Err(reason) => Plot::Message(reason.clone()),
+                    Ok(bases) => Plot::Bases(signals::bases_per_column(bases, region, &state.region, geometry.n_columns)),
+                };
+            }
+        }
+        RowId::Track(track) => match state.session.tracks[track.0].kind {
+            TrackKind::Signal => signals::fill(&mut row, state, geometry, track),
+            TrackKind::Features => lanes::fill(&mut row, state, geometry, track),
+        },
+        RowId::Attention => model_rows::fill_attention(&mut row, state, geometry),
+        RowId::Attribution(analysis) => model_rows::fill_attribution(&mut row, state, geometry, analysis),
+    }
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_share_out_every_base_once() {
+        let region = Region::new("c", 1_000, 1_337);
+        for n in [1, 7, 100, 337] {
+            let mut next = 1_000;
+            for i in 0..n {
+                let (from, to) = bases_of_column(&region, n, i);
+                assert_eq!(from, next);
+                next = to;
+            }
+            assert_eq!(next, 1_337);
+        }
+        assert_eq!(bases_of_column(&Region::new("c", 0, 2), 4, 1), (0, 1));
+    }
+}

@@ -1,0 +1,223 @@
+//! Attention and attributions, at the places of the genome the model read them.
+
+use super::{Geometry, Lane, Plot, Row, bases_of_column};
+use crate::attribution::Attribution;
+use crate::genome::{BASES, Region, Window};
+use crate::jobs::{Analysis, Subject};
+use crate::models::Manifest;
+use crate::state::{RowState, State};
+
+/// Marks read at base resolution are summed in blocks of this many bases before they are drawn: DeepCORE's pooling bin.
+const BLOCK: usize = 50;
+
+/// Completeness gaps above this are warned of.
+const LARGE_GAP: f64 = 0.01;
+
+/// The attention row: one lane over bins, or one a mark.
+pub(super) fn fill_attention(row: &mut Row, state: &State, geometry: Geometry) {
+    if let Some(obstacle) = state.obstacle() {
+        return without_result(row, obstacle);
+    }
+    let (drawn, state_of_row) = state.explained.drawn_prediction();
+    let Some((subject, prediction)) = drawn else { return without_result(row, state_of_row) };
+    if prediction.attention.is_empty() {
+        return without_result(row, RowState::NotApplicable("this network has no attention".to_owned()));
+    }
+    let manifest = manifest_of(state, subject);
+    let lanes: Vec<Lane> = prediction
+        .attention
+        .iter()
+        .enumerate()
+        .map(|(i, weights)| {
+            let is_per_mark = !prediction.mark_attention.is_empty();
+            let mark = manifest.and_then(|m| m.input.marks.get(i)).filter(|_| is_per_mark);
+            let label = mark.cloned().unwrap_or_default();
+            let note = prediction.mark_attention.get(i).map_or_else(String::new, |beta| format!("β {beta:.2}"));
+            Lane { label, note, values: spread(weights, &subject.window, &state.region, geometry.n_columns, f32::max) }
+        })
+        .collect();
+    let limit = prediction.attention.iter().flatten().fold(0.0_f32, |a, &b| a.max(b));
+    let n_bins = prediction.attention[0].len().max(1);
+    row.detail = format!("weight per {} bp bin, sums to 1", subject.window.len / n_bins as u64);
+    row.axis = Some((0.0, limit));
+    row.plot = Plot::Heat(lanes, limit);
+    row.state = Some(state_of_row);
+}
+
+/// An attribution's row.
+pub(super) fn fill_attribution(row: &mut Row, state: &State, geometry: Geometry, analysis: Analysis) {
+    if let Some(obstacle) = state.obstacle() {
+        return without_result(row, obstacle);
+    }
+    let (drawn, state_of_row) = state.explained.drawn_attribution(analysis);
+    let Some((subject, attribution)) = drawn else { return without_result(row, state_of_row) };
+    let Some(manifest) = manifest_of(state, subject) else { return without_result(row, state_of_row) };
+    row.state = Some(state_of_row);
+    row.detail = match attribution.gap {
+        Some(gap) => {
+            let warning = if gap > LARGE_GAP { "warning: " } else { "" };
+            format!("{warning}gap {:.1} % · {}", 100.0 * gap, attribution.settings)
+        }
+        // What is drawn is a view of the raw deltas, and is named as that.
+        None if analysis == Analysis::SaturationMutagenesis => {
+            format!("minus the mean of 3 alternatives · rounding {:.0e}", attribution.rounding)
+        }
+        None => format!("{} · rounding {:.0e}", attribution.settings, attribution.rounding),
+    };
+    row.plot = match analysis {
+        Analysis::SaturationMutagenesis => mutagenesis(attribution, subject, state, geometry),
+        Analysis::IntegratedGradients | Analysis::Occlusion => by_mark(attribution, manifest, subject, state, geometry),
+    };
+    if let Plot::Signed(_, limit) | Plot::Letters(_, _, limit) = row.plot {
+        row.axis = Some((-limit, limit));
+    }
+}
+
+fn without_result(row: &mut Row, state: RowState) {
+    row.plot = Plot::Message(match &state {
+        RowState::Failed(reason) | RowState::NotApplicable(reason) => reason.clone(),
+        RowState::Fresh | RowState::Stale | RowState::Computing(..) => String::new(),
+    });
+    row.state = Some(state);
+}
+
+fn manifest_of<'a>(state: &'a State, subject: &Subject) -> Option<&'a Manifest> {
+    state.models.get(subject.model)?.manifest.as_ref().ok()
+}
+
+/// Letters where one column is one base, bars elsewhere.
+fn mutagenesis(attribution: &Attribution, subject: &Subject, state: &State, geometry: Geometry) -> Plot {
+    let Some(deltas) = &attribution.sequence else { return Plot::Message(String::new()) };
+    let reference = attribution.reference.as_deref().unwrap_or_default();
+    let effects: Vec<f32> = deltas.iter().zip(reference).map(|(d, &base)| base_effect(d, base)).collect();
+    let limit = largest(&effects);
+    let values = spread(&effects, &subject.window, &state.region, geometry.n_columns, further_from_zero);
+    if !state.shows_bases() || state.region.len() != geometry.n_columns as u64 {
+        return Plot::Signed(vec![Lane { label: String::new(), note: String::new(), values }], limit);
+    }
+    let bases: Vec<u8> = (0..geometry.n_columns)
+        .map(|i| {
+            let (position, _) = bases_of_column(&state.region, geometry.n_columns, i);
+            let index = (state.region.chrom == subject.window.chrom).then(|| subject.window.index(position as i64)).flatten();
+            let read = index.and_then(|i| reference.get(i as usize)).copied().unwrap_or(b' ');
+            // Letters stand as the genome reads, whichever way the network does.
+            if subject.window.strand == crate::genome::Strand::Reverse && read != b' ' {
+                crate::genome::complement(read)
+            } else {
+                read
+            }
+        })
+        .collect();
+    // Letters are read beside each other: their scale is that of the view, which the axis says.
+    let limit = largest(&values);
+    Plot::Letters(bases, values, limit)
+}
+
+/// What the base that is there is worth: minus the mean delta of its alternatives (AlphaGenome's view of the reference letter).
+/// NaN while none is computed.
+fn base_effect(deltas: &[f32; 4], reference: u8) -> f32 {
+    let alternatives = || BASES.iter().zip(deltas).filter(|(base, d)| **base != reference && d.is_finite()).map(|(_, d)| *d);
+    match alternatives().count() {
+        0 => f32::NAN,
+        n => -alternatives().sum::<f32>() / n as f32,
+    }
+}
+
+/// A lane for DNA (where it is read and explained) and one for each mark, summed in blocks.
+fn by_mark(attribution: &Attribution, manifest: &Manifest, subject: &Subject, state: &State, geometry: Geometry) -> Plot {
+    let k = manifest.input.marks.len();
+    let mut blocks: Vec<(String, Vec<f32>)> = Vec::new();
+    if let Some(sequence) = &attribution.sequence {
+        let per_base: Vec<f32> = sequence.iter().map(|row| row.iter().sum()).collect();
+        blocks.push(("DNA".to_owned(), sums(&per_base, BLOCK)));
+    }
+    if let Some(marks) = &attribution.marks {
+        for (channel, mark) in manifest.input.marks.iter().enumerate() {
+            let values: Vec<f32> = marks.iter().skip(channel).step_by(k.max(1)).copied().collect();
+            let block = if manifest.input.bin_size == 1 { BLOCK } else { 1 };
+            blocks.push((mark.clone(), sums(&values, block)));
+        }
+    }
+    let limit = blocks.iter().map(|(_, values)| largest(values)).fold(0.0, f32::max);
+    let lanes = blocks
+        .into_iter()
+        .map(|(label, values)| {
+            let values = spread(&values, &subject.window, &state.region, geometry.n_columns, further_from_zero);
+            Lane { label, note: String::new(), values }
+        })
+        .collect();
+    Plot::Signed(lanes, limit)
+}
+
+/// Sums of `block` neighbours; NaN where any is not computed yet.
+fn sums(values: &[f32], block: usize) -> Vec<f32> {
+    values.chunks(block).map(|chunk| chunk.iter().map(|&v| f64::from(v)).sum::<f64>() as f32).collect()
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().filter(|v| v.is_finite()).fold(0.0, |a, v| a.max(v.abs()))
+}
+
+fn further_from_zero(a: f32, b: f32) -> f32 {
+    if b.abs() > a.abs() { b } else { a }
+}
+
+/// Values at equal parts of a window as columns of a region: of the parts a column touches the one that `choose` keeps.
+/// NaN outside the window and where no part is computed.
+fn spread(values: &[f32], window: &Window, region: &Region, n_columns: usize, choose: fn(f32, f32) -> f32) -> Vec<f32> {
+    let mut columns = vec![f32::NAN; n_columns];
+    if window.chrom != region.chrom || values.is_empty() {
+        return columns;
+    }
+    let part = |index: u64| (index * values.len() as u64 / window.len) as usize;
+    for (i, column) in columns.iter_mut().enumerate() {
+        let (from, to) = bases_of_column(region, n_columns, i);
+        let (from, to) = ((from as i64).max(window.start), (to as i64).min(window.end()));
+        if from >= to {
+            continue;
+        }
+        let (Some(a), Some(b)) = (window.index(from), window.index(to - 1)) else { continue };
+        let (first, last) = (part(a.min(b)), part(a.max(b)));
+        for &value in values[first..=last].iter().filter(|v| v.is_finite()) {
+            *column = if column.is_nan() { value } else { choose(*column, value) };
+        }
+    }
+    columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::genome::Strand;
+
+    #[test]
+    fn values_stand_where_the_network_read_them_on_both_strands() {
+        let values: Vec<f32> = (0..10).map(|i| i as f32).collect();
+        let region = Region::new("c", 100, 120);
+        let forward = Window { chrom: "c".into(), start: 105, len: 10, strand: Strand::Forward };
+        let columns = spread(&values, &forward, &region, 20, further_from_zero);
+        assert!(columns[..5].iter().chain(&columns[15..]).all(|v| v.is_nan()));
+        assert_eq!(columns[5..15], values[..]);
+        let reverse = Window { strand: Strand::Reverse, ..forward };
+        let mirrored: Vec<f32> = spread(&values, &reverse, &region, 20, further_from_zero)[5..15].iter().rev().copied().collect();
+        assert_eq!(mirrored, values);
+    }
+
+    #[test]
+    fn bins_cover_all_their_bases_and_a_wide_column_keeps_the_largest() {
+        let window = Window { chrom: "c".into(), start: 0, len: 100, strand: Strand::Forward };
+        let fine = spread(&[1.0, -2.0], &window, &Region::new("c", 0, 100), 4, further_from_zero);
+        assert_eq!(fine, [1.0, 1.0, -2.0, -2.0]);
+        let coarse = spread(&[1.0, -2.0], &window, &Region::new("c", 0, 400), 4, further_from_zero);
+        assert_eq!(coarse[0], -2.0);
+        assert!(coarse[1].is_nan());
+    }
+
+    #[test]
+    fn a_base_is_worth_minus_what_its_alternatives_change() {
+        assert_eq!(base_effect(&[-3.0, 0.0, -1.0, -2.0], b'C'), 2.0);
+        assert_eq!(base_effect(&[f32::NAN, 0.0, -1.0, f32::NAN], b'C'), 1.0);
+        assert_eq!(base_effect(&[0.0, 0.0, 0.0, -3.0], b'A'), 1.0, "an alternative may change nothing");
+        assert!(base_effect(&[f32::NAN, 0.0, f32::NAN, f32::NAN], b'C').is_nan());
+    }
+}

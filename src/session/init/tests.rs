@@ -1,0 +1,224 @@
+//! Sessions of bare files: made-up ones, and the measured ones where they are at hand.
+
+use super::*;
+use crate::session::{SampleId, TrackKind};
+use std::fs;
+
+fn shared(path: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/real").join(path);
+    if !path.exists() {
+        println!("skipped: {} is not here", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn measured_bigwigs_open_where_they_have_data() {
+    let Some(folder) = shared("hg19-h1-oct4") else { return };
+    let session = open_paths(&files_of(&folder)).unwrap();
+    assert_eq!(session.locus.as_deref(), Some("chr6:31,125,777-31,144,789"), "the data begin at 31125776, 0-based");
+    assert!(session.warnings.is_empty(), "{:?}", session.warnings);
+    assert_eq!(session.samples.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["H1"]);
+    let rows: Vec<(&str, bool)> = session.tracks.iter().map(|t| (t.label.as_str(), t.kind == TrackKind::Signal)).collect();
+    assert_eq!(
+        rows,
+        [
+            ("CTCF peaks", false),
+            ("CTCF", true),
+            ("H2A.Z peaks", false),
+            ("H2A.Z", true),
+            ("Nanog peaks", false),
+            ("Nanog", true),
+            ("Oct4 peaks", false),
+            ("Oct4", true),
+            ("Pol2", false),
+            ("chromHMM", false),
+            ("H3K27ac peaks", false),
+            ("H3K27ac", true),
+            ("H3K4me1 peaks", false),
+            ("H3K4me1", true),
+            ("H3K4me3 peaks", false),
+            ("H3K4me3", true),
+        ]
+    );
+    for mark in ["H3K27ac", "H3K4me1", "H2A.Z", "CTCF", "Oct4"] {
+        assert!(session.signal_for(SampleId(0), mark).is_some(), "{mark}");
+    }
+}
+
+#[test]
+fn names_that_could_mean_two_things_are_labels() {
+    let Some(folder) = shared("hg38-chr21-atac") else { return };
+    let made = init(&files_of(&folder), &InitOptions::default()).unwrap();
+    assert!(made.file.tracks.iter().all(|t| t.mark.is_none() && t.sample.is_none()));
+    assert_eq!(made.file.tracks[0].label.as_deref(), Some("ACCx_025FE5F8_T1"));
+    assert_eq!((made.understood.len(), made.problems.len()), (8, 0), "{:?}", made.problems);
+    assert!(made.file.locus.unwrap().starts_with("chr21:45,63"));
+}
+
+#[test]
+fn two_tables_are_two_samples_with_their_expression() {
+    let Some(folder) = shared("deepdiff") else { return };
+    let marks = "H3K4me1,H3K4me3,H3K9me3,H3K27me3,H3K36me3".split(',').map(str::to_owned).collect();
+    let options = InitOptions { marks, folder: folder.clone(), ..InitOptions::default() };
+    let made = init(&files_of(&folder), &options).unwrap();
+    assert!(made.problems.is_empty(), "{:?}", made.problems);
+    assert_eq!(made.file.tracks[0].file, Path::new("Cell1.test.csv"));
+    let text = toml::to_string(&made.file).unwrap();
+    assert_eq!(toml::from_str::<SessionFile>(&text).unwrap(), made.file);
+    let session = Session::build(&made.file, &folder).unwrap();
+    assert_eq!((session.genome.genes.len(), session.samples.len(), session.tracks.len()), (600, 2, 10));
+    for (sample, count) in session.samples.iter().zip([153.0, 22_232.0]) {
+        let gene = session.genome.genes.get(session.genome.genes.find("ENSG00000000003").unwrap());
+        assert_eq!((sample.unit.as_str(), sample.expression.as_ref().unwrap().value(gene)), ("count", Some(count)));
+    }
+    let refused = init(&files_of(&folder), &InitOptions::default()).unwrap_err();
+    assert!(
+        matches!(&refused, InitError::Usage(text) if text.contains("--marks") && text.contains("Cell1.test.csv")),
+        "{refused}"
+    );
+    let wrong = InitOptions { marks: vec!["a".into(), "b".into()], ..options };
+    let made = init(&files_of(&folder), &wrong).unwrap();
+    let error = Session::build(&made.file, &folder).unwrap_err().to_string();
+    assert!(error.contains("Cell1.test.csv: line 1: 5 columns of counts, but --marks names 2: a,b"), "{error}");
+}
+
+#[test]
+fn what_a_file_is_decides_its_place_in_the_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let gtf = "chr1\tx\texon\t101\t900\t.\t+\t.\tgene_id \"G1\"; gene_name \"ONE\"; transcript_id \"T1\";\n";
+    let files = [
+        write("hg38.chrom.sizes", "chr1\t100000\n"),
+        write("genes.gtf", gtf),
+        write("Hs_EPDnew_006_hg38.bed", "chr1 100 160 ONE_1 900 + 149 160\n"),
+        write("GeneHancer.gff", "chr1\t.\tenhancer\t2001\t2100\t1.5\t.\t.\tgenehancer_id=GH1;connected_gene=ONE;score=2\n"),
+        write("K562.H3K27ac.narrowPeak", "chr1\t5000\t5100\tp\t10\t.\t1.5\t2.5\t-1\t7\n"),
+        write("tpm.tsv", "gene_id\tK562\tHepG2\nG1\t1.5\t2\n"),
+        write("notes.bam", "BAM?\n"),
+        folder.path().join("absent.bw"),
+    ];
+    let options = InitOptions { folder: folder.path().to_owned(), ..InitOptions::default() };
+    let made = init(&files, &options).unwrap();
+    let genome = &made.file.genome;
+    assert_eq!((genome.name.as_str(), genome.sizes.as_deref()), ("hg38", Some(Path::new("hg38.chrom.sizes"))));
+    assert_eq!(genome.genes.as_deref(), Some(Path::new("genes.gtf")));
+    let rows: Vec<_> =
+        made.file.tracks.iter().map(|t| (t.label.as_deref().unwrap(), t.format.as_deref(), t.sample.as_deref())).collect();
+    assert_eq!(
+        rows,
+        [("EPD", Some("epd"), None), ("GeneHancer", Some("genehancer"), None), ("H3K27ac peaks", None, Some("K562"))]
+            .map(|(l, f, s)| (l, f.filter(|f| *f != "genehancer"), s)),
+    );
+    assert_eq!(made.file.samples.len(), 1);
+    let expression = made.file.samples[0].expression.as_ref().unwrap();
+    assert_eq!((expression.file.as_path(), expression.unit.as_str()), (Path::new("tpm.tsv"), "TPM"));
+    assert_eq!(made.problems.len(), 2, "{:?}", made.problems);
+    assert!(made.problems[0].contains("notes.bam: neither its name nor its content"), "{:?}", made.problems);
+    assert!(made.problems[1].contains("absent.bw: "));
+    let session = Session::build(&made.file, folder.path()).unwrap();
+    assert_eq!((session.genome.genes.len(), session.tracks.len()), (1, 3));
+}
+
+#[test]
+fn intervals_alone_are_a_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("peaks.bed");
+    fs::write(&path, "chr2\t500\t900\na\t5\t9\n").unwrap();
+    let session = open_paths(&[path]).unwrap();
+    assert_eq!(session.genome.chroms.len_of("chr2"), Some(900));
+    assert_eq!(session.locus.as_deref(), Some("a:6-9"));
+}
+
+#[test]
+fn rivals_for_a_mark_need_a_word() {
+    let Some(folder) = shared("hg19-h1-oct4") else { return };
+    let copy = tempfile::tempdir().unwrap();
+    let names = [("H1_k27ac.bw", "a_H3K27ac.bw"), ("H1_k27ac.bw", "a.H3K27ac.bw"), ("H1_Oct4.bw", "x.bw")];
+    let files = names.map(|(from, to)| {
+        fs::copy(folder.join(from), copy.path().join(to)).unwrap();
+        copy.path().join(to)
+    });
+    let marks = |options: &InitOptions| {
+        let made = init(&files, options).unwrap();
+        let marks: Vec<Option<String>> = made.file.tracks.iter().map(|t| t.mark.clone()).collect();
+        (marks, made.problems)
+    };
+    let (both, problems) = marks(&InitOptions::default());
+    assert_eq!(both, [None, None, None]);
+    assert!(problems.len() == 2 && problems[0].contains("one of 2 files of H3K27ac: --track H3K27ac=FILE"), "{problems:?}");
+    let said = |sample: &str| vec![(format!("{sample}H3K27ac"), files[1].clone()), ("SOX2".to_owned(), files[2].clone())];
+    let (one, problems) = marks(&InitOptions { tracks: said("a:"), ..InitOptions::default() });
+    assert_eq!(one, [Some("H3K27ac".to_owned()), Some("SOX2".to_owned()), None], "{problems:?}");
+    assert!(problems.is_empty());
+}
+
+#[test]
+fn a_batch_download_is_known_by_its_metadata() {
+    let Some(measured) = shared("hg19-h1-oct4") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to) in [("H1_k4me3.bw", "ENCFF1.bigWig"), ("H1_k4me3.bw", "ENCFF2.bigWig"), ("H1_k27ac.bw", "ENCFF3.bigWig")] {
+        fs::copy(measured.join(from), folder.path().join(to)).unwrap();
+    }
+    fs::write(
+        folder.path().join("ENCFF4.tsv"),
+        "gene_id\ttranscript_id(s)\tlength\teffective_length\texpected_count\tTPM\tFPKM\nENSG1.2\tT1\t9\t9\t4\t1.5\t2\n",
+    )
+    .unwrap();
+    let table = "File accession\tFile format\tOutput type\tFile assembly\tAssay\tBiosample term name\tExperiment target\n\
+        ENCFF1\tbigWig\tsignal p-value\thg19\tHistone ChIP-seq\tH1\tH3K4me3-human\n\
+        ENCFF2\tbigWig\tfold change over control\thg19\tHistone ChIP-seq\tH1\tH3K4me3-human\n\
+        ENCFF3\tbigWig\tfold change over control\tGRCh38\tHistone ChIP-seq\tH1\tH3K27ac-human\n\
+        ENCFF4\ttsv\tgene quantifications\thg19\ttotal RNA-seq\tH1\t\n";
+    fs::write(folder.path().join("metadata.tsv"), table).unwrap();
+    let options = InitOptions { folder: folder.path().to_owned(), ..InitOptions::default() };
+    let made = init(&[folder.path().join("metadata.tsv")], &options).unwrap();
+    assert_eq!(made.file, init(&files_of(folder.path()), &options).unwrap().file, "files named twice count once");
+    let rows: Vec<_> = made.file.tracks.iter().map(|t| (t.mark.clone().unwrap(), t.signal)).collect();
+    let expected =
+        [("H3K4me3 ENCFF1".to_owned(), Some(SignalUnit::NegLog10P)), ("H3K4me3".to_owned(), Some(SignalUnit::FoldChange))];
+    assert_eq!(rows, expected, "of two files of a mark models read the fold change");
+    assert_eq!(made.file.genome.name, "hg19");
+    assert_eq!(made.file.samples[0].expression.as_ref().unwrap().unit, "TPM");
+    assert!(
+        made.problems.len() == 1 && made.problems[0].contains("ENCFF3.bigWig: hg38, where the session is hg19"),
+        "{:?}",
+        made.problems
+    );
+}
+
+#[test]
+fn a_session_file_and_its_folder_open_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.sizes"), "c\t10\n").unwrap();
+    fs::write(folder.path().join("session.toml"), "version = 1\nnote = \"n\"\n[genome]\nsizes = \"a.sizes\"\n").unwrap();
+    for path in [folder.path().to_owned(), folder.path().join("session.toml")] {
+        assert_eq!(open_paths(&[path]).unwrap().note, "n");
+    }
+    assert!(open_paths(&[]).unwrap_err().to_string().contains("no files given"));
+    let folder_only = open_paths(&[folder.path().join("absent")]).unwrap_err().to_string();
+    assert!(folder_only.contains("absent: "), "{folder_only}");
+}
+
+#[test]
+fn paths_are_relative_inside_the_sessions_folder_only() {
+    let inside = std::path::absolute("here/data/x.bw").unwrap();
+    assert_eq!(relative(&inside, Path::new("here")), Path::new("data/x.bw"));
+    assert_eq!(relative(Path::new("here/x.bw"), Path::new("")), Path::new("here/x.bw"));
+    assert_eq!(relative(Path::new("x.bw"), Path::new("elsewhere")), std::path::absolute("x.bw").unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    fs::write(folder.path().join("x.bw"), "").unwrap();
+    assert_eq!(relative(&folder.path().join("sub/../x.bw"), folder.path()), Path::new("x.bw"));
+}

@@ -1,0 +1,395 @@
+//! A session made ready: the genome and genes read, every track known by kind, nothing else opened yet.
+
+use super::{GenomeEntry, SessionFile, TrackEntry};
+use crate::genome::{ChromSizes, Gene, Genes, TssChoice};
+use crate::tracks::{self, BinTable, Expression, ExpressionColumns, Kind, PUBLISHED_BIN_SIZE, SignalUnit, Track, TrackError};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why a session could not be opened at all. What is wrong with single tracks is a warning or a row that says so.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The file could not be read.
+    #[error("{}: {reason}", path.display())]
+    Read {
+        /// The session file.
+        path: PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// The file is not a session.
+    #[error("{}: {reason}", path.display())]
+    Parse {
+        /// The session file.
+        path: PathBuf,
+        /// Line, column and reason.
+        reason: String,
+    },
+    /// A file the genome rests on.
+    #[error(transparent)]
+    Genome(#[from] TrackError),
+    /// Nothing says how long the chromosomes are.
+    #[error("no chromosome sizes: name a sizes file, a FASTA, a bigWig or a bin table")]
+    NoGenome,
+}
+
+/// Which track of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TrackId(pub usize);
+
+/// Which sample of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SampleId(pub usize);
+
+/// What a track's row shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrackKind {
+    /// Values along the genome.
+    Signal,
+    /// Intervals.
+    Features,
+}
+
+/// A track as the session knows it; opened by whoever reads it.
+#[derive(Clone, Debug)]
+pub struct TrackInfo {
+    /// Name of its row.
+    pub label: String,
+    /// What models know it by.
+    pub mark: Option<String>,
+    /// The sample it belongs to; `None` is shown with every sample.
+    pub sample: Option<SampleId>,
+    /// What its numbers are.
+    pub unit: Option<SignalUnit>,
+    /// What its row shows.
+    pub kind: TrackKind,
+    /// The file.
+    pub path: PathBuf,
+    /// Name of its format.
+    pub format: String,
+    /// The bin table the values of the mark stand in, if they do.
+    pub table: Option<Arc<BinTable>>,
+}
+
+/// The reference genome.
+#[derive(Clone, Debug, Default)]
+pub struct Genome {
+    /// Assembly, empty where nobody said.
+    pub name: String,
+    /// Chromosomes.
+    pub chroms: ChromSizes,
+    /// Genes in walking order.
+    pub genes: Arc<Genes>,
+    /// Which transcript's start is the TSS.
+    pub tss: TssChoice,
+    /// Reference sequence.
+    pub fasta: Option<PathBuf>,
+    /// Whether each "chromosome" is one gene of a bin table, with the TSS in its middle.
+    pub is_gene_relative: bool,
+}
+
+/// A cell type or tissue.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Name.
+    pub name: String,
+    /// Measured expression, if any.
+    pub expression: Option<Arc<Expression>>,
+    /// Unit of the expression (`TPM`, `count`).
+    pub unit: String,
+}
+
+/// A project, opened.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// What is shown beside everything: simulated data says so here.
+    pub note: String,
+    /// Where to open.
+    pub locus: Option<String>,
+    /// The reference.
+    pub genome: Genome,
+    /// Samples; at least one, possibly nameless.
+    pub samples: Vec<Sample>,
+    /// Tracks in the order of their rows.
+    pub tracks: Vec<TrackInfo>,
+    /// Folders of models.
+    pub models: Vec<PathBuf>,
+    /// What readers had to say.
+    pub warnings: Vec<String>,
+}
+
+impl Session {
+    /// Reads a session file and everything the screen needs at once (genome, genes, expression, bin tables).
+    pub fn open(path: &Path) -> Result<Self, SessionError> {
+        let text = std::fs::read_to_string(path).map_err(|reason| SessionError::Read { path: path.to_owned(), reason })?;
+        let file: SessionFile =
+            toml::from_str(&text).map_err(|e| SessionError::Parse { path: path.to_owned(), reason: e.to_string() })?;
+        Self::build(&file, path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Makes a session of a parsed file; relative paths start at `folder`.
+    pub fn build(file: &SessionFile, folder: &Path) -> Result<Self, SessionError> {
+        let mut session = Self {
+            note: file.note.clone(),
+            locus: file.locus.clone(),
+            models: file.models.iter().map(|m| folder.join(&m.path)).collect(),
+            ..Self::default()
+        };
+        for sample in &file.samples {
+            session.sample_named(&sample.name);
+        }
+        let tables = read_tables(file, folder)?;
+        session.genome = session.read_genome(&file.genome, folder, file, &tables)?;
+        for entry in file.tracks.iter().filter(|e| !is_table(e)) {
+            session.add_track(entry, folder);
+        }
+        for table in tables {
+            session.add_table(table);
+        }
+        session.read_expression(file, folder);
+        if session.samples.is_empty() {
+            session.samples.push(Sample { name: String::new(), expression: None, unit: String::new() });
+        }
+        Ok(session)
+    }
+
+    /// Tracks shown with a sample, in row order.
+    pub fn tracks_of(&self, sample: SampleId) -> impl Iterator<Item = (TrackId, &TrackInfo)> {
+        let shown = move |t: &TrackInfo| t.sample.is_none_or(|s| s == sample);
+        self.tracks.iter().enumerate().filter(move |(_, t)| shown(t)).map(|(i, t)| (TrackId(i), t))
+    }
+
+    /// The signal a sample has for a mark; its own track before one that every sample shares.
+    pub fn signal_for(&self, sample: SampleId, mark: &str) -> Option<TrackId> {
+        let is_it = |t: &TrackInfo| t.kind == TrackKind::Signal && t.mark.as_deref() == Some(mark);
+        let own = |t: &TrackInfo| t.sample == Some(sample);
+        let mut candidates: Vec<_> = self.tracks_of(sample).filter(|(_, t)| is_it(t)).collect();
+        candidates.sort_by_key(|(_, t)| !own(t));
+        candidates.first().map(|(id, _)| *id)
+    }
+
+    /// Measured expression of a gene in a sample.
+    pub fn expression(&self, sample: SampleId, gene: &Gene) -> Option<f64> {
+        self.samples.get(sample.0)?.expression.as_ref()?.value(gene)
+    }
+
+    fn sample_named(&mut self, name: &str) -> SampleId {
+        if let Some(i) = self.samples.iter().position(|s| s.name == name) {
+            return SampleId(i);
+        }
+        self.samples.push(Sample { name: name.to_owned(), expression: None, unit: String::new() });
+        SampleId(self.samples.len() - 1)
+    }
+
+    fn read_genome(
+        &mut self,
+        entry: &GenomeEntry,
+        folder: &Path,
+        file: &SessionFile,
+        tables: &[SampleTable],
+    ) -> Result<Genome, SessionError> {
+        let fasta = entry.fasta.as_ref().map(|p| folder.join(p));
+        let mut genome = Genome { name: entry.name.clone(), tss: entry.tss, fasta, ..Genome::default() };
+        if let Some(sizes) = &entry.sizes {
+            let path = folder.join(sizes);
+            let text = std::fs::read_to_string(&path).map_err(|e| TrackError::io(&path, e))?;
+            genome.chroms = ChromSizes::parse(&text).map_err(|e| TrackError::malformed(&path, "sizes", e.to_string()))?;
+        } else if let Some(path) = &genome.fasta {
+            if let Track::Sequence(reader) = self.heed(tracks::open(path, Some("fasta"), &ChromSizes::default())?) {
+                genome.chroms = reader.chroms().clone();
+            }
+        } else if !tables.is_empty() {
+            let (chroms, genes) = tracks::genome_of_bin_tables(tables.iter().map(|t| &t.table))?;
+            (genome.chroms, genome.genes) = (chroms, Arc::new(genes));
+            genome.is_gene_relative = true;
+            return Ok(genome);
+        } else {
+            genome.chroms = self.sizes_of_signals(file, folder);
+            if genome.chroms.is_empty() {
+                genome.chroms = ends_of_annotation(entry, file, folder)?;
+            }
+        }
+        if genome.chroms.is_empty() {
+            return Err(SessionError::NoGenome);
+        }
+        if let Some(genes) = &entry.genes
+            && let Track::Genes(genes) = self.heed(tracks::open(&folder.join(genes), None, &genome.chroms)?)
+        {
+            genome.genes = genes;
+        }
+        Ok(genome)
+    }
+
+    /// Chromosome sizes from the headers of bigWigs where nothing else gives them.
+    fn sizes_of_signals(&mut self, file: &SessionFile, folder: &Path) -> ChromSizes {
+        let mut sizes = ChromSizes::default();
+        for entry in &file.tracks {
+            let opened = tracks::open(&folder.join(&entry.file), entry.format.as_deref(), &ChromSizes::default());
+            if let Ok(loaded) = opened
+                && let Track::Signal(reader) = loaded.value
+            {
+                for (chrom, len) in reader.chroms().iter() {
+                    sizes.push(chrom, len);
+                }
+            }
+        }
+        sizes
+    }
+
+    fn heed<T>(&mut self, loaded: tracks::Loaded<T>) -> T {
+        self.warnings.extend(loaded.warnings);
+        loaded.value
+    }
+
+    fn add_table(&mut self, of_sample: SampleTable) {
+        let sample = of_sample.sample.map(|name| self.sample_named(&name));
+        let table = Arc::new(of_sample.table);
+        self.tracks.extend(table.marks().iter().map(|mark| TrackInfo {
+            label: mark.clone(),
+            mark: Some(mark.clone()),
+            sample,
+            unit: Some(of_sample.unit),
+            kind: TrackKind::Signal,
+            path: of_sample.path.clone(),
+            format: "bins".to_owned(),
+            table: Some(table.clone()),
+        }));
+    }
+
+    fn add_track(&mut self, entry: &TrackEntry, folder: &Path) {
+        let path = folder.join(&entry.file);
+        let stem = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let stem = stem.split('.').next().unwrap_or_default().to_owned();
+        let label = entry.label.clone().or_else(|| entry.mark.clone()).unwrap_or(stem);
+        let format = match tracks::format_of(&path, entry.format.as_deref()) {
+            Ok(format) => format,
+            Err(error) => return self.warnings.push(error.to_string()),
+        };
+        let kind = match format.kind {
+            Kind::Signal => TrackKind::Signal,
+            Kind::Features => TrackKind::Features,
+            Kind::Genes => return self.add_genes(&path),
+            Kind::Sequence => return self.genome.fasta = Some(path),
+        };
+        let sample = entry.sample.as_deref().map(|name| self.sample_named(name));
+        self.tracks.push(TrackInfo {
+            mark: (kind == TrackKind::Signal).then(|| entry.mark.clone().unwrap_or_else(|| label.clone())),
+            label,
+            sample,
+            unit: entry.signal,
+            kind,
+            path,
+            format: format.name.to_owned(),
+            table: None,
+        });
+    }
+
+    fn add_genes(&mut self, path: &Path) {
+        match tracks::open(path, None, &self.genome.chroms) {
+            Ok(loaded) => {
+                if let Track::Genes(genes) = self.heed(loaded) {
+                    self.genome.genes = genes;
+                }
+            }
+            Err(error) => self.warnings.push(error.to_string()),
+        }
+    }
+
+    fn read_expression(&mut self, file: &SessionFile, folder: &Path) {
+        let mut read: HashMap<String, Option<Arc<Expression>>> = HashMap::new();
+        for entry in &file.samples {
+            let Some(expression) = &entry.expression else { continue };
+            let id = self.sample_named(&entry.name);
+            let transcripts = expression.transcripts.as_ref().map(|p| folder.join(p));
+            let columns = ExpressionColumns {
+                value: expression.column.as_deref(),
+                id: expression.id_column.as_deref(),
+                sample: Some(&entry.name),
+                transcripts: transcripts.as_deref(),
+            };
+            let key = format!("{} {columns:?}", expression.file.display());
+            let table = match read.get(&key) {
+                Some(table) => table.clone(),
+                None => {
+                    let table = match Expression::read(&folder.join(&expression.file), &columns) {
+                        Ok(loaded) => {
+                            self.warnings.extend(loaded.warnings);
+                            let mut unmatched = loaded.value.unmatched(&self.genome.genes);
+                            if self.genome.is_gene_relative {
+                                unmatched.rows.clear(); // a bin table holds some genes, an expression file all
+                            }
+                            self.warnings.extend(unmatched.warnings());
+                            Some(Arc::new(loaded.value))
+                        }
+                        Err(error) => {
+                            self.warnings.push(error.to_string());
+                            None
+                        }
+                    };
+                    read.insert(key, table.clone());
+                    table
+                }
+            };
+            self.samples[id.0].expression = table;
+            self.samples[id.0].unit.clone_from(&expression.unit);
+        }
+    }
+}
+
+/// Chromosomes as far as genes and intervals reach, where no file knows their length: enough to look at them.
+fn ends_of_annotation(entry: &GenomeEntry, file: &SessionFile, folder: &Path) -> Result<ChromSizes, TrackError> {
+    let mut ends: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+    let mut reach = |chrom: &Arc<str>, end: u64| {
+        let last = ends.entry(chrom.clone()).or_default();
+        *last = end.max(*last);
+    };
+    let mut reach_all = |track: Track| match track {
+        Track::Features(features) => features.ends().for_each(|(chrom, end)| reach(chrom, end)),
+        Track::Genes(genes) => genes.iter().for_each(|(_, gene)| reach(&gene.region.chrom, gene.region.end)),
+        Track::Signal(_) | Track::Sequence(_) => {}
+    };
+    if let Some(path) = &entry.genes {
+        reach_all(tracks::open(&folder.join(path), None, &ChromSizes::default())?.value);
+    }
+    for track in file.tracks.iter().filter(|t| !is_table(t)) {
+        // One that cannot be opened says so on its row.
+        if let Ok(opened) = tracks::open(&folder.join(&track.file), track.format.as_deref(), &ChromSizes::default()) {
+            reach_all(opened.value);
+        }
+    }
+    let mut sizes = ChromSizes::default();
+    ends.iter().for_each(|(chrom, &end)| {
+        sizes.push(chrom, end);
+    });
+    Ok(sizes)
+}
+
+/// The bin tables of one sample, joined.
+struct SampleTable {
+    sample: Option<String>,
+    path: PathBuf,
+    unit: SignalUnit,
+    table: BinTable,
+}
+
+fn is_table(entry: &TrackEntry) -> bool {
+    entry.format.as_deref() == Some("bins") || !entry.marks.is_empty()
+}
+
+/// Reads bin tables. Files of one sample with the same marks are parts of one table.
+fn read_tables(file: &SessionFile, folder: &Path) -> Result<Vec<SampleTable>, TrackError> {
+    let mut tables: Vec<SampleTable> = Vec::new();
+    for entry in file.tracks.iter().filter(|e| is_table(e)) {
+        let path = folder.join(&entry.file);
+        let table = BinTable::read(&path, &entry.marks, entry.bin_size.unwrap_or(PUBLISHED_BIN_SIZE))?;
+        match tables.iter_mut().find(|t| t.sample == entry.sample && t.table.marks() == table.marks()) {
+            Some(first) => first.table.merge(table)?,
+            None => {
+                let (sample, unit) = (entry.sample.clone(), entry.signal.unwrap_or(SignalUnit::Count));
+                tables.push(SampleTable { sample, path, unit, table });
+            }
+        }
+    }
+    Ok(tables)
+}

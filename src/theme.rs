@@ -1,0 +1,185 @@
+//! Colour roles from `themes/*.toml`. A role that a theme does not name falls back to its stem: `signal.H3K4me3` to `signal`.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A colour of 8 bits a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rgb(pub u8, pub u8, pub u8);
+
+impl Rgb {
+    /// `#rrggbb`.
+    pub fn hex(self) -> String {
+        format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii())?;
+        let channel = |i: usize| u8::from_str_radix(&digits[i..i + 2], 16).ok();
+        Some(Self(channel(0)?, channel(2)?, channel(4)?))
+    }
+
+    /// The colour `share` (0 to 1) of the way from `self` to `other`.
+    pub fn mix(self, other: Self, share: f32) -> Self {
+        let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+        let channel = |a: u8, b: u8| (f32::from(a) + (f32::from(b) - f32::from(a)) * share).round() as u8;
+        Self(channel(self.0, other.0), channel(self.1, other.1), channel(self.2, other.2))
+    }
+}
+
+/// Every role a theme must name, with what it colours. Dotted names may be added below them.
+pub const ROLES: &[(&str, &str)] = &[
+    ("background", "behind everything; what dimmed colours are mixed with"),
+    ("text", "values and names"),
+    ("dim", "less important text, axes"),
+    ("accent", "the program's name, the current gene"),
+    ("focus", "label of the focused row"),
+    ("gene", "gene bodies and exons"),
+    ("gene.current", "the gene the model explains"),
+    ("promoter", "EPD promoters"),
+    ("enhancer", "GeneHancer enhancers"),
+    ("peak", "peaks and other intervals"),
+    ("signal", "measured signals; signal.MARK for one mark"),
+    ("attention", "a model's attention, strongest"),
+    ("positive", "attributions that raise the prediction"),
+    ("negative", "attributions that lower it"),
+    ("base.A", "adenine"),
+    ("base.C", "cytosine"),
+    ("base.G", "guanine"),
+    ("base.T", "thymine"),
+    ("good", "a result that is up to date"),
+    ("busy", "work under way, stale results"),
+    ("error", "what failed"),
+];
+
+/// Themes that come with the program: a file of `themes/` and its line here.
+pub const THEMES: &[(&str, &str)] = &[
+    ("dark", include_str!("../themes/dark.toml")),
+    ("light", include_str!("../themes/light.toml")),
+    ("colorblind", include_str!("../themes/colorblind.toml")),
+    ("print", include_str!("../themes/print.toml")),
+];
+
+/// Why a theme could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ThemeError {
+    /// No theme of that name.
+    #[error("no theme \"{name}\"; there are {known}")]
+    Unknown {
+        /// As asked.
+        name: String,
+        /// Names there are.
+        known: String,
+    },
+    /// The text is not a theme.
+    #[error("theme {name}: {reason}")]
+    Malformed {
+        /// Name of the theme.
+        name: String,
+        /// What is wrong, with the line.
+        reason: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ThemeFile {
+    #[serde(default)]
+    palette: BTreeMap<String, String>,
+    roles: BTreeMap<String, String>,
+}
+
+/// Colours by role.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Theme {
+    /// As listed.
+    pub name: String,
+    roles: BTreeMap<String, Rgb>,
+}
+
+impl Theme {
+    /// A theme that comes with the program.
+    pub fn named(name: &str) -> Result<Self, ThemeError> {
+        let Some((_, text)) = THEMES.iter().find(|(n, _)| *n == name) else {
+            let known = THEMES.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ");
+            return Err(ThemeError::Unknown { name: name.to_owned(), known });
+        };
+        Self::parse(name, text)
+    }
+
+    /// Reads a theme: `[palette]` names colours, `[roles]` gives each role a palette name or `#rrggbb`.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ThemeError> {
+        let malformed = |reason: String| ThemeError::Malformed { name: name.to_owned(), reason };
+        let file: ThemeFile = toml::from_str(text).map_err(|e| malformed(e.to_string()))?;
+        let mut roles = BTreeMap::new();
+        for (role, value) in &file.roles {
+            let literal = file.palette.get(value).unwrap_or(value);
+            let colour = Rgb::parse(literal)
+                .ok_or_else(|| malformed(format!("role {role}: \"{value}\" is neither #rrggbb nor a palette name")))?;
+            roles.insert(role.clone(), colour);
+        }
+        match ROLES.iter().find(|(role, _)| !roles.contains_key(*role)) {
+            Some((role, about)) => Err(malformed(format!("role {role} ({about}) is missing"))),
+            None => Ok(Self { name: name.to_owned(), roles }),
+        }
+    }
+
+    /// The colour of a role or of the nearest stem of its dotted name; the text colour where none is known.
+    pub fn colour(&self, role: &str) -> Rgb {
+        let mut stem = role;
+        loop {
+            if let Some(&colour) = self.roles.get(stem) {
+                return colour;
+            }
+            match stem.rsplit_once('.') {
+                Some((shorter, _)) => stem = shorter,
+                None => return self.roles.get("text").copied().unwrap_or(Rgb(128, 128, 128)),
+            }
+        }
+    }
+
+    /// A colour half lost in the background: stale rows.
+    pub fn dimmed(&self, colour: Rgb) -> Rgb {
+        colour.mix(self.colour("background"), 0.55)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_theme_names_every_role() {
+        for (name, _) in THEMES {
+            let theme = Theme::named(name).unwrap();
+            assert_ne!(theme.colour("text"), theme.colour("background"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_role_falls_back_to_its_stem() {
+        let theme = Theme::named("dark").unwrap();
+        assert_eq!(theme.colour("signal.nobody-measured-this"), theme.colour("signal"));
+        assert_ne!(theme.colour("signal.H3K27me3"), theme.colour("signal"));
+        assert_eq!(theme.colour("unheard.of"), theme.colour("text"));
+    }
+
+    #[test]
+    fn a_wrong_theme_says_what_is_wrong() {
+        assert!(Theme::named("neon").unwrap_err().to_string().contains("there are dark, light"));
+        let missing = Theme::parse("t", "[roles]\ntext = '#ffffff'").unwrap_err().to_string();
+        assert!(missing.contains("role background"), "{missing}");
+        let colour = Theme::parse("t", "[roles]\ntext = 'red'").unwrap_err().to_string();
+        assert!(colour.contains("role text: \"red\""), "{colour}");
+    }
+
+    #[test]
+    fn positive_and_negative_differ_in_lightness_too() {
+        for (name, _) in THEMES {
+            let theme = Theme::named(name).unwrap();
+            let Rgb(r, g, b) = theme.colour("positive");
+            let Rgb(nr, ng, nb) = theme.colour("negative");
+            assert_ne!((r, g, b), (nr, ng, nb), "{name}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What can be wrong with a file, said with the file, the place and the reason.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a file, or a place in it, could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TrackError {
+    /// The operating system's answer, or a reader's.
+    #[error("{}: {reason}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The file's content is not what its format asks.
+    #[error("{}: {place}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where in it (`line 3`, `header`, `chr1:1-100`).
+        place: String,
+        /// What is wrong there, with the value.
+        reason: String,
+    },
+    /// The chromosome asked for is not in the file.
+    #[error("{}: no chromosome \"{chrom}\" in this file; it has {known}", path.display())]
+    UnknownChrom {
+        /// The file.
+        path: PathBuf,
+        /// The name asked for.
+        chrom: String,
+        /// Names it has, in short.
+        known: String,
+    },
+    /// No reader for this kind of file.
+    #[error("{}: {reason}", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        reason: String,
+    },
+}
+
+impl TrackError {
+    /// An error of the operating system at a file.
+    pub fn io(path: &Path, reason: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), reason }
+    }
+
+    /// Malformed content at a place of a file.
+    pub fn malformed(path: &Path, place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Malformed { path: path.to_owned(), place: place.into(), reason: reason.into() }
+    }
+}
+
+/// Something read, with what the reader has to say about it (lines skipped, an odd header).
+#[derive(Debug)]
+pub struct Loaded<T> {
+    /// What was read.
+    pub value: T,
+    /// Sentences for the messages panel, each naming file and place.
+    pub warnings: Vec<String>,
+}
+
+impl<T> Loaded<T> {
+    /// Read without a remark.
+    pub fn clean(value: T) -> Self {
+        Self { value, warnings: Vec::new() }
+    }
+
+    /// The same remarks about something made from the value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Loaded<U> {
+        Loaded { value: f(self.value), warnings: self.warnings }
+    }
+}

@@ -1,0 +1,71 @@
+//! Files of signals, features, genes, sequence and expression. One file a format, its writer beside its reader.
+//!
+//! Readers return errors and never panic; what they skip they count and say. Positions are 0-based half-open here whatever
+//! the file's own convention.
+
+mod annotation;
+#[cfg(test)]
+mod annotation_tests;
+mod annotation_write;
+pub mod bed;
+pub mod bigwig;
+mod bigwig_write;
+mod bin_table;
+mod error;
+mod expression;
+pub mod fasta;
+mod fasta_write;
+mod feature;
+mod format;
+pub mod genehancer;
+pub mod gff3;
+pub mod gtf;
+mod lines;
+mod npy;
+mod npz;
+mod npz_rows;
+mod signal;
+mod text;
+mod write;
+
+pub use annotation_write::{epd_line, genehancer_line, gtf_lines, narrow_peak_line};
+pub use bigwig::{contain_panic, is_contained_panic};
+pub use bigwig_write::{SignalInterval, write_bigwig};
+pub use bin_table::{
+    BinGene, BinTable, BinTableSignal, PUBLISHED_BIN_SIZE, PUBLISHED_MARK_ORDERS, genome_of_bin_tables, is_bin_table,
+};
+pub use error::{Loaded, TrackError};
+pub use expression::{Expression, ExpressionColumns, Unmatched};
+pub use fasta_write::{write_bgzip, write_bgzip_fasta};
+pub use feature::{Feature, Features};
+pub use format::{FORMATS, Format, Kind, detect, format_of, open};
+pub use lines::clean_text;
+pub use npy::{Array, Values, read_npy, write_npy};
+pub use npz::{NpzReader, write_npz};
+pub use npz_rows::NpzRows;
+pub use signal::{Column, SignalReader, SignalUnit, columns_of_values};
+pub use write::write_whole;
+
+use crate::genome::{ChromSizes, Genes, Region};
+use std::sync::Arc;
+
+/// Reads bases of a reference genome.
+pub trait SequenceReader: Send {
+    /// Chromosomes of the file.
+    fn chroms(&self) -> &ChromSizes;
+
+    /// The bases of `region`, upper case, exactly `region.len()` of them; `N` past the chromosome's end.
+    fn bases(&mut self, region: &Region) -> Result<Vec<u8>, TrackError>;
+}
+
+/// What opening a file gives.
+pub enum Track {
+    /// Values along the genome.
+    Signal(Box<dyn SignalReader>),
+    /// Intervals with names and scores.
+    Features(Arc<Features>),
+    /// Gene models.
+    Genes(Arc<Genes>),
+    /// A reference sequence.
+    Sequence(Box<dyn SequenceReader>),
+}

@@ -1,0 +1,58 @@
+//! Lines of tables in which every line counts: plain or gzipped, with their numbers, an error where one cannot be read.
+
+use super::TrackError;
+use super::lines::{clean_text, explain_io, open_unzipped};
+use std::io::{BufRead, Read};
+use std::path::{Path, PathBuf};
+
+/// A header of 17,000 samples has half a megabyte.
+const MAX_LINE: u64 = 16 << 20;
+
+/// Reads a text file line by line. Errors name file and line; a line's length is bounded.
+pub(super) struct TextLines {
+    path: PathBuf,
+    reader: Box<dyn BufRead>,
+    buffer: Vec<u8>,
+    number: usize,
+}
+
+impl TextLines {
+    /// Opens a regular file, gzipped or not.
+    pub fn open(path: &Path) -> Result<Self, TrackError> {
+        Ok(Self { path: path.to_owned(), reader: open_unzipped(path)?, buffer: Vec::new(), number: 0 })
+    }
+
+    /// The next line and its number, from 1, without its end (`\n` or `\r\n`).
+    pub fn next(&mut self) -> Result<Option<(usize, &str)>, TrackError> {
+        self.buffer.clear();
+        self.number += 1;
+        let place = format!("line {}", self.number);
+        let read = self.reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.buffer);
+        let read = read.map_err(|e| TrackError::malformed(&self.path, place.as_str(), explain_io(&e)))?;
+        if read == 0 {
+            return Ok(None);
+        }
+        if read as u64 == MAX_LINE {
+            return Err(TrackError::malformed(&self.path, place, format!("a line of more than {MAX_LINE} bytes")));
+        }
+        let mut line = self.buffer.as_slice();
+        if self.number == 1 {
+            line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line); // a byte order mark, as spreadsheets write
+        }
+        line = line.strip_suffix(b"\n").unwrap_or(line);
+        line = line.strip_suffix(b"\r").unwrap_or(line);
+        match std::str::from_utf8(line) {
+            Ok(line) => Ok(Some((self.number, line))),
+            Err(_) => Err(TrackError::malformed(&self.path, place, "not text (UTF-8)")),
+        }
+    }
+}
+
+/// Ids of genes and transcripts are shorter; without a bound a packed file could fill the memory with a few of them.
+pub(super) const MAX_ID: usize = 1000;
+
+/// At most 40 characters of a value, for messages.
+pub(super) fn shorten(text: &str) -> String {
+    let text = clean_text(text);
+    if text.chars().count() <= 40 { text.into_owned() } else { text.chars().take(39).chain(['…']).collect() }
+}

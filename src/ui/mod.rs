@@ -1,0 +1,62 @@
+//! The scene painted in terminal cells. Drawing only reads: no file, lock or channel in here.
+//!
+//! ```text
+//! header   sample, model, gene, place
+//! header   predicted and measured, and what is to be known about them
+//! ruler    positions
+//! rows     label | axis | plot ................ | detail, state
+//! footer   what was said, or the keys
+//! ```
+
+mod cells;
+mod frame;
+mod layout;
+mod overlay;
+mod palette;
+mod rows;
+
+pub use layout::{MIN_HEIGHT, MIN_WIDTH, plot_columns};
+pub use palette::{Depth, Palette};
+
+use crate::input::Keymap;
+use crate::scene::{Geometry, Scene};
+use crate::state::{Mode, State};
+use layout::Layout;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+/// Lanes of genes or intervals a row stacks on the screen.
+const MAX_LANES: usize = 3;
+
+/// Draws the state. `state.n_columns` must be [`plot_columns`] of the frame's width.
+pub fn draw(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Palette) {
+    let area = frame.area();
+    frame.buffer_mut().set_style(area, palette.ground());
+    if area.width < MIN_WIDTH || area.height < MIN_HEIGHT {
+        frame::draw_too_small(frame.buffer_mut(), area, palette);
+        return;
+    }
+    let geometry = Geometry { n_columns: plot_columns(area.width), char_columns: 1.0, max_lanes: MAX_LANES };
+    let scene = Scene::build(state, geometry);
+    let layout = Layout::of(area, &scene);
+    let buffer = frame.buffer_mut();
+    frame::draw_header(buffer, &layout, &scene, palette);
+    frame::draw_ruler(buffer, &layout, &scene, palette);
+    for (row, top, height) in layout.rows(&scene) {
+        let lines = Rect { x: area.x, y: top, width: area.width, height };
+        rows::draw(buffer, &layout, lines, &scene, row, palette);
+    }
+    frame::draw_footer(buffer, &layout, state, &scene, keymap, palette);
+    match &state.mode {
+        Mode::Browse => {}
+        Mode::Goto(prompt) => {
+            let cursor = overlay::draw_goto(buffer, area, prompt, state, palette);
+            frame.set_cursor_position(cursor);
+        }
+        Mode::Help(scroll) => overlay::draw_help(buffer, area, keymap, *scroll, palette),
+        Mode::Messages(scroll) => overlay::draw_messages(buffer, area, &state.messages, *scroll, palette),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,310 @@
+//! One row: label and axis at the left, plot, details at the right.
+
+use super::cells::{bar_down, bar_up, eighths, rounded_eighths, write, write_right};
+use super::frame::state_text;
+use super::layout::Layout;
+use super::palette::Palette;
+use crate::genome::Strand;
+use crate::scene::{GeneShape, IntervalShape, Lane, Plot, Row, Scene, format_value};
+use crate::state::RowState;
+use crate::tracks::Column;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+
+pub(super) fn draw(buffer: &mut Buffer, layout: &Layout, lines: Rect, scene: &Scene, row: &Row, palette: &Palette) {
+    let plot = Rect { x: layout.plot_x, width: layout.plot_width, ..lines };
+    let is_stale = row.state == Some(RowState::Stale);
+    Paint { buffer, plot, palette, is_stale, scene }.draw(row);
+    draw_label(buffer, layout, lines, row, palette);
+    draw_detail(buffer, layout, lines, row, palette);
+}
+
+fn draw_label(buffer: &mut Buffer, layout: &Layout, lines: Rect, row: &Row, palette: &Palette) {
+    let mut style = palette.style("text");
+    if row.is_focused {
+        style = palette.style("focus").add_modifier(Modifier::BOLD);
+        write(buffer, (lines.x, lines.y), 1, "▌", palette.style("focus"));
+    }
+    let mut x = lines.x + 1;
+    if let Some((glyph, role)) = state_glyph(row) {
+        x += write(buffer, (x, lines.y), 2, glyph, palette.style(role));
+    }
+    let axis_x = layout.plot_x - 1;
+    let lanes = lane_labels(row);
+    // Lanes cannot be told apart without their labels; an axis value gives way to the row's name.
+    let beside = lanes.map_or(0, |lanes| lanes.iter().map(|l| l.label.chars().count()).max().unwrap_or(0) as u16 + 1);
+    let width = axis_x.saturating_sub(x + beside).max(2);
+    let taken = x + write(buffer, (x, lines.y), width, &row.label, style);
+    for y in lines.y..lines.bottom() {
+        if row.axis.is_some() {
+            buffer.set_string(axis_x, y, "▏", palette.style("dim"));
+        }
+    }
+    let dim = palette.style("dim");
+    if let Some(lanes) = lanes {
+        for (lane, y) in lanes.iter().zip(lines.y..lines.bottom()) {
+            let from = if y == lines.y { taken } else { lines.x + 1 };
+            write_right(buffer, (axis_x, y), axis_x.saturating_sub(from), &lane.label, dim);
+        }
+    } else if let Some((lo, hi)) = row.axis {
+        let (text, room) = (format_value(hi), axis_x.saturating_sub(taken + 1));
+        if text.chars().count() <= usize::from(room) {
+            write_right(buffer, (axis_x, lines.y), room, &text, dim);
+        }
+        if lines.height > 1 {
+            write_right(buffer, (axis_x, lines.bottom() - 1), axis_x - lines.x - 1, &format_value(lo), dim);
+        }
+    }
+}
+
+fn lane_labels(row: &Row) -> Option<&[Lane]> {
+    match &row.plot {
+        Plot::Signed(lanes, _) | Plot::Heat(lanes, _) if lanes.iter().any(|l| !l.label.is_empty()) => Some(lanes),
+        _ => None,
+    }
+}
+
+fn state_glyph(row: &Row) -> Option<(&'static str, &'static str)> {
+    Some(match row.state.as_ref()? {
+        RowState::Fresh => ("● ", "good"),
+        RowState::Computing(..) => ("◐ ", "busy"),
+        RowState::Stale => ("○ ", "busy"),
+        RowState::Failed(_) => ("✗ ", "error"),
+        RowState::NotApplicable(_) => ("– ", "dim"),
+    })
+}
+
+fn draw_detail(buffer: &mut Buffer, layout: &Layout, lines: Rect, row: &Row, palette: &Palette) {
+    let Some(x) = layout.detail_x else { return };
+    let width = (layout.area.x + layout.area.width).saturating_sub(x);
+    let (mut x, mut width) = (x, width);
+    if let Some(lanes) = lane_labels(row).filter(|lanes| lanes.iter().any(|l| !l.note.is_empty())) {
+        let widest = lanes.iter().map(|l| l.note.chars().count()).max().unwrap_or(0) as u16;
+        for (lane, y) in lanes.iter().zip(lines.y..lines.bottom()) {
+            write(buffer, (x, y), widest, &lane.note, palette.style("text"));
+        }
+        (x, width) = (x + widest + 2, width.saturating_sub(widest + 2));
+    }
+    let state = state_text(row);
+    let words = state.split(" · ").chain(row.detail.split(" · ")).filter(|w| !w.is_empty());
+    let (mut y, mut line) = (lines.y, String::new());
+    for word in words {
+        let joined = if line.is_empty() { word.to_owned() } else { format!("{line} · {word}") };
+        if joined.chars().count() <= usize::from(width) || y + 1 >= lines.bottom() {
+            line = joined; // on the last line what does not fit is cut with an ellipsis
+            continue;
+        }
+        write(buffer, (x, y), width, &line, palette.style("dim"));
+        y += 1;
+        line = word.to_owned();
+    }
+    write(buffer, (x, y), width, &line, palette.style("dim"));
+}
+
+/// The brush for one row's plot.
+struct Paint<'a> {
+    buffer: &'a mut Buffer,
+    plot: Rect,
+    palette: &'a Palette,
+    is_stale: bool,
+    scene: &'a Scene,
+}
+
+impl Paint<'_> {
+    fn draw(mut self, row: &Row) {
+        let lines = self.plot.y..self.plot.bottom();
+        match &row.plot {
+            Plot::Message(text) => {
+                let is_harmless = text == "reading" || matches!(row.state, Some(RowState::NotApplicable(_)));
+                let style = self.palette.style(if is_harmless { "dim" } else { "error" });
+                write(self.buffer, (self.plot.x, self.plot.y), self.plot.width, text, style);
+            }
+            Plot::Genes(lanes) => {
+                for (lane, y) in lanes.iter().zip(lines) {
+                    lane.iter().for_each(|gene| self.gene(gene, y));
+                }
+            }
+            Plot::Intervals(lanes, role) => {
+                for (lane, y) in lanes.iter().zip(lines) {
+                    lane.iter().for_each(|interval| self.interval(interval, y, role));
+                }
+            }
+            Plot::Signal(columns, role) => self.signal(columns, role, row.axis.unwrap_or((0.0, 1.0))),
+            Plot::Signed(lanes, limit) => match &lanes[..] {
+                [lane] if self.plot.height > 1 => self.signed(&lane.values, *limit),
+                lanes => lanes.iter().zip(lines).for_each(|(lane, y)| self.signed_line(&lane.values, *limit, y)),
+            },
+            Plot::Heat(lanes, limit) => {
+                lanes.iter().zip(lines).for_each(|(lane, y)| self.heat(&lane.values, *limit, y));
+            }
+            Plot::Bases(bases) => {
+                for (i, &base) in bases.iter().enumerate() {
+                    let style = self.base_style(base);
+                    self.symbol(i, self.plot.y, (base as char).encode_utf8(&mut [0; 4]), style);
+                }
+            }
+            Plot::Letters(bases, values, limit) => self.letters(bases, values, *limit),
+        }
+    }
+
+    fn symbol(&mut self, column: usize, y: u16, symbol: &str, style: Style) {
+        if column < usize::from(self.plot.width)
+            && let Some(cell) = self.buffer.cell_mut((self.plot.x + column as u16, y))
+        {
+            cell.set_symbol(symbol).set_style(style);
+        }
+    }
+
+    fn style(&self, role: &str) -> Style {
+        match self.is_stale {
+            true => Style::new().fg(self.palette.dimmed(role)).add_modifier(Modifier::DIM),
+            false => self.palette.style(role),
+        }
+    }
+
+    fn base_style(&self, base: u8) -> Style {
+        match base {
+            b'A' | b'C' | b'G' | b'T' => self.style(&format!("base.{}", base as char)).add_modifier(Modifier::BOLD),
+            _ => self.style("dim"),
+        }
+    }
+
+    /// Columns from the one that holds the first base to the one that holds the last; at least one, unless out of view.
+    fn span(&self, start: u64, end: u64) -> std::ops::Range<usize> {
+        let width = f64::from(self.plot.width);
+        let from = self.scene.x(start as f64).floor().clamp(0.0, width) as usize;
+        let to = self.scene.x(end as f64).ceil().clamp(0.0, width) as usize;
+        from..to.max(from + 1).min(usize::from(self.plot.width))
+    }
+
+    fn gene(&mut self, gene: &GeneShape, y: u16) {
+        let style = self.style(if gene.is_current { "gene.current" } else { "gene" });
+        let arrow = if gene.strand == Strand::Forward { ">" } else { "<" };
+        let body = self.span(gene.start, gene.end);
+        for column in body.clone() {
+            let is_arrow = column % 6 == 3 && body.len() > 3;
+            self.symbol(column, y, if is_arrow { arrow } else { "─" }, style);
+        }
+        let is_in_view = |&(start, end): &(u64, u64)| start < self.scene.region.end && self.scene.region.start < end;
+        let exons: Vec<(u64, u64)> = gene.exons.iter().copied().filter(is_in_view).collect();
+        for (start, end) in exons {
+            self.span(start, end).for_each(|column| self.symbol(column, y, "▄", style));
+            if let Some((from, to)) = gene.cds.map(|(a, b)| (a.max(start), b.min(end))).filter(|(a, b)| a < b) {
+                self.span(from, to).for_each(|column| self.symbol(column, y, "█", style));
+            }
+        }
+        let style = if gene.is_current { style.add_modifier(Modifier::BOLD) } else { style };
+        self.label(&gene.name, gene.label, y, style);
+    }
+
+    fn interval(&mut self, interval: &IntervalShape, y: u16, role: &str) {
+        let style = self.style(role);
+        self.span(interval.start, interval.end).for_each(|column| self.symbol(column, y, "█", style));
+        let style = if interval.is_current { style.add_modifier(Modifier::BOLD) } else { self.style("dim") };
+        self.label(&interval.name, interval.label, y, style);
+    }
+
+    fn label(&mut self, name: &str, place: Option<f64>, y: u16, style: Style) {
+        if let Some(column) = place {
+            let column = (column.ceil() as u16).min(self.plot.width);
+            write(self.buffer, (self.plot.x + column, y), self.plot.width - column, name, style);
+        }
+    }
+
+    fn signal(&mut self, columns: &[Column], role: &str, (lo, hi): (f32, f32)) {
+        let (up, down) = split(self.plot.height, lo, hi);
+        let per_line = (hi / f32::from(up.max(1))).max(-lo / f32::from(down.max(1)));
+        let (bright, dim) = (self.style(role), self.palette.shade(role, 0.45));
+        let (top, foot) = (self.plot.y, self.plot.y + up.max(1) - 1);
+        for (i, column) in columns.iter().enumerate().take(usize::from(self.plot.width)) {
+            let x = self.plot.x + i as u16;
+            if column.is_missing() {
+                continue;
+            }
+            let limit = per_line * f32::from(up);
+            let tops = (eighths(column.mean, limit, up), eighths(column.max, limit, up));
+            match tops {
+                // Measured and zero is a line; not measured is a gap.
+                (0, 0) if column.min >= 0.0 => bar_up(self.buffer, (x, foot), up, (1, 1), (bright.fg(dim), dim)),
+                tops => bar_up(self.buffer, (x, foot), up, tops, (bright, dim)),
+            }
+            let length = eighths(-column.min, per_line * f32::from(down), down);
+            bar_down(self.buffer, (x, top + up), down, length, bright);
+        }
+    }
+
+    fn signed(&mut self, values: &[f32], limit: f32) {
+        let (up, down) = split(self.plot.height, -1.0, 1.0);
+        let (positive, negative) = (self.style("positive"), self.style("negative"));
+        for (i, &value) in values.iter().enumerate().take(usize::from(self.plot.width)) {
+            let x = self.plot.x + i as u16;
+            let top = rounded_eighths(value, limit, up);
+            bar_up(self.buffer, (x, self.plot.y + up - 1), up, (top, top), (positive, Color::Reset));
+            bar_down(self.buffer, (x, self.plot.y + up), down, rounded_eighths(-value, limit, down), negative);
+        }
+    }
+
+    /// One line for both signs: what raises stands on its foot, what lowers hangs from its top.
+    fn signed_line(&mut self, values: &[f32], limit: f32, y: u16) {
+        let (positive, negative) = (self.style("positive"), self.style("negative"));
+        for (i, &value) in values.iter().enumerate().take(usize::from(self.plot.width)) {
+            let x = self.plot.x + i as u16;
+            let size = rounded_eighths(value.abs(), limit, 1);
+            if value > 0.0 {
+                bar_up(self.buffer, (x, y), 1, (size, size), (positive, Color::Reset));
+            } else {
+                bar_down(self.buffer, (x, y), 1, size, negative);
+            }
+        }
+    }
+
+    fn heat(&mut self, values: &[f32], limit: f32, y: u16) {
+        const RAMP: [&str; 5] = ["·", "░", "▒", "▓", "█"];
+        for (i, &value) in values.iter().enumerate().filter(|(_, v)| !v.is_nan()) {
+            let share = if limit > 0.0 { (value / limit).clamp(0.0, 1.0) } else { 0.0 };
+            if self.palette.is_mono() {
+                let step = if value > 0.0 { 1 + (share * 3.0).round() as usize } else { 0 };
+                self.symbol(i, y, RAMP[step], Style::new());
+                continue;
+            }
+            // A weight of exactly zero is the faint ground that shows where the window lies.
+            let shade = if value > 0.0 { 0.15 + 0.85 * share } else { 0.07 };
+            let shade = if self.is_stale { shade * 0.4 } else { shade };
+            self.symbol(i, y, " ", Style::new().bg(self.palette.shade("attention", shade)));
+        }
+    }
+
+    fn letters(&mut self, bases: &[u8], values: &[f32], limit: f32) {
+        let (up, down) = split(self.plot.height, -1.0, 1.0);
+        for (i, (&base, &value)) in bases.iter().zip(values).enumerate().take(usize::from(self.plot.width)) {
+            let style = self.base_style(base);
+            let x = self.plot.x + i as u16;
+            let letter = (base as char).to_string();
+            // The letter is the tip of its bar.
+            if value < 0.0 {
+                let lines = eighths(-value, limit, down).div_ceil(8).max(1) as u16;
+                bar_down(self.buffer, (x, self.plot.y + up), down, u32::from(lines - 1) * 8, style);
+                self.symbol(i, self.plot.y + up + lines - 1, &letter, style);
+            } else if value.is_finite() && up > 0 {
+                let lines = eighths(value, limit, up).div_ceil(8).max(1) as u16;
+                let body = u32::from(lines - 1) * 8;
+                bar_up(self.buffer, (x, self.plot.y + up - 1), up, (body, body), (style, Color::Reset));
+                self.symbol(i, self.plot.y + up - lines, &letter, style);
+            }
+        }
+    }
+}
+
+/// Lines above and below zero, for values from `lo` to `hi`.
+fn split(height: u16, lo: f32, hi: f32) -> (u16, u16) {
+    if lo >= 0.0 || height < 2 {
+        return (height, 0);
+    }
+    if hi <= 0.0 {
+        return (0, height);
+    }
+    let up = (f32::from(height) * hi / (hi - lo)).round() as u16;
+    let up = up.clamp(1, height - 1);
+    (up, height - up)
+}

@@ -1,0 +1,307 @@
+//! Screens as a person sees them: text and styles of cells.
+
+use super::*;
+use crate::attribution::Attribution;
+use crate::jobs::{Analysis, AnalysisFailure, JobId, Prediction, Reply};
+use crate::models::{BinStatistic, Manifest, test_manifest};
+use crate::session::TrackId;
+use crate::state::{SignalView, toy};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::Modifier;
+use std::sync::Arc;
+
+fn screen(state: &mut State, width: u16, height: u16) -> Buffer {
+    state.n_columns = plot_columns(width);
+    state.set_region(state.region.clone());
+    screen_as_is(state, width, height, Depth::True)
+}
+
+fn screen_as_is(state: &State, width: u16, height: u16, depth: Depth) -> Buffer {
+    let palette = Palette::new(state.theme.clone(), depth);
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw(frame, state, &Keymap::built_in(), &palette)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn lines(buffer: &Buffer) -> Vec<String> {
+    let line = |y| (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+    (0..buffer.area.height).map(line).collect()
+}
+
+fn line_with<'a>(lines: &'a [String], text: &str) -> &'a str {
+    lines.iter().find(|l| l.contains(text)).unwrap_or_else(|| panic!("no line has «{text}»:\n{}", lines.join("\n")))
+}
+
+fn manifest() -> Manifest {
+    let mut manifest = test_manifest(10_000, 1, &["H3K4me3", "5mC"], Some(crate::genome::BaseOrder::ACGT));
+    manifest.name = "toy-net".to_owned();
+    manifest.input.bin_statistic = BinStatistic::Mean;
+    manifest
+}
+
+/// A state whose model has answered: attention in bins 90..110, a positive and a negative block, one base of effect.
+fn explained() -> State {
+    let mut state = toy::state(Some(Ok(manifest())));
+    state.explained.begin(state.subject());
+    let mut attention = vec![0.0; 200];
+    attention[90..110].fill(0.05);
+    let prediction = Prediction {
+        score: 1.234,
+        output: 1.234,
+        attention: vec![attention],
+        mark_attention: Vec::new(),
+        missing: vec![0.0, 0.25],
+        off_chromosome: 0,
+        input_hash: String::new(),
+    };
+    let job = JobId::default();
+    state.apply(Reply::Prediction { job, prediction: Ok(Arc::new(prediction)) }, job, job);
+    let mut marks = vec![0.0; 20_000];
+    (5_000..5_500).for_each(|p| marks[2 * p] = 0.01);
+    (2_000..2_500).for_each(|p| marks[2 * p + 1] = -0.01);
+    let attribution = Attribution {
+        method: "integrated-gradients",
+        settings: "midpoint, 81 steps".to_owned(),
+        score: 1.234,
+        reference: Some(b"ACGT".repeat(2_500)),
+        sequence: Some(vec![[0.0; 4]; 10_000]),
+        marks: Some(marks),
+        delta: Some(0.001),
+        gap: Some(0.004),
+        rounding: 1e-6,
+        done: 81,
+        total: 81,
+    };
+    let reply = |analysis, attribution| Reply::Attribution { job, analysis, attribution };
+    state.apply(reply(Analysis::IntegratedGradients, Ok(Arc::new(attribution.clone()))), job, job);
+    let mut deltas = vec![[f32::NAN; 4]; 10_000];
+    for (p, delta) in deltas.iter_mut().enumerate().skip(4_000).take(2_000) {
+        *delta = [-0.3; 4];
+        delta[p % 4] = 0.0;
+    }
+    deltas[5_010] = [0.9, 0.9, 0.0, 0.9];
+    let ism = Attribution { sequence: Some(deltas), marks: None, gap: None, done: 6_000, total: 30_000, ..attribution };
+    state.apply(reply(Analysis::SaturationMutagenesis, Ok(Arc::new(ism))), job, job);
+    let reason = "toy reads no mark".to_owned();
+    state.apply(reply(Analysis::Occlusion, Err(AnalysisFailure::NotApplicable(reason))), job, job);
+    state
+}
+
+#[test]
+fn the_header_says_what_is_shown_of_what() {
+    let mut state = explained();
+    let lines = lines(&screen(&mut state, 160, 48));
+    for text in ["cislens", "gene ALPHA (+)", "chr1:15,001-25,000", "10.0 kb", "sample S01", "model toy-net"] {
+        assert!(lines[0].contains(text), "{text}: {}", lines[0]);
+    }
+    for text in ["predicted 1.23", "not measured", "5mC: 25 % of the window not measured", "simulated data"] {
+        assert!(lines[1].contains(text), "{text}: {}", lines[1]);
+    }
+}
+
+#[test]
+fn a_signal_has_its_axis_and_gaps_are_not_zeros() {
+    let mut state = toy::state(None);
+    state.n_columns = plot_columns(160);
+    toy::fill_signals(&mut state);
+    let buffer = screen(&mut state, 160, 48);
+    let y = lines(&buffer).iter().position(|l| l.contains("H3K4me3")).unwrap() as u16;
+    let n = plot_columns(160);
+    let foot = |column: usize| buffer[(22 + column as u16, y + 4)].symbol().to_owned();
+    assert_eq!(foot(0), " ", "nothing measured, nothing drawn");
+    assert_eq!(foot(n - 1), "█");
+    assert!(lines(&buffer)[usize::from(y)].contains("110"), "the axis ends at a round number above the maximum");
+    assert!(lines(&buffer)[usize::from(y)].contains("rpm · mean, max per 91 bp"));
+}
+
+#[test]
+fn measured_zero_is_a_line() {
+    let mut state = toy::state(None);
+    state.n_columns = plot_columns(160);
+    let zero = crate::tracks::Column { mean: 0.0, min: 0.0, max: 0.0, covered: 1.0 };
+    let columns = Ok(vec![zero; state.n_columns]);
+    state.signals.insert(TrackId(0), SignalView { region: state.region.clone(), columns });
+    let lines = lines(&screen(&mut state, 160, 48));
+    assert!(lines.iter().any(|l| l.contains(&"▁".repeat(100))));
+}
+
+#[test]
+fn genes_have_exons_direction_and_name() {
+    let mut state = toy::state(None);
+    let buffer = screen(&mut state, 160, 48);
+    let lines = lines(&buffer);
+    let line = line_with(&lines, "genes");
+    assert!(line.contains('>') && line.contains('█'), "{line}");
+    let promoter = line_with(&lines, "EPD");
+    assert!(promoter.contains("ALPHA_1"));
+    assert!(lines[2].contains("┏▶"), "the TSS and its direction: {}", lines[2]);
+}
+
+#[test]
+fn attention_is_drawn_where_it_was_read() {
+    let mut state = explained();
+    let buffer = screen(&mut state, 160, 48);
+    let y = lines(&buffer).iter().position(|l| l.contains("attention")).unwrap() as u16;
+    let n = plot_columns(160) as u16;
+    // Bins 90..110 of 200 are bases 4500..5500 of the window, which is the view.
+    let strong = buffer[(22 + n / 2, y)].bg;
+    let (before, after) = (buffer[(22 + n * 44 / 100, y)].bg, buffer[(22 + n * 56 / 100, y)].bg);
+    assert_eq!(before, after);
+    assert_ne!(strong, before);
+    assert!(lines(&buffer)[usize::from(y)].contains("● attention") && lines(&buffer)[usize::from(y)].contains("fresh"));
+}
+
+#[test]
+fn what_raises_stands_and_what_lowers_hangs() {
+    let mut state = explained();
+    let buffer = screen(&mut state, 160, 48);
+    let y = lines(&buffer).iter().position(|l| l.contains("● IG")).unwrap() as u16;
+    let n = plot_columns(160) as u16;
+    // Lanes: DNA, H3K4me3, 5mC.
+    let raised = &buffer[(22 + n * 52 / 100, y + 1)];
+    let lowered = &buffer[(22 + n * 22 / 100, y + 2)];
+    assert_eq!((raised.symbol(), lowered.symbol()), ("█", "█"));
+    assert_ne!(raised.fg, lowered.fg);
+    assert!(lines(&buffer)[usize::from(y)].contains("gap 0.4 %") || lines(&buffer)[usize::from(y) + 1].contains("gap 0.4 %"));
+}
+
+#[test]
+fn mutagenesis_under_way_says_how_far_it_is_and_leaves_the_rest_blank() {
+    let mut state = explained();
+    let buffer = screen(&mut state, 160, 48);
+    let all = lines(&buffer);
+    let y = all.iter().position(|l| l.contains("◐ ISM")).unwrap();
+    assert!(all[y].contains("20 % · 6000/30000"), "{}", all[y]);
+    let plot: String = (22..132).map(|x| buffer[(x, y as u16)].symbol()).collect();
+    assert!(plot.starts_with("          "), "not computed yet: {plot}");
+}
+
+#[test]
+fn one_base_a_column_shows_letters_of_the_genome() {
+    let mut state = explained();
+    state.n_columns = plot_columns(160);
+    let n = state.n_columns as u64;
+    state.set_region(crate::genome::Region::new("chr1", 20_000, 20_000 + n));
+    let buffer = screen(&mut state, 160, 48);
+    let all = lines(&buffer);
+    let y = all.iter().position(|l| l.contains("ISM")).unwrap();
+    // Base 20,000 is index 5000 of the window: A of ACGT; every base is worth +0.3 but index 5010 (G), worth -0.9.
+    let letters: String = (22..32).map(|x| column_letter(&buffer, x, y as u16)).collect();
+    assert_eq!(letters, "ACGTACGTAC");
+    let low = (y as u16 + 2..47).any(|at| buffer[(32, at)].symbol() == "G");
+    assert!(low, "a harmful base hangs below the axis");
+}
+
+/// The letter in a column of the ISM row.
+fn column_letter(buffer: &Buffer, x: u16, y: u16) -> String {
+    let symbols = (y..47).map(|y| buffer[(x, y)].symbol());
+    symbols.into_iter().find(|s| ["A", "C", "G", "T"].contains(s)).unwrap_or(" ").to_owned()
+}
+
+#[test]
+fn a_row_that_cannot_be_says_why() {
+    let mut state = explained();
+    let all = lines(&screen(&mut state, 160, 48));
+    let line = line_with(&all, "occlusion");
+    assert!(line.contains("toy reads no mark") && line.contains("– occlusion"), "{line}");
+    let reason = "x.bw: no chromosome \"chr1\" in this file; it has chr2".to_owned();
+    state.signals.insert(TrackId(0), SignalView { region: state.region.clone(), columns: Err(reason) });
+    let all = lines(&screen(&mut state, 160, 48));
+    assert!(line_with(&all, "H3K4me3").contains("no chromosome \"chr1\" in this file; it has chr2"));
+}
+
+#[test]
+fn a_sample_without_the_models_marks_says_which_it_lacks() {
+    let mut state = explained();
+    state.switch_sample(1);
+    assert_eq!(state.explain(), None);
+    let all = lines(&screen(&mut state, 160, 48));
+    let line = line_with(&all, "– attention");
+    assert!(line.contains("5mC") && line.contains("S02") && line.contains("not applicable"), "{line}");
+    assert!(all[1].contains("predicted n/a"), "{}", all[1]);
+}
+
+#[test]
+fn every_theme_brings_its_own_ground() {
+    for (name, _) in crate::theme::THEMES {
+        let mut state = explained();
+        state.theme = crate::theme::Theme::named(name).unwrap();
+        let ground = Palette::new(state.theme.clone(), Depth::True).colour("background");
+        let buffer = screen(&mut state, 160, 48);
+        assert_eq!((buffer[(0, 0)].bg, buffer[(159, 47)].bg), (ground, ground), "{name}");
+    }
+}
+
+#[test]
+fn a_model_that_does_not_load_is_a_failed_row() {
+    let mut state = toy::state(Some(Err("models/toy/model.toml: no such file".to_owned())));
+    let all = lines(&screen(&mut state, 160, 48));
+    assert!(line_with(&all, "✗ attention").contains("models/toy/model.toml: no such file"));
+}
+
+#[test]
+fn another_gene_leaves_the_old_answer_stale_and_in_its_place() {
+    let mut state = explained();
+    state.step_gene(1);
+    state.explained.begin(state.subject());
+    state.set_region(crate::genome::Region::new("chr1", 15_000, 60_000));
+    let buffer = screen(&mut state, 160, 48);
+    let all = lines(&buffer);
+    assert!(line_with(&all, "○ attention").contains("stale"));
+    assert!(all[1].contains("predicted …"), "an old number never stands beside a new gene: {}", all[1]);
+}
+
+#[test]
+fn small_screens_show_the_focused_row_and_say_what_is_hidden() {
+    let mut state = explained();
+    state.focus = "ISM".to_owned();
+    let all = lines(&screen(&mut state, 80, 24));
+    assert!(all.iter().any(|l| l.contains("ISM")));
+    assert_eq!(all.len(), 24);
+    assert!(all[0].contains("gene ALPHA"));
+    let tiny = lines(&screen_as_is(&state, 60, 10, Depth::True));
+    assert!(tiny[0].contains("cislens needs 80x24; this terminal has 60x10"));
+}
+
+#[test]
+fn no_size_panics_and_overlays_fit() {
+    let mut state = explained();
+    for mode in [Mode::Browse, Mode::Help(3), Mode::Messages(u16::MAX), Mode::Goto(crate::state::Prompt::default())] {
+        state.mode = mode;
+        for (width, height) in [(1, 1), (2, 5), (80, 24), (81, 25), (109, 30), (110, 24), (149, 60), (150, 24), (400, 120)] {
+            state.n_columns = plot_columns(width);
+            screen_as_is(&state, width, height, Depth::True);
+        }
+    }
+}
+
+#[test]
+fn without_colours_shades_and_signs_carry_the_meaning() {
+    let mut state = explained();
+    screen(&mut state, 160, 48);
+    let buffer = screen_as_is(&state, 160, 48, Depth::Mono);
+    for y in 0..48 {
+        for x in 0..160 {
+            let cell = &buffer[(x, y)];
+            assert_eq!((cell.fg, cell.bg), (ratatui::style::Color::Reset, ratatui::style::Color::Reset));
+        }
+    }
+    let all = lines(&buffer);
+    assert!(line_with(&all, "attention").contains("█"), "the strongest weight is a full shade");
+    let y = all.iter().position(|l| l.contains("● IG")).unwrap() as u16;
+    let n = plot_columns(160) as u16;
+    let lowered = &buffer[(22 + n * 22 / 100, y + 2)];
+    assert!(lowered.symbol() == "█" || lowered.modifier.contains(Modifier::REVERSED));
+}
+
+#[test]
+fn help_lists_every_key_from_the_keymap() {
+    let mut state = toy::state(None);
+    state.mode = Mode::Help(0);
+    let all = lines(&screen(&mut state, 160, 60)).join("\n");
+    for info in crate::input::ACTIONS {
+        assert!(all.contains(info.help), "{} is not in the help", info.name);
+    }
+}

@@ -1,0 +1,221 @@
+//! The networks as wholes: gradients by central differences, and agreement of number types, batch sizes, thread counts and views.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use candle_core::{DType, Device, Tensor};
+use cislens::models::{Attention, Batch, MODELS, Manifest, Model, ModelError, Weights, architecture};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn flat(t: &Tensor) -> Vec<f64> {
+    t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |a, b| b.abs().max(a))
+}
+
+/// Both networks, DeepCORE with each view alone too; short windows.
+fn manifests() -> Vec<Manifest> {
+    let mut all: Vec<_> = MODELS.iter().map(|a| a.default_manifest()).collect();
+    all[0].window.length = 700;
+    all[1].window.length = 2_000;
+    let (mut sequence, mut marks) = (all[0].clone(), all[0].clone());
+    sequence.input.marks.clear();
+    marks.input.sequence = None;
+    all.extend([sequence, marks]);
+    all
+}
+
+fn model(manifest: &Manifest, dtype: DType) -> Box<dyn Model> {
+    // Drawn in f32, so that both number types hold the same weights.
+    let fresh = Weights::fresh(3, DType::F32, &Device::Cpu);
+    let architecture = architecture(&manifest.architecture).unwrap();
+    (architecture.build)(&fresh, manifest.clone()).unwrap();
+    let tensors = fresh.variables().into_iter().map(|(name, v)| (name, v.as_tensor().clone())).collect();
+    (architecture.build)(&Weights::stored(tensors, dtype, &Device::Cpu), manifest.clone()).unwrap()
+}
+
+/// `n` random windows: one-hot DNA with some N, integer counts with flat stretches.
+fn batch(manifest: &Manifest, n: usize, dtype: DType) -> Batch {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let length = manifest.window.length as usize;
+    let (k, positions) = (manifest.input.marks.len(), manifest.input.positions(manifest.window.length));
+    let (mut sequence, mut marks) = (vec![0.0; 7 * length * 4], Vec::new());
+    for base in sequence.chunks_mut(4) {
+        if let Some(channel) = base.get_mut(random.random_range(0..5)) {
+            *channel = 1.0;
+        }
+    }
+    for i in 0..7 * positions * k {
+        let flat = i / k / 60 % 2 == 0;
+        marks.push(if flat { 2.0 } else { f64::from(random.random_range(0..9)) });
+    }
+    let of = |values: Vec<f64>, channels: usize| {
+        let all = Tensor::from_vec(values, (7, (), channels), &Device::Cpu).unwrap();
+        all.narrow(0, 0, n).unwrap().contiguous().unwrap().to_dtype(dtype).unwrap()
+    };
+    Batch { sequence: manifest.input.sequence.map(|_| of(sequence, 4)), marks: (k > 0).then(|| of(marks, k)) }
+}
+
+fn inputs(batch: &Batch) -> impl Iterator<Item = &Tensor> {
+    batch.sequence.iter().chain(&batch.marks)
+}
+
+#[test]
+fn gradients_are_central_differences() {
+    for manifest in manifests() {
+        let model = model(&manifest, DType::F64);
+        for n in [1, 2, 7] {
+            let batch = batch(&manifest, n, DType::F64);
+            let (output, gradient) = model.gradient(&batch).unwrap();
+            let score = flat(&output.score);
+            let (mut seen, mut kinks) = (0, 0);
+            for dna in [true, false] {
+                let of = |b: &Batch| if dna { b.sequence.clone() } else { b.marks.clone() };
+                let (Some(x), Some(gradient)) = (of(&batch), of(&gradient)) else { continue };
+                let (values, gradient) = (flat(&x), flat(&gradient));
+                let scale = largest(&gradient);
+                assert!(scale > 0.0);
+                // The largest of each sample, and others spread over the window.
+                let row = values.len() / n;
+                let mut order: Vec<usize> = (0..values.len()).collect();
+                order.sort_by(|a, b| gradient[*b].abs().total_cmp(&gradient[*a].abs()));
+                let chosen = order[..20].iter().copied().chain((0..n).flat_map(|i| (0..10).map(move |j| i * row + j * row / 10)));
+                for j in chosen {
+                    let h = 1e-6;
+                    let moved = |by: f64| {
+                        let mut values = values.clone();
+                        values[j] += by;
+                        let x = Tensor::from_vec(values, x.dims(), &Device::Cpu).unwrap();
+                        let mut batch = batch.clone();
+                        *(if dna { &mut batch.sequence } else { &mut batch.marks }) = Some(x);
+                        flat(&model.forward(&batch).unwrap().score)[j / row]
+                    };
+                    let (up, down) = (moved(h), moved(-h));
+                    seen += 1;
+                    // Where a maximum changes hands or a unit opens, the slopes to either side differ.
+                    if ((up - score[j / row]) - (score[j / row] - down)).abs() > 1e-4 * scale * h {
+                        kinks += 1;
+                        continue;
+                    }
+                    let difference = (up - down) / (2.0 * h);
+                    let error = (gradient[j] - difference).abs();
+                    assert!(error <= 1e-6 * scale.max(1e-3), "{}: {} but {difference}", manifest.name, gradient[j]);
+                }
+            }
+            assert!(kinks * 2 < seen, "{kinks} of {seen} at a kink");
+        }
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_number_type_batch_or_threads() {
+    for manifest in manifests() {
+        let double = model(&manifest, DType::F64);
+        let single = model(&manifest, DType::F32);
+        let near = |a: &Tensor, b: &Tensor, tolerance: f64, what: &str| {
+            let (a, b) = (flat(a), flat(b));
+            let error = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(error <= tolerance * largest(&b).max(1e-3), "{} {what}: {error:e} of {:e}", manifest.name, largest(&b));
+        };
+        let all = batch(&manifest, 7, DType::F32);
+        let (output, gradient) = single.gradient(&all).unwrap();
+        let (exact, exact_gradient) = double.gradient(&batch(&manifest, 7, DType::F64)).unwrap();
+        near(&output.score, &exact.score, 1e-5, "f32");
+        for (a, b) in inputs(&gradient).zip(inputs(&exact_gradient)) {
+            near(a, b, 1e-4, "f32 gradient");
+        }
+        for n in [1, 2] {
+            let (some, some_gradient) = single.gradient(&batch(&manifest, n, DType::F32)).unwrap();
+            near(&some.score, &output.score.narrow(0, 0, n).unwrap(), 1e-6, "batch");
+            for (a, b) in inputs(&some_gradient).zip(inputs(&gradient)) {
+                near(a, &b.narrow(0, 0, n).unwrap(), 1e-6, "gradient in a batch");
+            }
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let (again, again_gradient) = pool.install(|| single.gradient(&all)).unwrap();
+        assert_eq!(flat(&again.score), flat(&output.score));
+        for (a, b) in inputs(&again_gradient).zip(inputs(&gradient)) {
+            assert_eq!(flat(a), flat(b));
+        }
+    }
+}
+
+#[test]
+fn attention_is_a_share_of_one() {
+    for manifest in manifests() {
+        let model = model(&manifest, DType::F32);
+        let n = 3;
+        let rows = |t: &Tensor| flat(t).chunks(t.dims()[t.rank() - 1]).map(<[f64]>::to_vec).collect::<Vec<_>>();
+        let all = match model.forward(&batch(&manifest, n, DType::F32)).unwrap().attention.unwrap() {
+            Attention::Bins(weights) => {
+                assert_eq!(weights.dims(), [n, 14]);
+                rows(&weights)
+            }
+            Attention::Hierarchical { alpha, beta } => {
+                assert_eq!((alpha.dims(), beta.dims()), (&[n, 5, 20][..], &[n, 5][..]));
+                [rows(&alpha), rows(&beta)].concat()
+            }
+        };
+        for row in all {
+            assert!(row.iter().all(|w| *w >= 0.0) && (row.iter().sum::<f64>() - 1.0).abs() < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn not_a_number_reaches_the_score_of_its_sample_alone() {
+    for manifest in manifests() {
+        let model = model(&manifest, DType::F32);
+        for dna in [true, false] {
+            let mut batch = batch(&manifest, 3, DType::F32);
+            let input = if dna { &mut batch.sequence } else { &mut batch.marks };
+            let Some(x) = input else { continue };
+            let mut values: Vec<f32> = x.flatten_all().unwrap().to_vec1().unwrap();
+            let at = values.len() / 2;
+            values[at] = f32::NAN;
+            *x = Tensor::from_vec(values, x.dims(), &Device::Cpu).unwrap();
+            let score = flat(&model.forward(&batch).unwrap().score);
+            assert_eq!(score.iter().map(|s| s.is_nan()).collect::<Vec<_>>(), [false, true, false], "{}", manifest.name);
+        }
+    }
+}
+
+#[test]
+fn what_a_model_does_not_read_may_be_there_and_has_no_gradient() {
+    let all = manifests();
+    let both = batch(&all[0], 2, DType::F32);
+    for (manifest, dna) in [(&all[2], false), (&all[3], true)] {
+        let (_, gradient) = model(manifest, DType::F32).gradient(&both).unwrap();
+        let (unread, read) = if dna { (gradient.sequence, gradient.marks) } else { (gradient.marks, gradient.sequence) };
+        assert_eq!(largest(&flat(&unread.unwrap())), 0.0);
+        assert!(largest(&flat(&read.unwrap())) > 0.0);
+    }
+}
+
+#[test]
+fn inputs_and_sizes_that_do_not_fit_are_refused() {
+    let manifest = &manifests()[0];
+    let model = model(manifest, DType::F32);
+    let whole = batch(manifest, 1, DType::F32);
+    let refused = |batch: Batch| model.forward(&batch).unwrap_err().to_string();
+    assert!(refused(Batch { sequence: None, ..whole.clone() }).contains("reads DNA"));
+    assert!(refused(Batch { marks: None, ..whole.clone() }).contains("reads marks"));
+    let four = whole.marks.as_ref().unwrap().narrow(2, 0, 4).unwrap();
+    assert!(refused(Batch { marks: Some(four), ..whole }).contains("[1, 700, 4]"));
+
+    let build = |change: &dyn Fn(&mut Manifest)| {
+        let mut manifest = manifest.clone();
+        change(&mut manifest);
+        let weights = Weights::fresh(1, DType::F32, &Device::Cpu);
+        (architecture("deepcore").unwrap().build)(&weights, manifest).err().unwrap()
+    };
+    let message = |change: &dyn Fn(&mut Manifest)| build(change).to_string();
+    assert!(message(&|m| m.sizes.retain(|name, _| name != "pool")).contains("sizes.pool is missing"));
+    assert!(message(&|m| *m.sizes.get_mut("hidden").unwrap() = 0).contains("sizes.hidden = 0"));
+    assert!(message(&|m| *m.sizes.get_mut("filters").unwrap() = usize::MAX).contains("must be 1 to"));
+    assert!(message(&|m| m.input.bin_size = 100).contains("bin_size 100"));
+    assert!(message(&|m| (m.input.sequence, m.input.marks) = (None, Vec::new())).contains("neither"));
+    assert!(matches!(build(&|m| m.input.bin_size = 0), ModelError::Manifest(_)));
+}

@@ -1,0 +1,81 @@
+//! What the README says of the sample data and its models, measured again from the committed files.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use cislens::models::load_model;
+use cislens::session::{Readers, SampleId, Session};
+use cislens::training::{Dataset, evaluate};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// No model saw a gene of it.
+const HELD_OUT: &str = "chr3";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data")
+}
+
+/// A statistic of a model on the held-out chromosome, with its 95 % interval.
+fn held_out(model: &str, statistic: &str) -> (f64, f64, f64) {
+    held_out_of(model, statistic, |_| ())
+}
+
+/// The same, after a change of the genes.
+fn held_out_of(model: &str, statistic: &str, change: impl FnOnce(&mut Dataset)) -> (f64, f64, f64) {
+    let session = Arc::new(Session::open(&folder().join("session.toml")).unwrap());
+    let model = load_model(&folder().join("models").join(model), &candle_core::Device::Cpu).unwrap();
+    let name = &model.manifest().samples[0];
+    let sample = SampleId(session.samples.iter().position(|s| s.name == *name).unwrap());
+    let mut readers = Readers::new(session);
+    let mut data = Dataset::read(&mut readers, sample, model.manifest(), &mut |_, _| ControlFlow::Continue(())).unwrap();
+    change(&mut data);
+    let indices: Vec<usize> = (0..data.examples.len()).filter(|&i| &*data.examples[i].window.chrom == HELD_OUT).collect();
+    assert!(indices.len() > 200, "{} genes on {HELD_OUT}", indices.len());
+    let found = evaluate(&*model, &data, &indices, 200, 1).unwrap();
+    let (_, interval) = found.iter().find(|(name, _)| *name == statistic).unwrap();
+    println!(
+        "{model}: {statistic} {:.3} ({:.3} to {:.3})",
+        interval.value,
+        interval.low,
+        interval.high,
+        model = model.manifest().name
+    );
+    (interval.value, interval.low, interval.high)
+}
+
+#[test]
+fn deepcore_predicts_expression_of_genes_it_has_not_seen() {
+    let (r, low, _) = held_out("deepcore", "r");
+    assert!(r >= 0.75 && low > 0.6, "{r} {low}");
+}
+
+#[test]
+fn attentive_chrome_tells_high_from_low_genes_it_has_not_seen() {
+    let (auroc, low, _) = held_out("attentive-chrome", "auroc");
+    assert!(auroc >= 0.85 && low > 0.75, "{auroc} {low}");
+}
+
+/// Networks of the same architecture, seed and split that saw one view only, or were given labels of other genes to learn and to be
+/// judged by.
+#[test]
+fn the_data_can_tell_methods_apart() {
+    let both = held_out("deepcore", "r").0;
+    let sequence = held_out("ablation/sequence-only", "r").0;
+    let marks = held_out("ablation/marks-only", "r").0;
+    let shuffled = held_out_of("ablation/shuffled-labels", "r", |data| data.shuffle_labels(1)).0;
+    assert!(sequence >= 0.4, "sequence only: {sequence}");
+    assert!(both >= marks + 0.05, "both views {both}, marks only {marks}");
+    assert!(shuffled.abs() <= 0.1, "shuffled labels: {shuffled}");
+}
+
+#[test]
+fn the_sample_opens_without_a_remark() {
+    let session = Session::open(&folder().join("session.toml")).unwrap();
+    assert_eq!(session.warnings, Vec::<String>::new());
+    assert!(session.note.contains("simulated"), "it says what it is");
+    assert!(session.genome.genes.len() >= 1_200);
+    assert_eq!(session.samples.len(), 24);
+    assert!(session.genome.chroms.len() >= 3);
+    let full = session.samples.iter().filter(|s| s.name.starts_with('S')).count();
+    assert_eq!(full, 4);
+}

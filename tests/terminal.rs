@@ -1,0 +1,304 @@
+//! The program in a pseudo-terminal: what a person at it would see, and how it leaves the terminal behind.
+#![expect(clippy::unwrap_used, reason = "a test harness")]
+
+use cislens::models::{Weights, architecture, save_model};
+use cislens::simulate::{Options, Scale, simulate};
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+/// Nothing waits this long on a healthy machine; a broken program must not hang the tests.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A small simulated session with a network of random weights, made once.
+fn session() -> &'static Path {
+    static SESSION: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = SESSION.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().to_owned();
+        simulate(&Options { seed: 3, out: out.clone(), scale: Scale::Small, threads: 0 }, &mut |_| ()).unwrap();
+        let deepcore = architecture("deepcore").unwrap();
+        let mut manifest = deepcore.default_manifest();
+        manifest.name = "random-net".to_owned();
+        manifest.input.signal = cislens::tracks::SignalUnit::Rpm;
+        manifest.assembly = None;
+        let weights = Weights::fresh(1, candle_core::DType::F32, &candle_core::Device::Cpu);
+        drop((deepcore.build)(&weights, manifest.clone()).unwrap());
+        let tensors = weights.variables().into_iter().map(|(name, var)| (name, var.as_tensor().clone())).collect();
+        save_model(&out.join("models/random"), &manifest, &tensors).unwrap();
+        let path = out.join("session.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut file: cislens::session::SessionFile = toml::from_str(&text).unwrap();
+        file.models = vec![cislens::session::ModelEntry { path: "models/random".into() }];
+        std::fs::write(&path, toml::to_string(&file).unwrap()).unwrap();
+        (folder, path)
+    });
+    path
+}
+
+/// The program in a terminal of its own.
+struct Run {
+    master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+    child: Option<Box<dyn Child + Send + Sync>>,
+    screen: Arc<(Mutex<vt100::Parser>, Condvar)>,
+    /// Lets go of the terminal at the next output.
+    is_deaf: Arc<AtomicBool>,
+    before: String,
+}
+
+fn size(rows: u16, cols: u16) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}
+
+fn cells(n: u16) -> NonZeroU16 {
+    NonZeroU16::new(n).unwrap()
+}
+
+/// Waits for a child to end, on a thread of its own so that one that never does fails the test.
+fn end_of(mut child: Box<dyn Child + Send + Sync>) -> ExitStatus {
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait().unwrap()));
+    ended.recv_timeout(DEADLINE).expect("the program does not end")
+}
+
+impl Run {
+    fn start(args: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_cislens"));
+        command.args(args);
+        Self::start_command(command, env)
+    }
+
+    fn start_command(mut command: CommandBuilder, env: &[(&str, &str)]) -> Self {
+        let pair = native_pty_system().openpty(size(40, 160)).unwrap();
+        for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("RUST_BACKTRACE", "0")].iter().chain(env) {
+            command.env(name, value);
+        }
+        if !env.iter().any(|(name, _)| *name == "NO_COLOR") {
+            command.env_remove("NO_COLOR");
+        }
+        let before = format!("{:?}", pair.master.get_termios());
+        let child = Some(pair.slave.spawn_command(command).unwrap());
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let writer = pair.master.take_writer().unwrap();
+        let screen = Arc::new((Mutex::new(vt100::Parser::new(cells(40), cells(160), 0)), Condvar::new()));
+        let is_deaf = Arc::new(AtomicBool::new(false));
+        let (shared, flag) = (screen.clone(), is_deaf.clone());
+        std::thread::spawn(move || {
+            let mut bytes = [0; 65_536];
+            while let Ok(n @ 1..) = reader.read(&mut bytes) {
+                shared.0.lock().unwrap().process(&bytes[..n]);
+                shared.1.notify_all();
+                if flag.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+        });
+        Self { master: pair.master, writer, child, screen, is_deaf, before }
+    }
+
+    /// Waits until the screen satisfies a condition.
+    fn wait(&self, what: &str, condition: impl Fn(&vt100::Screen) -> bool) {
+        let (parser, changed) = &*self.screen;
+        let began = Instant::now();
+        let mut parser = parser.lock().unwrap();
+        while !condition(parser.screen()) {
+            assert!(began.elapsed() < DEADLINE, "{what} never came:\n{}", parser.screen().contents());
+            parser = changed.wait_timeout(parser, Duration::from_millis(200)).unwrap().0;
+        }
+    }
+
+    fn wait_for(&self, text: &str) {
+        self.wait(text, |screen| screen.contents().contains(text));
+    }
+
+    fn send(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.child.as_ref().unwrap().process_id().unwrap();
+        let pid = Pid::from_raw(pid as i32).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits until the program has stopped itself.
+    fn wait_stopped(&self) {
+        let pid = Pid::from_raw(self.child.as_ref().unwrap().process_id().unwrap() as i32).unwrap();
+        let (sender, stopped) = mpsc::channel();
+        std::thread::spawn(move || sender.send(waitpid(Some(pid), WaitOptions::UNTRACED).unwrap().unwrap().1.stopped()));
+        assert!(stopped.recv_timeout(DEADLINE).expect("the program does not stop"), "it ended instead of stopping");
+    }
+
+    fn resize(&self, rows: u16, cols: u16) {
+        self.screen.0.lock().unwrap().screen_mut().set_size(cells(rows), cells(cols));
+        self.master.resize(size(rows, cols)).unwrap();
+    }
+
+    /// Waits for the program to end.
+    fn end(&mut self) -> ExitStatus {
+        end_of(self.child.take().unwrap())
+    }
+
+    /// The terminal is as it was found: cooked, first screen, cursor shown, paste unbracketed.
+    fn assert_given_back(&self) {
+        self.wait("the first screen", |screen| !screen.alternate_screen());
+        self.wait("the cursor", |screen| !screen.hide_cursor() && !screen.bracketed_paste());
+        assert_eq!(format!("{:?}", self.master.get_termios()), self.before, "terminal settings");
+    }
+}
+
+#[test]
+fn open_walk_twenty_genes_resize_quit() {
+    let mut run = Run::start(&[session().to_str().unwrap()], &[]);
+    run.wait_for("cislens");
+    run.wait_for("H3K4me3");
+    run.wait("the alternate screen", vt100::Screen::alternate_screen);
+    // The first prediction arrives without a key.
+    run.wait("a prediction", |s| s.contents().contains("predicted") && !s.contents().contains("predicted …"));
+    run.send(&"W".repeat(20));
+    run.wait("another gene", |s| s.contents().contains("gene ") && s.contents().contains("predicted …"));
+    run.wait("its prediction", |s| !s.contents().contains("predicted …"));
+    run.wait_for("● attention");
+    run.wait_for("● IG");
+    run.resize(24, 80);
+    run.wait("a screen of 80x24", |s| {
+        s.contents().lines().next().is_some_and(|l| l.contains("cislens") && l.chars().count() <= 80)
+    });
+    run.resize(10, 40);
+    run.wait_for("cislens needs 80x24");
+    run.resize(40, 160);
+    run.wait_for("H3K27ac");
+    run.send("q");
+    assert_eq!(run.end().exit_code(), 0);
+    run.assert_given_back();
+}
+
+#[test]
+fn keys_that_mean_nothing_and_odd_input_leave_it_running() {
+    let mut run = Run::start(&[session().to_str().unwrap()], &[]);
+    run.wait_for("H3K4me3");
+    run.send("y!~\u{1b}[99~\u{1b}[<65;10;5M\u{1b}[200~chr1:1,000-9,000\u{1b}[201~");
+    run.wait_for("go to a gene or a place");
+    run.send("\r");
+    run.wait_for("chr1:1,000-9,000");
+    run.send("g");
+    run.send("nowhere\r");
+    run.wait_for("no gene or chromosome \"nowhere\"");
+    run.send("\u{1b}"); // alone: with a letter behind it it is Alt and the letter
+    run.wait("the tracks", |s| !s.contents().contains("go to a gene or a place"));
+    run.send("q");
+    assert_eq!(run.end().exit_code(), 0);
+}
+
+#[test]
+fn signals_end_it_and_the_terminal_is_given_back() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+        let mut run = Run::start(&[session().to_str().unwrap()], &[]);
+        run.wait_for("H3K4me3");
+        run.signal(signal);
+        assert_eq!(run.end().exit_code(), code, "{signal:?}");
+        run.assert_given_back();
+    }
+}
+
+#[test]
+fn control_c_leaves_like_q() {
+    let mut run = Run::start(&[session().to_str().unwrap()], &[]);
+    run.wait_for("H3K4me3");
+    run.send("\u{3}");
+    assert_eq!(run.end().exit_code(), 0);
+    run.assert_given_back();
+}
+
+#[test]
+fn control_z_stops_it_and_fg_brings_it_back() {
+    let mut run = Run::start(&[session().to_str().unwrap()], &[]);
+    run.wait_for("H3K4me3");
+    run.send("\u{1a}");
+    // The screen changes before the settings do, and a CONT before the stop would be lost.
+    run.wait_stopped();
+    run.assert_given_back();
+    run.signal(Signal::CONT);
+    run.wait("the browser again", |s| s.alternate_screen() && s.contents().contains("H3K4me3"));
+    run.send("q");
+    assert_eq!(run.end().exit_code(), 0);
+    run.assert_given_back();
+}
+
+/// crossterm 0.29 spins for ever on a terminal that is gone (its issue 793). The shell keeps the hang-up from the program, so
+/// that only its own watch can end it.
+#[test]
+fn a_terminal_that_disappears_without_a_signal_ends_it() {
+    let mut command = CommandBuilder::new("sh");
+    command.args(["-c", "trap '' HUP; \"$0\" \"$1\"; exit 0", env!("CARGO_BIN_EXE_cislens"), session().to_str().unwrap()]);
+    let mut run = Run::start_command(command, &[]);
+    run.wait_for("H3K4me3");
+    run.is_deaf.store(true, Ordering::SeqCst);
+    run.send("?");
+    let Run { master, writer, child, .. } = run;
+    drop((master, writer));
+    end_of(child.unwrap());
+}
+
+#[test]
+fn without_colours_nothing_is_coloured() {
+    let mut run = Run::start(&[session().to_str().unwrap()], &[("NO_COLOR", "1")]);
+    run.wait_for("H3K4me3");
+    run.wait_for("● attention");
+    {
+        let parser = run.screen.0.lock().unwrap();
+        for row in 0..40 {
+            for col in 0..160 {
+                let cell = parser.screen().cell(row, col).unwrap();
+                assert_eq!((cell.fgcolor(), cell.bgcolor()), (vt100::Color::Default, vt100::Color::Default), "{row} {col}");
+            }
+        }
+    }
+    run.send("q");
+    run.end();
+}
+
+#[test]
+fn a_session_that_cannot_be_opened_is_a_message_before_the_screen_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session.toml");
+    std::fs::write(&path, "version = 1\n[genome]\nsizes = 'missing.sizes'\n").unwrap();
+    let mut run = Run::start(&[path.to_str().unwrap()], &[]);
+    run.wait_for("missing.sizes");
+    assert_eq!(run.end().exit_code(), 1);
+    run.assert_given_back();
+}
+
+/// Takes the terminal as the program does and panics: run by the next test in a terminal of its own.
+#[test]
+#[ignore = "run in a pseudo-terminal by a_panic_gives_the_terminal_back"]
+fn panics_with_the_terminal_taken() {
+    cislens::app::install_panic_hook();
+    let _screen = cislens::app::Screen::enter().unwrap();
+    // A contained panic and one of another thread leave the screen alone.
+    let contained = cislens::tracks::contain_panic(|| panic!("contained"));
+    assert_eq!(contained, Err::<(), _>("contained".to_owned()));
+    assert!(std::thread::spawn(|| panic!("of a worker")).join().is_err());
+    print!("still on the second screen");
+    std::io::stdout().flush().unwrap();
+    panic!("the loop broke");
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back() {
+    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "--nocapture", "panics_with_the_terminal_taken"]);
+    let mut run = Run::start_command(command, &[]);
+    run.wait_for("the loop broke");
+    run.end();
+    run.assert_given_back();
+    let contents = run.screen.0.lock().unwrap().screen().contents();
+    assert!(!contents.contains("contained") && !contents.contains("of a worker"), "{contents}");
+}
