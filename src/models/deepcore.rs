@@ -59,13 +59,13 @@ fn preset(attention: usize, dense: usize) -> Manifest {
 }
 
 /// One of the two inputs: convolution with pooling, then a BiLSTM over bins.
-struct View {
+pub(crate) struct View {
     /// `[filters, kernel, channels]`.
-    weight: Tensor,
+    pub(crate) weight: Tensor,
     /// `[filters]`.
-    bias: Tensor,
-    pool: usize,
-    lstm: BiLstm,
+    pub(crate) bias: Tensor,
+    pub(crate) pool: usize,
+    pub(crate) lstm: BiLstm,
 }
 
 impl View {
@@ -98,10 +98,10 @@ impl View {
 pub struct DeepCore {
     manifest: Manifest,
     dtype: DType,
-    sequence: Option<View>,
-    marks: Option<View>,
-    attention: [Linear; 2],
-    head: [Linear; 3],
+    pub(crate) sequence: Option<View>,
+    pub(crate) marks: Option<View>,
+    pub(crate) attention: [Linear; 2],
+    pub(crate) head: [Linear; 3],
 }
 
 impl DeepCore {

@@ -19,6 +19,7 @@ mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
 pub use deepcore::DeepCore;
+pub(crate) use deepcore::View as DeepCoreView;
 pub use dropout::Dropout;
 pub use error::ModelError;
 pub use folder::{load_model, load_model_as, read_manifest, save_model};
@@ -32,6 +33,7 @@ pub use torch::read_state_dict;
 pub use weights::{Init, Weights};
 
 use candle_core::{DType, Tensor, Var};
+use std::any::Any;
 
 /// Every architecture. Adding one is a file and a line here.
 pub const MODELS: &[Architecture] = &[deepcore::DEEPCORE, attentive_chrome::ATTENTIVE_CHROME];
@@ -116,8 +118,20 @@ pub enum Attention {
     },
 }
 
-/// One network with its weights.
-pub trait Model: Send + Sync {
+/// A value whose type can be asked for.
+pub trait AsAny {
+    /// Itself.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Any> AsAny for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// One network with its weights. Exact kernels of attribution ask by [`AsAny`] whether it is the network they know.
+pub trait Model: AsAny + Send + Sync {
     /// What the network was built from.
     fn manifest(&self) -> &Manifest;
 

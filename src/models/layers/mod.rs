@@ -18,6 +18,8 @@ mod tests;
 pub use bilstm::BiLstm;
 pub use bilstm_op::bilstm;
 pub use conv_pool::{Pool, conv_relu_max_pool};
+pub(crate) use correlate::{BLOCK, Filters};
 pub use linear::Linear;
 pub use real::Real;
+pub(crate) use real::{Kernel, dispatch};
 pub use sparsemax::sparsemax;
