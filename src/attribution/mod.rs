@@ -6,8 +6,11 @@
 
 mod integrated_gradients;
 mod occlusion;
+mod path;
 mod saliency;
 mod saturation_mutagenesis;
+
+pub use path::{Node, Path, path_gradients};
 
 use crate::models::{Batch, Input, Manifest, Model, ModelError, N_INPUTS};
 use candle_core::{DType, Tensor};

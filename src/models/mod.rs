@@ -87,6 +87,15 @@ impl Batch {
         Ok(Self::from_parts(out))
     }
 
+    /// A batch of `f` of every input that both have.
+    pub fn try_zip<E>(&self, other: &Self, mut f: impl FnMut(&Tensor, &Tensor) -> Result<Tensor, E>) -> Result<Self, E> {
+        let mut out = [const { None }; N_INPUTS];
+        for ((out, a), b) in out.iter_mut().zip(self.parts()).zip(other.parts()) {
+            *out = a.zip(b).map(|(a, b)| f(a, b)).transpose()?;
+        }
+        Ok(Self::from_parts(out))
+    }
+
     /// Number of windows.
     pub fn len(&self) -> usize {
         self.parts().into_iter().flatten().next().map_or(0, |t| t.dims()[0])
