@@ -65,11 +65,11 @@ fn batch(manifest: &Manifest, n: usize, dtype: DType) -> Batch {
         let all = Tensor::from_vec(values, (7, (), channels), &Device::Cpu).unwrap();
         all.narrow(0, 0, n).unwrap().contiguous().unwrap().to_dtype(dtype).unwrap()
     };
-    Batch { sequence: manifest.input.sequence.map(|_| of(sequence, 4)), marks: (k > 0).then(|| of(marks, k)) }
+    Batch { sequence: manifest.input.sequence.map(|_| of(sequence, 4)), marks: (k > 0).then(|| of(marks, k)), ..Batch::default() }
 }
 
 fn inputs(batch: &Batch) -> impl Iterator<Item = &Tensor> {
-    batch.sequence.iter().chain(&batch.marks)
+    batch.parts().into_iter().flatten()
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn a_dense_layer_refuses_a_window_of_other_bins_and_names_both() {
     for name in ["deepchrome", "mlp"] {
         let manifest = short(architecture(name).unwrap());
         let model = model(&manifest, DType::F32);
-        let longer = Manifest { window: WindowSpec { length: 3_000, tss_index: 0 }, ..manifest.clone() };
+        let longer = Manifest { window: WindowSpec { length: 3_000, ..manifest.window }, ..manifest.clone() };
         let error = model.forward(&batch(&longer, 1, DType::F32)).unwrap_err().to_string();
         assert!(error.contains("30 bins") && error.contains("made for 20"), "{error}");
     }

@@ -20,7 +20,7 @@ pub(super) fn published(architecture: &str, sizes: &[(&str, usize)]) -> Manifest
         assembly: None,
         samples: Vec::new(),
         orientation: Orientation::Genome,
-        window: WindowSpec { length: 10_000, tss_index: 5_000 },
+        window: WindowSpec { length: 10_000, tss_index: 5_000, tts: None },
         input: InputSpec {
             sequence: None,
             marks: MARKS.map(str::to_owned).to_vec(),
@@ -31,6 +31,7 @@ pub(super) fn published(architecture: &str, sizes: &[(&str, usize)]) -> Manifest
             scale: Vec::new(),
             missing: 0.0,
             truncate: false,
+            tfs: Default::default(),
         },
         output: OutputSpec { kind: OutputKind::Binary, unit: "high".to_owned(), pseudocount: 0.0, threshold: None },
         sizes: sizes.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect(),
