@@ -145,7 +145,7 @@ fn deepchrome_agrees_with_pytorch() {
         let model = (architecture.build)(&weights, architecture.default_manifest()).unwrap();
         assert_eq!(weights.unused(), [""; 0]);
         for n in [1, 2, 4, 7] {
-            let (output, gradient) = model.gradient(&Batch { sequence: None, marks: Some(take(&expected["x"], n)) }).unwrap();
+            let (output, gradient) = model.gradient(&Batch { marks: Some(take(&expected["x"], n)), ..Batch::default() }).unwrap();
             let scores = flat(&output.score);
             let log_probabilities: Vec<f64> = scores.iter().flat_map(|s| model.published_output(*s)).collect();
             let log_probabilities = Tensor::from_vec(log_probabilities, (n, 2), &Device::Cpu).unwrap();
