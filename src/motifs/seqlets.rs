@@ -49,7 +49,7 @@ pub fn recursive_seqlets(values: &[f32], options: SeqletOptions) -> Vec<Seqlet> 
     let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
     let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     // Sums of equal values are equal: none is significant.
-    if !(highest > lowest) || max_len < min_len {
+    if values.is_empty() || highest == lowest || max_len < min_len {
         return Vec::new();
     }
     let width = (highest - lowest) / (N_BINS - 1) as f64;
