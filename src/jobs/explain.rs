@@ -170,7 +170,7 @@ impl<'a> Explainer<'a> {
             // A neighbour that cannot be explained says so when the user gets there.
             let Ok(known) = self.known(&subject) else { continue };
             let Some(analysis) = analysis.filter(|a| !known.attributions.contains_key(a)) else { continue };
-            let centre = subject.window.position(subject.window.len / 2).max(0) as u64;
+            let centre = subject.window.position(subject.window.len() / 2).max(0) as u64;
             if let Ok(None) = self.attribution(&known, &subject, analysis, centre, is_current, &mut |_| ()) {
                 return;
             }

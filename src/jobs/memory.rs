@@ -91,18 +91,18 @@ impl Memory {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::genome::{GeneId, Strand, Window};
+    use crate::genome::{GeneId, Strand, Stretch, Window};
     use crate::models::{BinStatistic, InputSource, ModelError};
     use crate::session::SampleId;
 
     struct Flat;
 
     impl InputSource for Flat {
-        fn mark(&mut self, _: &str, window: &Window) -> Result<Vec<f32>, ModelError> {
+        fn mark(&mut self, _: &str, window: &Stretch) -> Result<Vec<f32>, ModelError> {
             Ok(vec![1.0; window.len as usize])
         }
 
-        fn bases(&mut self, window: &Window) -> Result<Vec<u8>, ModelError> {
+        fn bases(&mut self, window: &Stretch) -> Result<Vec<u8>, ModelError> {
             Ok(vec![b'A'; window.len as usize])
         }
     }

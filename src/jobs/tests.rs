@@ -2,7 +2,7 @@
 
 use super::explain::Explainer;
 use super::*;
-use crate::genome::{GeneId, Window};
+use crate::genome::{GeneId, Strand, Window};
 use crate::models::{Batch, ModelError, Output, test_manifest};
 use crate::session::SampleId;
 use candle_core::{Device, Tensor};
@@ -54,13 +54,13 @@ impl Setting {
     }
 
     fn request(&self, gene: u32, neighbours: &[u32]) -> Explain {
-        let of = |gene: u32| Subject { sample: SampleId(0), gene: GeneId(gene), ..memory::tests::subject(gene, 0) };
-        let of = |gene: u32| Subject { window: Window { chrom: "chr1".into(), ..of(gene).window }, ..of(gene) };
+        let window = Window::around("chr1", 1_000, Strand::Forward, 500, 1_000);
+        let of = |gene: u32| Subject { model: 0, sample: SampleId(0), gene: GeneId(gene), window: window.clone() };
         Explain {
             subject: of(gene),
             centre: 1_000,
             analyses: vec![Analysis::IntegratedGradients],
-            neighbours: neighbours.iter().map(|g| of(*g)).collect(),
+            neighbours: neighbours.iter().map(|gene| of(*gene)).collect(),
         }
     }
 
