@@ -327,7 +327,8 @@ mod tests {
         let example = |i| {
             let (sequence, marks, expression) = of(i, &mut random);
             let window = Window::around(["a", "b", "c"][i * 3 / n], 1_000, Strand::Forward, 2, 4);
-            Example { gene: format!("g{i}"), window, sequence, marks, expression }
+            let (tf_expression, motif_scores) = Default::default();
+            Example { gene: format!("g{i}"), window, sequence, marks, tf_expression, motif_scores, expression }
         };
         (0..n).map(example).collect()
     }
