@@ -33,7 +33,7 @@ pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
 pub use dropout::Dropout;
 pub use error::ModelError;
-pub use folder::{load_model, load_model_as, read_manifest, save_model};
+pub use folder::{FILES, load_model, load_model_as, read_manifest, save_model};
 pub use import::{ImportOptions, import};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
