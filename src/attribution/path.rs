@@ -28,20 +28,22 @@ impl<'a> Path<'a> {
     /// `baseline` and `input` have the network's precision and one window each. A view that does not move along the path has the
     /// input's values in the baseline.
     pub fn new(model: &'a dyn Model, baseline: &Batch, input: &Batch) -> Result<Self, AttributionError> {
-        let change = zip(input, baseline, |x, from| x - from)?;
+        let change = input.try_zip(baseline, |x, from| x - from)?;
         Ok(Self { model, baseline: baseline.clone(), change })
     }
 
     /// `sum_k weight_k * dF/dx` at the nodes, in f64 and the shapes of the input.
     pub fn gradients(&self, nodes: &[Node], run: &Run<'_>) -> Result<Batch, AttributionError> {
-        let mut sum = map(&self.change, |x| x.zeros_like()?.to_dtype(DType::F64))?;
+        let mut sum = self.change.try_map(|x| x.zeros_like()?.to_dtype(DType::F64))?;
         for nodes in nodes.chunks(CHUNK) {
             run.step()?;
             let (output, gradient) = self.model.gradient(&self.inputs(nodes)?)?;
             finite_scores(&output.score)?;
             let weights: Vec<f64> = nodes.iter().map(|node| node.weight).collect();
-            sum = zip(&sum, &gradient, |sum, gradient| {
-                let weights = Tensor::from_slice(&weights, (nodes.len(), 1, 1), gradient.device())?;
+            sum = sum.try_zip(&gradient, |sum, gradient| {
+                let mut shape = vec![1; gradient.rank()];
+                shape[0] = nodes.len();
+                let weights = Tensor::from_slice(&weights, shape, gradient.device())?;
                 sum + gradient.to_dtype(DType::F64)?.broadcast_mul(&weights)?.sum_keepdim(0)?
             })?;
         }
@@ -50,10 +52,10 @@ impl<'a> Path<'a> {
 
     /// The inputs at the nodes, as one batch.
     fn inputs(&self, nodes: &[Node]) -> Result<Batch, AttributionError> {
-        zip(&self.baseline, &self.change, |from, change| {
+        Ok(self.baseline.try_zip(&self.change, |from, change| {
             let rows = nodes.iter().map(|node| from + (change * node.at)?).collect::<Result<Vec<_>, _>>()?;
             Tensor::cat(&rows, 0)
-        })
+        })?)
     }
 }
 
@@ -66,16 +68,4 @@ pub fn path_gradients(
     run: &Run<'_>,
 ) -> Result<Batch, AttributionError> {
     Path::new(model, baseline, input)?.gradients(nodes, run)
-}
-
-/// Each tensor of a batch changed by `f`.
-fn map(batch: &Batch, f: impl Fn(&Tensor) -> candle_core::Result<Tensor>) -> Result<Batch, AttributionError> {
-    let of = |x: &Option<Tensor>| x.as_ref().map(&f).transpose();
-    Ok(Batch { sequence: of(&batch.sequence)?, marks: of(&batch.marks)? })
-}
-
-/// Each pair of tensors of two batches of the same inputs joined by `f`.
-fn zip(a: &Batch, b: &Batch, f: impl Fn(&Tensor, &Tensor) -> candle_core::Result<Tensor>) -> Result<Batch, AttributionError> {
-    let of = |a: &Option<Tensor>, b: &Option<Tensor>| a.as_ref().zip(b.as_ref()).map(|(a, b)| f(a, b)).transpose();
-    Ok(Batch { sequence: of(&a.sequence, &b.sequence)?, marks: of(&a.marks, &b.marks)? })
 }

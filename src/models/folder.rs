@@ -12,6 +12,8 @@ use std::path::Path;
 
 const MANIFEST: &str = "model.toml";
 const WEIGHTS: &str = "model.safetensors";
+/// The files of a model's folder.
+pub const FILES: [&str; 2] = [MANIFEST, WEIGHTS];
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 const MAX_WEIGHTS_BYTES: u64 = 2 << 30;
 /// Names and shapes; they grow when they are parsed.
@@ -156,7 +158,7 @@ mod tests {
     fn a_saved_model_is_the_same_when_loaded() {
         let (folder, manifest, tensors) = saved(1);
         let x = Tensor::arange(0f32, 20.0, &Device::Cpu).unwrap().reshape((1, 10, 2)).unwrap();
-        let batch = Batch { sequence: None, marks: Some(x) };
+        let batch = Batch { marks: Some(x), ..Batch::default() };
         let before = (MODELS[1].build)(
             &Weights::stored(tensors.clone().into_iter().collect(), DType::F32, &Device::Cpu),
             manifest.clone(),

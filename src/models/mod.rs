@@ -4,6 +4,10 @@
 //! value, or the logit of a classifier. Layer operations with wrong or slow gradients in candle 0.11.1 are our own (`layers`).
 
 mod attentive_chrome;
+mod bin_counts;
+mod cnn_alpha_beta;
+mod cnn_attn;
+mod deepchrome;
 mod deepcore;
 mod dropout;
 mod error;
@@ -11,23 +15,38 @@ mod folder;
 mod import;
 mod input;
 pub mod layers;
+mod linear;
+mod lstm;
+mod lstm_alpha;
+mod lstm_attn;
 mod manifest;
+mod mlp;
 mod pickle;
 mod source;
 mod torch;
 mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
+pub use cnn_alpha_beta::CnnAlphaBeta;
+pub use cnn_attn::CnnAttn;
+pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
 pub(crate) use deepcore::View as DeepCoreView;
 pub use dropout::Dropout;
 pub use error::ModelError;
-pub use folder::{load_model, load_model_as, read_manifest, save_model};
+pub use folder::{FILES, load_model, load_model_as, read_manifest, save_model};
 pub use import::{ImportOptions, import};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
 pub use input::{Input, InputSource};
-pub use manifest::{BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, Transform, WindowSpec};
+pub use linear::Linear;
+pub use lstm::Lstm;
+pub use lstm_alpha::LstmAlpha;
+pub use lstm_attn::LstmAttn;
+pub use manifest::{
+    BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, TfSpec, Transform, TtsSpec, WindowSpec,
+};
+pub use mlp::Mlp;
 pub use source::{SampleSource, missing_input};
 pub use torch::read_state_dict;
 pub use weights::{Init, Weights};
@@ -36,7 +55,18 @@ use candle_core::{DType, Tensor, Var};
 use std::any::Any;
 
 /// Every architecture. Adding one is a file and a line here.
-pub const MODELS: &[Architecture] = &[deepcore::DEEPCORE, attentive_chrome::ATTENTIVE_CHROME];
+pub const MODELS: &[Architecture] = &[
+    deepcore::DEEPCORE,
+    attentive_chrome::ATTENTIVE_CHROME,
+    deepchrome::DEEPCHROME,
+    lstm::LSTM,
+    lstm_attn::LSTM_ATTN,
+    lstm_alpha::LSTM_ALPHA,
+    cnn_attn::CNN_ATTN,
+    cnn_alpha_beta::CNN_ALPHA_BETA,
+    linear::LINEAR,
+    mlp::MLP,
+];
 
 /// The architecture of that name.
 ///
@@ -50,18 +80,55 @@ pub fn architecture(name: &str) -> Result<&'static Architecture, ModelError> {
 }
 
 /// Inputs of `n` windows, in the network's orientation, transformed as its manifest says.
-#[derive(Clone, Debug)]
+///
+/// What treats every input alike goes through [`Batch::parts`] and [`Batch::try_map`], so that it need not name them.
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// `[n, length, 4]`, channels in the manifest's base order; `None` for networks that read no DNA.
     pub sequence: Option<Tensor>,
     /// `[n, positions, k]`, marks in the manifest's order, a position being a base or a bin; `None` where no mark is read.
     pub marks: Option<Tensor>,
+    /// `[n, tfs]`, normalised expression of the manifest's transcription factors in its order; `None` where none is read.
+    pub expression: Option<Tensor>,
+    /// `[n, tfs]`, the highest motif score of each factor in the window; `None` where none is read.
+    pub motif_scores: Option<Tensor>,
 }
 
+/// Inputs of a [`Batch`], those that are absent among them.
+pub const N_INPUTS: usize = 4;
+
 impl Batch {
+    /// Every input, in the order of the fields.
+    pub fn parts(&self) -> [Option<&Tensor>; N_INPUTS] {
+        [self.sequence.as_ref(), self.marks.as_ref(), self.expression.as_ref(), self.motif_scores.as_ref()]
+    }
+
+    /// A batch of what [`Batch::parts`] gives.
+    pub fn from_parts([sequence, marks, expression, motif_scores]: [Option<Tensor>; N_INPUTS]) -> Self {
+        Self { sequence, marks, expression, motif_scores }
+    }
+
+    /// A batch of `f` of every input that is there.
+    pub fn try_map<E>(&self, mut f: impl FnMut(&Tensor) -> Result<Tensor, E>) -> Result<Self, E> {
+        let mut out = [const { None }; N_INPUTS];
+        for (out, part) in out.iter_mut().zip(self.parts()) {
+            *out = part.map(&mut f).transpose()?;
+        }
+        Ok(Self::from_parts(out))
+    }
+
+    /// A batch of `f` of every input that both have.
+    pub fn try_zip<E>(&self, other: &Self, mut f: impl FnMut(&Tensor, &Tensor) -> Result<Tensor, E>) -> Result<Self, E> {
+        let mut out = [const { None }; N_INPUTS];
+        for ((out, a), b) in out.iter_mut().zip(self.parts()).zip(other.parts()) {
+            *out = a.zip(b).map(|(a, b)| f(a, b)).transpose()?;
+        }
+        Ok(Self::from_parts(out))
+    }
+
     /// Number of windows.
     pub fn len(&self) -> usize {
-        self.sequence.as_ref().or(self.marks.as_ref()).map_or(0, |t| t.dims()[0])
+        self.parts().into_iter().flatten().next().map_or(0, |t| t.dims()[0])
     }
 
     /// Whether there is none.
@@ -83,6 +150,24 @@ impl Batch {
             return Ok(None);
         }
         input_of(self.marks.as_ref(), input.marks.len(), "marks").map(Some)
+    }
+
+    /// Expression and motif scores of transcription factors, where `input` reads any.
+    #[expect(dead_code, reason = "for the first network that reads them")]
+    fn tfs_for(&self, input: &InputSpec) -> Result<Option<[&Tensor; 2]>, ModelError> {
+        if input.tfs.is_empty() {
+            return Ok(None);
+        }
+        let of = |tensor: Option<&'_ Tensor>, what: &str| {
+            let tensor = tensor.ok_or_else(|| ModelError::Input(format!("the model reads {what}; the batch has none")))?;
+            match tensor.dims() {
+                [_, n] if *n == input.tfs.len() => Ok(()),
+                other => Err(ModelError::Input(format!("{what} of shape {other:?}; the model reads [n, {}]", input.tfs.len()))),
+            }
+        };
+        of(self.expression.as_ref(), "TF expression")?;
+        of(self.motif_scores.as_ref(), "motif scores")?;
+        Ok(self.expression.as_ref().zip(self.motif_scores.as_ref()).map(|(a, b)| [a, b]))
     }
 }
 
@@ -109,6 +194,8 @@ pub struct Output {
 pub enum Attention {
     /// One weight a bin, `[n, bins]`, each row summing to 1 (DeepCORE).
     Bins(Tensor),
+    /// One weight a bin of each mark, `[n, k, bins]`, each row summing to 1 (LSTM-alpha).
+    Marks(Tensor),
     /// AttentiveChrome: `alpha` `[n, k, bins]` over the bins of each mark and `beta` `[n, k]` over marks.
     Hierarchical {
         /// Bin weights of each mark.
@@ -148,6 +235,11 @@ pub trait Model: AsAny + Send + Sync {
         self.forward(batch)
     }
 
+    /// What the published network returns for a window of score F: F itself where it says nothing else.
+    fn published_output(&self, score: f64) -> Vec<f64> {
+        vec![score]
+    }
+
     /// What was added to the loss when it was published, before its coefficient.
     fn penalty(&self, _output: &Output) -> Result<Option<Tensor>, ModelError> {
         Ok(None)
@@ -155,15 +247,11 @@ pub trait Model: AsAny + Send + Sync {
 
     /// F and its gradient with respect to each input, in the shapes of `batch`.
     fn gradient(&self, batch: &Batch) -> Result<(Output, Batch), ModelError> {
-        let variable = |t: &Option<Tensor>| t.as_ref().map(Var::from_tensor).transpose();
-        let (sequence, marks) = (variable(&batch.sequence)?, variable(&batch.marks)?);
-        let tensor = |v: &Option<Var>| v.as_ref().map(|v| v.as_tensor().clone());
-        let output = self.forward(&Batch { sequence: tensor(&sequence), marks: tensor(&marks) })?;
+        let variables = batch.try_map(|t| Var::from_tensor(t).map(Var::into_inner))?;
+        let output = self.forward(&variables)?;
         let gradients = output.score.sum_all()?.backward()?;
         // An input the score does not depend on has no entry: its gradient is zero.
-        let of =
-            |v: &Option<Var>| v.as_ref().map(|v| gradients.get(v).map_or_else(|| v.zeros_like(), |g| Ok(g.clone()))).transpose();
-        let gradient = Batch { sequence: of(&sequence)?, marks: of(&marks)? };
+        let gradient = variables.try_map(|v| gradients.get(v).map_or_else(|| v.zeros_like(), |g| Ok(g.clone())))?;
         let attention = output.attention.map(Attention::detach);
         Ok((Output { score: output.score.detach(), attention }, gradient))
     }
@@ -173,6 +261,7 @@ impl Attention {
     fn detach(self) -> Self {
         match self {
             Self::Bins(weights) => Self::Bins(weights.detach()),
+            Self::Marks(weights) => Self::Marks(weights.detach()),
             Self::Hierarchical { alpha, beta } => Self::Hierarchical { alpha: alpha.detach(), beta: beta.detach() },
         }
     }
@@ -186,7 +275,7 @@ pub struct Architecture {
     pub about: &'static str,
     /// Builds the network with the sizes of a manifest. Fresh weights become variables, stored ones stay constant.
     pub build: Build,
-    /// The parameter of shape `[1]` that is added to the score last.
+    /// The parameter whose first number is added to the score last.
     pub output_bias: &'static str,
     /// Manifests of published versions by name; the first is the default.
     pub presets: &'static [Preset],
@@ -224,13 +313,14 @@ mod tests {
     fn every_architecture_builds_each_preset_and_names_itself() {
         for (i, architecture) in MODELS.iter().enumerate() {
             assert!(MODELS[..i].iter().all(|a| a.name != architecture.name));
-            assert!(architecture.about.to_lowercase().starts_with(&architecture.name.replace('-', "")));
+            let letters = |text: &str| text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
+            assert!(letters(architecture.about).starts_with(&letters(architecture.name)));
             for preset in architecture.presets {
                 (preset.manifest)().check().unwrap();
                 let weights = Weights::fresh(1, DType::F32, &Device::Cpu);
                 let model = (architecture.build)(&weights, (preset.manifest)()).unwrap();
                 assert_eq!(model.manifest().architecture, architecture.name);
-                assert_eq!(weights.variables()[architecture.output_bias].dims(), [1]);
+                assert!(matches!(weights.variables()[architecture.output_bias].dims(), [1 | 2]));
             }
         }
         assert!(architecture("deepcor").is_err_and(|e| e.to_string().contains("deepcore, attentive-chrome")));
@@ -248,5 +338,6 @@ mod tests {
         assert_eq!(count("deepcore", "code"), 44_004 - 2 * (20 * 32 + 1));
         assert_eq!(count("deepcore", "paper"), 46_946 - 2 * (25 * 32 + 1));
         assert_eq!(count("attentive-chrome", "published"), 55_681);
+        assert_eq!(count("deepchrome", "published"), 644_177);
     }
 }

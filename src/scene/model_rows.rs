@@ -6,6 +6,7 @@ use crate::genome::{BASES, Region, Window};
 use crate::jobs::{Analysis, Subject};
 use crate::models::Manifest;
 use crate::state::{RowState, State};
+use std::time::Duration;
 
 /// Marks read at base resolution are summed in blocks of this many bases before they are drawn: DeepCORE's pooling bin.
 const BLOCK: usize = 50;
@@ -29,7 +30,7 @@ pub(super) fn fill_attention(row: &mut Row, state: &State, geometry: Geometry) {
         .iter()
         .enumerate()
         .map(|(i, weights)| {
-            let is_per_mark = !prediction.mark_attention.is_empty();
+            let is_per_mark = prediction.attention.len() > 1 || !prediction.mark_attention.is_empty();
             let mark = manifest.and_then(|m| m.input.marks.get(i)).filter(|_| is_per_mark);
             let label = mark.cloned().unwrap_or_default();
             let note = prediction.mark_attention.get(i).map_or_else(String::new, |beta| format!("β {beta:.2}"));
@@ -38,7 +39,7 @@ pub(super) fn fill_attention(row: &mut Row, state: &State, geometry: Geometry) {
         .collect();
     let limit = prediction.attention.iter().flatten().fold(0.0_f32, |a, &b| a.max(b));
     let n_bins = prediction.attention[0].len().max(1);
-    row.detail = format!("weight per {} bp bin, sums to 1", subject.window.len / n_bins as u64);
+    row.detail = format!("weight per {} bp bin, sums to 1", subject.window.len() / n_bins as u64);
     row.axis = Some((0.0, limit));
     row.plot = Plot::Heat(lanes, limit);
     row.state = Some(state_of_row);
@@ -64,12 +65,25 @@ pub(super) fn fill_attribution(row: &mut Row, state: &State, geometry: Geometry,
         }
         None => format!("{} · rounding {:.0e}", attribution.settings, attribution.rounding),
     };
+    if let Some(age) = state.explained.stored_at(analysis).and_then(|stored| stored.elapsed().ok()) {
+        row.detail = format!("{} · stored {} ago", row.detail, in_words(age));
+    }
     row.plot = match analysis {
         Analysis::SaturationMutagenesis => mutagenesis(attribution, subject, state, geometry),
-        Analysis::IntegratedGradients | Analysis::Occlusion => by_mark(attribution, manifest, subject, state, geometry),
+        Analysis::IntegratedGradients | Analysis::Occlusion => by_mark(attribution, manifest, subject, state, geometry, analysis),
     };
     if let Plot::Signed(_, limit) | Plot::Letters(_, _, limit) = row.plot {
         row.axis = Some((-limit, limit));
+    }
+}
+
+/// An age in its largest unit.
+fn in_words(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
     }
 }
 
@@ -98,10 +112,10 @@ fn mutagenesis(attribution: &Attribution, subject: &Subject, state: &State, geom
     let bases: Vec<u8> = (0..geometry.n_columns)
         .map(|i| {
             let (position, _) = bases_of_column(&state.region, geometry.n_columns, i);
-            let index = (state.region.chrom == subject.window.chrom).then(|| subject.window.index(position as i64)).flatten();
+            let index = (state.region.chrom == *subject.window.chrom()).then(|| subject.window.index(position as i64)).flatten();
             let read = index.and_then(|i| reference.get(i as usize)).copied().unwrap_or(b' ');
             // Letters stand as the genome reads, whichever way the network does.
-            if subject.window.strand == crate::genome::Strand::Reverse && read != b' ' {
+            if subject.window.strand() == crate::genome::Strand::Reverse && read != b' ' {
                 crate::genome::complement(read)
             } else {
                 read
@@ -124,18 +138,30 @@ fn base_effect(deltas: &[f32; 4], reference: u8) -> f32 {
 }
 
 /// A lane for DNA (where it is read and explained) and one for each mark, summed in blocks.
-fn by_mark(attribution: &Attribution, manifest: &Manifest, subject: &Subject, state: &State, geometry: Geometry) -> Plot {
+fn by_mark(
+    attribution: &Attribution,
+    manifest: &Manifest,
+    subject: &Subject,
+    state: &State,
+    geometry: Geometry,
+    analysis: Analysis,
+) -> Plot {
     let k = manifest.input.marks.len();
+    // A base read twice has two gradients, and is worth their sum; occlusion blanks it in both places at once.
+    let at_bases = |values: Vec<f32>| match analysis == Analysis::IntegratedGradients && manifest.input.bin_size == 1 {
+        true => subject.window.sum_copies(values),
+        false => values,
+    };
     let mut blocks: Vec<(String, Vec<f32>)> = Vec::new();
     if let Some(sequence) = &attribution.sequence {
         let per_base: Vec<f32> = sequence.iter().map(|row| row.iter().sum()).collect();
-        blocks.push(("DNA".to_owned(), sums(&per_base, BLOCK)));
+        blocks.push(("DNA".to_owned(), sums(&at_bases(per_base), BLOCK)));
     }
     if let Some(marks) = &attribution.marks {
         for (channel, mark) in manifest.input.marks.iter().enumerate() {
             let values: Vec<f32> = marks.iter().skip(channel).step_by(k.max(1)).copied().collect();
             let block = if manifest.input.bin_size == 1 { BLOCK } else { 1 };
-            blocks.push((mark.clone(), sums(&values, block)));
+            blocks.push((mark.clone(), sums(&at_bases(values), block)));
         }
     }
     let limit = blocks.iter().map(|(_, values)| largest(values)).fold(0.0, f32::max);
@@ -166,20 +192,25 @@ fn further_from_zero(a: f32, b: f32) -> f32 {
 /// NaN outside the window and where no part is computed.
 fn spread(values: &[f32], window: &Window, region: &Region, n_columns: usize, choose: fn(f32, f32) -> f32) -> Vec<f32> {
     let mut columns = vec![f32::NAN; n_columns];
-    if window.chrom != region.chrom || values.is_empty() {
+    if *window.chrom() != region.chrom || values.is_empty() {
         return columns;
     }
-    let part = |index: u64| (index * values.len() as u64 / window.len) as usize;
+    let part = |index: u64| (index * values.len() as u64 / window.len()) as usize;
     for (i, column) in columns.iter_mut().enumerate() {
         let (from, to) = bases_of_column(region, n_columns, i);
-        let (from, to) = ((from as i64).max(window.start), (to as i64).min(window.end()));
-        if from >= to {
-            continue;
-        }
-        let (Some(a), Some(b)) = (window.index(from), window.index(to - 1)) else { continue };
-        let (first, last) = (part(a.min(b)), part(a.max(b)));
-        for &value in values[first..=last].iter().filter(|v| v.is_finite()) {
-            *column = if column.is_nan() { value } else { choose(*column, value) };
+        let mut before = 0;
+        for stretch in window.stretches() {
+            let offset = before;
+            before += stretch.len;
+            let (from, to) = ((from as i64).max(stretch.start), (to as i64).min(stretch.end()));
+            if from >= to {
+                continue;
+            }
+            let (Some(a), Some(b)) = (stretch.index(from), stretch.index(to - 1)) else { continue };
+            let (first, last) = (part(offset + a.min(b)), part(offset + a.max(b)));
+            for &value in values[first..=last].iter().filter(|v| v.is_finite()) {
+                *column = if column.is_nan() { value } else { choose(*column, value) };
+            }
         }
     }
     columns
@@ -188,24 +219,25 @@ fn spread(values: &[f32], window: &Window, region: &Region, n_columns: usize, ch
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::genome::Strand;
+    use crate::genome::{Strand, Stretch};
 
     #[test]
     fn values_stand_where_the_network_read_them_on_both_strands() {
         let values: Vec<f32> = (0..10).map(|i| i as f32).collect();
         let region = Region::new("c", 100, 120);
-        let forward = Window { chrom: "c".into(), start: 105, len: 10, strand: Strand::Forward };
-        let columns = spread(&values, &forward, &region, 20, further_from_zero);
+        let forward = Stretch { chrom: "c".into(), start: 105, len: 10, strand: Strand::Forward };
+        let columns = spread(&values, &forward.clone().into(), &region, 20, further_from_zero);
         assert!(columns[..5].iter().chain(&columns[15..]).all(|v| v.is_nan()));
         assert_eq!(columns[5..15], values[..]);
-        let reverse = Window { strand: Strand::Reverse, ..forward };
-        let mirrored: Vec<f32> = spread(&values, &reverse, &region, 20, further_from_zero)[5..15].iter().rev().copied().collect();
+        let reverse = Stretch { strand: Strand::Reverse, ..forward };
+        let mirrored: Vec<f32> =
+            spread(&values, &reverse.into(), &region, 20, further_from_zero)[5..15].iter().rev().copied().collect();
         assert_eq!(mirrored, values);
     }
 
     #[test]
     fn bins_cover_all_their_bases_and_a_wide_column_keeps_the_largest() {
-        let window = Window { chrom: "c".into(), start: 0, len: 100, strand: Strand::Forward };
+        let window = Window::around("c", 0, Strand::Forward, 0, 100);
         let fine = spread(&[1.0, -2.0], &window, &Region::new("c", 0, 100), 4, further_from_zero);
         assert_eq!(fine, [1.0, 1.0, -2.0, -2.0]);
         let coarse = spread(&[1.0, -2.0], &window, &Region::new("c", 0, 400), 4, further_from_zero);

@@ -21,6 +21,10 @@ pub struct Example {
     pub sequence: Option<Vec<u8>>,
     /// `[positions, k]`, transformed but not scaled.
     pub marks: Vec<f32>,
+    /// Normalised expression of transcription factors; empty where the network reads none.
+    pub tf_expression: Vec<f32>,
+    /// Their motif scores in the window.
+    pub motif_scores: Vec<f32>,
     /// Measured expression, as in the table.
     pub expression: f64,
 }
@@ -85,8 +89,8 @@ impl Dataset {
                 data.unmeasured += 1;
                 continue;
             };
-            let window = manifest.window_at(gene.region.chrom.clone(), gene.tss(session.genome.tss), gene.strand);
-            let length = session.genome.chroms.len_of(&window.chrom);
+            let window = manifest.window_of(gene, session.genome.tss);
+            let length = session.genome.chroms.len_of(window.chrom());
             if !length.is_some_and(|length| window.is_inside(length)) {
                 data.past_the_end += 1;
                 continue;
@@ -97,6 +101,8 @@ impl Dataset {
                 window,
                 sequence: input.sequence,
                 marks: input.marks,
+                tf_expression: input.expression,
+                motif_scores: input.motif_scores,
                 expression,
             });
         }
@@ -128,13 +134,17 @@ impl Dataset {
     }
 
     /// The examples at `indices`, each moved by its number of bases in `shifts` (all 0 where that is empty): what comes in at an end is
-    /// N and no signal. Only windows at base resolution can be moved.
+    /// N and no signal. Only windows of one stretch at base resolution can be moved.
     pub fn batch(&self, indices: &[usize], shifts: &[i64], dtype: DType) -> Result<Batch, TrainingError> {
         let n = indices.len();
-        let shift_of = |i: usize| if self.bin_size == 1 { shifts.get(i).copied().unwrap_or(0) } else { 0 };
+        let shift_of = |i: usize, window: &Window| match self.bin_size == 1 && window.stretches().count() == 1 {
+            true => shifts.get(i).copied().unwrap_or(0),
+            false => 0,
+        };
         let (mut sequence, mut marks) = (Vec::new(), Vec::new());
         for (i, index) in indices.iter().enumerate() {
-            let (example, shift) = (&self.examples[*index], shift_of(i));
+            let example = &self.examples[*index];
+            let shift = shift_of(i, &example.window);
             if let (Some(order), Some(bases)) = (self.base_order, &example.sequence) {
                 let from = sequence.len();
                 sequence.resize(from + bases.len() * 4, 0f32);
@@ -161,7 +171,19 @@ impl Dataset {
             }
         };
         let channels = if self.base_order.is_some() { 4 } else { 0 };
-        Ok(Batch { sequence: tensor(sequence, channels)?, marks: tensor(marks, self.n_marks)? })
+        let of_tfs = |of: fn(&Example) -> &[f32]| -> Result<Option<Tensor>, TrainingError> {
+            let rows: Vec<f32> = indices.iter().flat_map(|i| of(&self.examples[*i])).copied().collect();
+            match rows.is_empty() {
+                true => Ok(None),
+                false => Ok(Some(Tensor::from_vec(rows, (n, ()), &Device::Cpu)?.to_dtype(dtype)?)),
+            }
+        };
+        Ok(Batch {
+            sequence: tensor(sequence, channels)?,
+            marks: tensor(marks, self.n_marks)?,
+            expression: of_tfs(|e| &e.tf_expression)?,
+            motif_scores: of_tfs(|e| &e.motif_scores)?,
+        })
     }
 
     /// What the network is to predict of the examples at `indices`.
@@ -214,7 +236,8 @@ pub(super) mod tests {
     /// A gene on `chrom` with an empty window.
     pub(in crate::training) fn example(chrom: &str, expression: f64) -> Example {
         let window = Window::around(chrom, 100, Strand::Forward, 2, 4);
-        Example { gene: String::new(), window, sequence: None, marks: Vec::new(), expression }
+        let (gene, marks, tf_expression, motif_scores) = Default::default();
+        Example { gene, window, sequence: None, marks, tf_expression, motif_scores, expression }
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Split {
     /// # Errors
     /// Where a chromosome has no example, is in two parts, or a part is empty.
     pub fn by_chrom(examples: &[Example], test: &[String], validation: &Validation, seed: u64) -> Result<Self, TrainingError> {
-        let there: BTreeSet<&str> = examples.iter().map(|e| &*e.window.chrom).collect();
+        let there: BTreeSet<&str> = examples.iter().map(|e| &**e.window.chrom()).collect();
         let held: &[String] = match validation {
             Validation::Chroms(chroms) => chroms,
             Validation::Share(_) => &[],
@@ -49,7 +49,7 @@ impl Split {
         }
         let mut split = Self::default();
         for (i, example) in examples.iter().enumerate() {
-            let on = |chroms: &[String]| chroms.iter().any(|chrom| **chrom == *example.window.chrom);
+            let on = |chroms: &[String]| chroms.iter().any(|chrom| **chrom == **example.window.chrom());
             match (on(test), on(held)) {
                 (true, _) => split.test.push(i),
                 (_, true) => split.valid.push(i),
@@ -58,8 +58,10 @@ impl Split {
         }
         if let Validation::Share(share) = validation {
             let all = std::mem::take(&mut split.train);
-            let mut runs: Vec<&[usize]> =
-                all.chunk_by(|a, b| examples[*a].window.chrom == examples[*b].window.chrom).flat_map(|c| c.chunks(RUN)).collect();
+            let mut runs: Vec<&[usize]> = all
+                .chunk_by(|a, b| examples[*a].window.chrom() == examples[*b].window.chrom())
+                .flat_map(|c| c.chunks(RUN))
+                .collect();
             runs.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
             let wanted = (share.clamp(0.0, 1.0) * all.len() as f64).round() as usize;
             for run in runs {

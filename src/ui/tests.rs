@@ -68,13 +68,15 @@ fn explained() -> State {
         reference: Some(b"ACGT".repeat(2_500)),
         sequence: Some(vec![[0.0; 4]; 10_000]),
         marks: Some(marks),
+        expression: None,
+        motif_scores: None,
         delta: Some(0.001),
         gap: Some(0.004),
         rounding: 1e-6,
         done: 81,
         total: 81,
     };
-    let reply = |analysis, attribution| Reply::Attribution { job, analysis, attribution };
+    let reply = |analysis, attribution| Reply::Attribution { job, analysis, attribution, stored: None };
     state.apply(reply(Analysis::IntegratedGradients, Ok(Arc::new(attribution.clone()))), job, job);
     let mut deltas = vec![[f32::NAN; 4]; 10_000];
     for (p, delta) in deltas.iter_mut().enumerate().skip(4_000).take(2_000) {
