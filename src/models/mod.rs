@@ -27,6 +27,7 @@ mod torch;
 mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
+pub(crate) use attentive_chrome::AttentiveLstm;
 pub use cnn_alpha_beta::CnnAlphaBeta;
 pub use cnn_attn::CnnAttn;
 pub use deepchrome::DeepChrome;

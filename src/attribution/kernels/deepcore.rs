@@ -8,7 +8,7 @@
 
 use super::deepcore_view::{Changes, View};
 use super::lanes::{Gates, LANES, Rows, add_product, first_lane, is_spread, load, pairs, splat4, spread, store};
-use super::{Edit, Evaluator, finite};
+use super::{Edit, Evaluator, check_finite, finite, numbers};
 use crate::attribution::AttributionError;
 use crate::models::layers::{Kernel, Real, dispatch};
 use crate::models::{DeepCore, Input, Model};
@@ -136,11 +136,6 @@ fn fold(head: &[crate::models::layers::Linear; 3]) -> Result<(Vec<f64>, f64), At
     Ok((weights.map_or(Ok(Vec::new()), |w| numbers::<f64>(&w))?, offset))
 }
 
-/// A tensor's numbers, row-major.
-pub(super) fn numbers<T: Real>(tensor: &Tensor) -> Result<Vec<T>, AttributionError> {
-    Ok(tensor.to_dtype(T::DTYPE)?.flatten_all()?.to_vec1()?)
-}
-
 impl<T: Real> Evaluator for DeepCoreKernel<T> {
     fn score(&self) -> f64 {
         self.score
@@ -153,6 +148,7 @@ impl<T: Real> Evaluator for DeepCoreKernel<T> {
     }
 
     fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError> {
+        check_finite(edits)?;
         let changes: Vec<Vec<Changes<T>>> =
             edits.par_iter().with_min_len(8).map(|edit| self.views.iter().map(|view| view.changes(edit)).collect()).collect();
         // Where no pooled value changed, F is the same.

@@ -1,20 +1,20 @@
 //! One view of DeepCORE, its input unedited: convolution outputs, pooled values and LSTM states, and what an edit does to the pooled
 //! values.
 
-use super::Edit;
-use super::deepcore::numbers;
 use super::lanes::Lstm;
+use super::{Edit, numbers};
 use crate::attribution::AttributionError;
 use crate::genome::BaseOrder;
 use crate::models::DeepCoreView;
 use crate::models::layers::{BLOCK, Filters, Kernel, Pool, Real, dispatch};
 use candle_core::Tensor;
 use pulp::Simd;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Filters are padded to a multiple of this, the widest vector's f32.
-const PADDED: usize = 16;
+pub(super) const PADDED: usize = 16;
 /// Convolution outputs computed at once.
 const STRETCH: usize = 32 * BLOCK;
 /// Channels of a base, and "none of them" (N) after the last.
@@ -113,7 +113,8 @@ impl<T: Real> View<T> {
             pooled: Vec::new(),
             directions: [forward, reverse],
         };
-        of.convolve();
+        of.outputs = convolve(&of.packed, &of.x, [filters, kernel, channels], &of.bias);
+        of.pooled = of.pool_all();
         of.substitutions = order.map(|order| (order, of.substitutions(&weight)));
         Ok(of)
     }
@@ -135,43 +136,15 @@ impl<T: Real> View<T> {
         self.filters.next_multiple_of(PADDED)
     }
 
-    /// Convolution outputs without bias, `[filters][stretch]`, from output `from` on; `edits` are inputs by index into `x`. The same
-    /// sums in the same order as the network's own.
-    fn correlate(&self, from: usize, count: usize, edits: &BTreeMap<usize, T>) -> (Vec<T>, usize) {
-        let stretch = count.next_multiple_of(BLOCK);
-        let row = stretch + self.kernel - 1;
-        let mut x = vec![T::ZERO; self.channels * row];
-        for (i, values) in self.x[from * self.channels..].chunks_exact(self.channels).take(row).enumerate() {
-            values.iter().enumerate().for_each(|(channel, value)| x[channel * row + i] = *value);
-        }
-        for (&index, &value) in edits.range(from * self.channels..(from + row) * self.channels) {
-            x[index % self.channels * row + index / self.channels - from] = value;
-        }
-        let mut sums = vec![T::ZERO; self.filters * stretch];
-        self.packed.correlate(&x, stretch, &mut sums);
-        (sums, stretch)
-    }
-
-    fn convolve(&mut self) {
-        let padded = self.padded();
-        let mut outputs = vec![T::ZERO; self.positions * padded];
-        for from in (0..self.positions).step_by(STRETCH) {
-            let count = STRETCH.min(self.positions - from);
-            let (sums, stretch) = self.correlate(from, count, &BTreeMap::new());
-            for (filter, sums) in sums.chunks_exact(stretch).enumerate() {
-                for (i, sum) in sums[..count].iter().enumerate() {
-                    outputs[(from + i) * padded + filter] = *sum + self.bias[filter];
-                }
-            }
-        }
-        self.outputs = outputs;
+    /// Pooled values of the cached outputs, `[bins][filters]`.
+    fn pool_all(&self) -> Vec<T> {
         let mut pooled = Vec::with_capacity(self.bins() * self.filters);
         for bin in 0..self.bins() {
-            let mut row = vec![T::ZERO; padded];
+            let mut row = vec![T::ZERO; self.padded()];
             dispatch(Larger { rows: self.rows(self.pool.span(bin, self.positions)), into: &mut row });
             pooled.extend_from_slice(&row[..self.filters]);
         }
-        self.pooled = pooled;
+        pooled
     }
 
     fn rows(&self, positions: Range<usize>) -> &[T] {
@@ -280,7 +253,8 @@ impl<T: Real> View<T> {
         let mut rows: BTreeMap<usize, Vec<T>> = BTreeMap::new();
         let mut kept_until = 0;
         for touched in &stretches {
-            let (sums, stretch) = self.correlate(touched.start, touched.len(), edits);
+            let sizes = [self.filters, self.kernel, self.channels];
+            let (sums, stretch) = correlate(&self.packed, &self.x, sizes, touched.clone(), edits);
             let bin_of = |position: usize| (position + self.pool.left) / self.pool.size;
             for bin in bin_of(touched.start)..=bin_of(touched.end - 1) {
                 let span = self.pool.span(bin, self.positions);
@@ -315,6 +289,46 @@ impl<T: Real> View<T> {
     }
 }
 
+/// Convolution outputs without bias at some positions, `[filters][stretch]`, and the padded `stretch`; `edits` are inputs by index
+/// into `x` `[length, channels]`. The same sums in the same order as the network's own. Sizes: filters, kernel, channels.
+fn correlate<T: Real>(
+    packed: &Filters<T>,
+    x: &[T],
+    [filters, kernel, channels]: [usize; 3],
+    positions: Range<usize>,
+    edits: &BTreeMap<usize, T>,
+) -> (Vec<T>, usize) {
+    let (from, stretch) = (positions.start, positions.len().next_multiple_of(BLOCK));
+    let row = stretch + kernel - 1;
+    let mut by_channel = vec![T::ZERO; channels * row];
+    for (i, values) in x[from * channels..].chunks_exact(channels).take(row).enumerate() {
+        values.iter().enumerate().for_each(|(channel, value)| by_channel[channel * row + i] = *value);
+    }
+    for (&index, &value) in edits.range(from * channels..(from + row) * channels) {
+        by_channel[index % channels * row + index / channels - from] = value;
+    }
+    let mut sums = vec![T::ZERO; filters * stretch];
+    packed.correlate(&by_channel, stretch, &mut sums);
+    (sums, stretch)
+}
+
+/// Convolution with bias of all of `x` `[length, channels]`: `[positions][padded filters]`.
+pub(super) fn convolve<T: Real>(packed: &Filters<T>, x: &[T], sizes: [usize; 3], bias: &[T]) -> Vec<T> {
+    let [filters, kernel, channels] = sizes;
+    let (padded, positions) = (filters.next_multiple_of(PADDED), (x.len() / channels + 1).saturating_sub(kernel));
+    let mut outputs = vec![T::ZERO; positions * padded];
+    outputs.par_chunks_mut(STRETCH * padded).enumerate().for_each(|(i, outputs)| {
+        let (from, count) = (i * STRETCH, outputs.len() / padded);
+        let (sums, stretch) = correlate(packed, x, sizes, from..from + count, &BTreeMap::new());
+        for (position, outputs) in outputs.chunks_exact_mut(padded).enumerate() {
+            for (filter, output) in outputs[..filters].iter_mut().enumerate() {
+                *output = sums[filter * stretch + position] + bias[filter];
+            }
+        }
+    });
+    outputs
+}
+
 /// The largest of some numbers.
 fn highest<T: Real>(numbers: &[T]) -> T {
     let mut best = [T::NEG_INFINITY; PADDED];
@@ -340,7 +354,7 @@ impl<T: Real> Kernel for Larger<'_, T> {
         let into = T::vectors_mut::<S>(self.into);
         for row in self.rows.chunks_exact(padded) {
             for (into, x) in into.iter_mut().zip(T::vectors::<S>(row)) {
-                *into = T::larger(simd, *x, *into);
+                *into = T::if_greater(simd, *x, *into, *x, *into);
             }
         }
     }
@@ -367,11 +381,12 @@ impl<T: Real> Kernel for Substitute<'_, T> {
         for (v, row) in T::vectors_mut::<S>(self.row).iter_mut().enumerate() {
             let mut best = *row;
             for untouched in [self.before, self.after].into_iter().flatten() {
-                best = T::larger(simd, T::vectors::<S>(untouched)[v], best);
+                let untouched = T::vectors::<S>(untouched)[v];
+                best = T::if_greater(simd, untouched, best, untouched, best);
             }
             for (outputs, gain) in self.outputs.chunks_exact(padded).zip(self.differences.chunks_exact(padded).rev()) {
                 let moved = T::plus(simd, T::vectors::<S>(outputs)[v], T::vectors::<S>(gain)[v]);
-                best = T::larger(simd, moved, best);
+                best = T::if_greater(simd, moved, best, moved, best);
             }
             *row = best;
         }

@@ -60,10 +60,16 @@ pub(super) fn store<T: Real, S: Simd>(row: &mut [T], q: usize, pair: [T::Vector<
     [row[2 * q], row[2 * q + 1]] = pair;
 }
 
-/// The same numbers in every lane.
+/// One number in every lane.
+#[inline(always)]
+pub(super) fn splat<T: Real, S: Simd>(simd: S, number: T) -> [T::Vector<S>; 2] {
+    [T::splat(simd, number); 2]
+}
+
+/// Four rows of one number each.
 #[inline(always)]
 pub(super) fn splat4<T: Real, S: Simd>(simd: S, numbers: &[T]) -> Sums<T::Vector<S>> {
-    let pair = |i: usize| [T::splat(simd, numbers[i]); 2];
+    let pair = |i: usize| splat(simd, numbers[i]);
     [pair(0), pair(1), pair(2), pair(3)]
 }
 

@@ -24,7 +24,7 @@ impl Evaluator for Plain<'_> {
     /// By the size of the input: a window of 10,000 bases takes some 4 ms, one of 100 bins less than 1 ms.
     fn chunk(&self) -> usize {
         let positions = self.input.sequence.as_ref().map_or(0, Vec::len).max(self.input.positions());
-        (20_000 / positions.max(1)).clamp(1, 32)
+        (20_000 / positions.max(1)).clamp(1, 8)
     }
 
     fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError> {

@@ -26,6 +26,6 @@ pub use conv1d::Conv1d;
 pub(crate) use correlate::{BLOCK, Filters};
 pub use linear::Linear;
 pub use real::Real;
-pub(crate) use real::{Kernel, dispatch};
+pub(crate) use real::{Kernel, add_scaled, dispatch};
 pub use relu::relu;
 pub use sparsemax::sparsemax;

@@ -40,8 +40,14 @@ pub trait Real: WithDType + sealed::Sealed {
     fn times<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// `a * b + c`, rounded once where the instruction set can.
     fn fused<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
-    /// The larger of `a` and `b` in each lane; `b` where one is not a number.
-    fn larger<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// In each lane `then` where `a > b`, else `otherwise`.
+    fn if_greater<S: Simd>(
+        simd: S,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+        then: Self::Vector<S>,
+        otherwise: Self::Vector<S>,
+    ) -> Self::Vector<S>;
     /// As [`Real::tanh_all`], of one vector.
     fn tanh<S: Simd>(simd: S, x: Self::Vector<S>) -> Self::Vector<S>;
     /// As [`Real::sigmoid_all`], of one vector.
@@ -104,8 +110,8 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn larger<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
-                simd.$select(simd.$greater(a, b), a, b)
+            fn if_greater<S: Simd>(simd: S, a: S::$vector, b: S::$vector, then: S::$vector, otherwise: S::$vector) -> S::$vector {
+                simd.$select(simd.$greater(a, b), then, otherwise)
             }
 
             #[inline(always)]
