@@ -55,11 +55,11 @@ fn batch(manifest: &Manifest, n: usize, dtype: DType) -> Batch {
         let all = Tensor::from_vec(values, (7, (), channels), &Device::Cpu).unwrap();
         all.narrow(0, 0, n).unwrap().contiguous().unwrap().to_dtype(dtype).unwrap()
     };
-    Batch { sequence: manifest.input.sequence.map(|_| of(sequence, 4)), marks: (k > 0).then(|| of(marks, k)) }
+    Batch { sequence: manifest.input.sequence.map(|_| of(sequence, 4)), marks: (k > 0).then(|| of(marks, k)), ..Batch::default() }
 }
 
 fn inputs(batch: &Batch) -> impl Iterator<Item = &Tensor> {
-    batch.sequence.iter().chain(&batch.marks)
+    batch.parts().into_iter().flatten()
 }
 
 #[test]

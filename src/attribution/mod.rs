@@ -6,10 +6,13 @@
 
 mod integrated_gradients;
 mod occlusion;
+mod path;
 mod saliency;
 mod saturation_mutagenesis;
 
-use crate::models::{Batch, Input, Manifest, Model, ModelError};
+pub use path::{Node, Path, path_gradients};
+
+use crate::models::{Batch, Input, Manifest, Model, ModelError, N_INPUTS};
 use candle_core::{DType, Tensor};
 
 /// Every method, in the order `cislens list methods` prints.
@@ -106,6 +109,10 @@ pub struct Attribution {
     pub sequence: Option<Vec<[f32; 4]>>,
     /// `[positions, k]` as the mark input; NaN where not computed (yet). `None` where no mark is read or explained.
     pub marks: Option<Vec<f32>>,
+    /// One value a transcription factor, of its expression. `None` where none is read or explained.
+    pub expression: Option<Vec<f32>>,
+    /// One value a transcription factor, of its motif score.
+    pub motif_scores: Option<Vec<f32>>,
     /// Signed convergence delta, `sum(attributions) - (F(x) - F(baseline))`, for methods that promise completeness.
     pub delta: Option<f64>,
     /// `|delta| / max(|F(x) - F(baseline)|, 0.001 * sum|attribution|)`.
@@ -129,6 +136,8 @@ impl Attribution {
             reference: input.sequence.clone(),
             sequence: None,
             marks: None,
+            expression: None,
+            motif_scores: None,
             delta: None,
             gap: None,
             rounding: 4.0 * eps * score.abs(),
@@ -146,7 +155,14 @@ impl Attribution {
     pub fn sum(&self) -> f64 {
         let finite = |v: &f32| if v.is_finite() { f64::from(*v) } else { 0.0 };
         let sequence: f64 = self.sequence.iter().flatten().flatten().map(finite).sum();
-        sequence + self.marks.iter().flatten().map(finite).sum::<f64>()
+        sequence + [&self.marks, &self.expression, &self.motif_scores].into_iter().flatten().flatten().map(finite).sum::<f64>()
+    }
+
+    /// Takes in a value for each number of each input, in the order of [`Batch::parts`]; the network's base order becomes A,C,G,T.
+    fn set_parts(&mut self, input: &Input, [sequence, marks, expression, motif_scores]: [Vec<f64>; N_INPUTS]) {
+        let given = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().map(|v| *v as f32).collect());
+        self.sequence = input.sequence.as_ref().map(|_| in_acgt(input, &sequence));
+        (self.marks, self.expression, self.motif_scores) = (given(marks), given(expression), given(motif_scores));
     }
 }
 

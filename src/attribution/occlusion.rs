@@ -61,7 +61,8 @@ impl Method for Occlusion {
                 let from = marks.len();
                 sequences.extend_from_slice(&one_hot);
                 marks.extend_from_slice(&input.marks);
-                span.clone().for_each(|p| marks[from + p * k + mark] = input.blank[mark]);
+                let blanked = span.clone().flat_map(|p| input.copies_of_position(p));
+                blanked.for_each(|p| marks[from + p * k + mark] = input.blank[mark]);
                 changed.push((span, mark));
             }
             if !changed.is_empty() {

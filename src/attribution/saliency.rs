@@ -1,7 +1,7 @@
 //! The gradient of F at the input (saliency; signed), and times the input.
 
-use super::{Attribution, AttributionError, Method, Options, Run, finite_scores, in_acgt, values};
-use crate::models::{Input, Model};
+use super::{Attribution, AttributionError, Method, Options, Run, finite_scores, values};
+use crate::models::{Input, Model, N_INPUTS};
 
 /// dF/dx, signed, for every base channel and mark position.
 pub struct Saliency;
@@ -60,12 +60,13 @@ fn gradient_times(
     let batch = input.batch(model.dtype())?;
     let (output, gradient) = model.gradient(&batch)?;
     let mut result = Attribution::new(name, "at the input".to_owned(), finite_scores(&output.score)?[0], input, model.dtype());
-    let weighed = |g: &Option<candle_core::Tensor>, x: &[f32]| -> Result<Option<Vec<f64>>, AttributionError> {
-        let Some(g) = g else { return Ok(None) };
-        Ok(Some(values(g)?.iter().zip(x).map(|(&g, &x)| weigh(f64::from(x), g)).collect()))
-    };
-    result.sequence = weighed(&gradient.sequence, &input.one_hot())?.map(|v| in_acgt(input, &v));
-    result.marks = weighed(&gradient.marks, &input.marks)?.map(|v| v.iter().map(|&v| v as f32).collect());
+    let mut parts = [const { Vec::new() }; N_INPUTS];
+    for ((out, g), x) in parts.iter_mut().zip(gradient.parts()).zip(input.parts()) {
+        if let Some(g) = g {
+            *out = values(g)?.iter().zip(&x).map(|(&g, &x)| weigh(f64::from(x), g)).collect();
+        }
+    }
+    result.set_parts(input, parts);
     (result.done, result.total) = (1, 1);
     Ok(result)
 }

@@ -89,9 +89,12 @@ impl SaturationMutagenesis {
         for mutant in mutants {
             let from = sequences.len();
             sequences.extend_from_slice(one_hot);
-            let row = &mut sequences[from + 4 * mutant.index..][..4];
-            row.fill(0.0);
-            row[input.channel_of(mutant.acgt)] = 1.0;
+            // The base changes wherever the network reads it.
+            for index in input.window.copies(mutant.index as u64) {
+                let row = &mut sequences[from + 4 * index as usize..][..4];
+                row.fill(0.0);
+                row[input.channel_of(mutant.acgt)] = 1.0;
+            }
         }
         let marks = input.marks.repeat(mutants.len());
         scores(model, &input.batch_of(mutants.len(), sequences, marks, model.dtype())?)

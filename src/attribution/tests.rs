@@ -1,7 +1,7 @@
 //! Closed forms: what each method must give for networks simple enough to solve by hand.
 
 use super::*;
-use crate::genome::{BaseOrder, Strand, Window};
+use crate::genome::{BaseOrder, Strand, Stretch};
 use crate::models::Output;
 use crate::models::test_manifest;
 use std::cell::RefCell;
@@ -52,11 +52,11 @@ impl Model for Toy {
 fn input(model: &Toy) -> Input {
     struct Fixed;
     impl crate::models::InputSource for Fixed {
-        fn mark(&mut self, mark: &str, window: &Window) -> Result<Vec<f32>, ModelError> {
+        fn mark(&mut self, mark: &str, window: &Stretch) -> Result<Vec<f32>, ModelError> {
             Ok((0..window.len).map(|i| if mark == "a" { i as f32 * 0.5 } else { i.saturating_sub(6) as f32 }).collect())
         }
 
-        fn bases(&mut self, window: &Window) -> Result<Vec<u8>, ModelError> {
+        fn bases(&mut self, window: &Stretch) -> Result<Vec<u8>, ModelError> {
             Ok(b"ACGTNGATTACA".iter().cycle().take(window.len as usize).copied().collect())
         }
     }

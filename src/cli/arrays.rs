@@ -1,8 +1,8 @@
 //! Plain arrays as a network's input, to compare with one's own programs: sequences one a line, marks in an `.npz`.
 
 use super::Failure;
-use crate::genome::{Strand, Window};
-use crate::models::{BinStatistic, Input, InputSource, Manifest, ModelError};
+use crate::genome::{Strand, Stretch};
+use crate::models::{BinStatistic, Input, InputSource, Manifest, ModelError, TfSpec};
 use crate::tracks::NpzReader;
 use anyhow::{Context, anyhow};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,8 @@ const MOST_BYTES: u64 = 4 << 30;
 pub(super) struct ArrayInputs {
     sequences: Vec<Vec<u8>>,
     marks: Option<Marks>,
+    /// `expression` and `motif_scores`, each `[n, tfs]`.
+    tfs: Option<[Vec<f32>; 2]>,
     /// Bases of each window.
     length: u64,
     n: usize,
@@ -55,6 +57,11 @@ pub(super) fn read_arrays(sequences: Option<&Path>, arrays: Option<&Path>, manif
         (Some(_), Some(path)) => read_sequences(path, length)?,
     };
     let of_marks = marks.as_ref().map(|m| m.values.len() / (m.positions * input.marks.len()));
+    let tfs = match (input.tfs.is_empty(), arrays) {
+        (true, _) => None,
+        (false, None) => return Err(needs("transcription factors", "--arrays F.npz (expression and motif_scores)")),
+        (false, Some(path)) => Some([read_tfs(path, "expression", manifest)?, read_tfs(path, "motif_scores", manifest)?]),
+    };
     let n = match (of_marks, input.sequence) {
         (Some(n), Some(_)) if n != sequences.len() => {
             return Err(anyhow!("{} sequences for the marks of {n} windows", sequences.len()).into());
@@ -62,7 +69,14 @@ pub(super) fn read_arrays(sequences: Option<&Path>, arrays: Option<&Path>, manif
         (Some(n), _) => n,
         (None, _) => sequences.len(),
     };
-    Ok(ArrayInputs { sequences, marks, length, n })
+    if let Some([expression, motif_scores]) = &tfs {
+        let rows = |values: &[f32]| values.len() / input.tfs.len();
+        if rows(expression) != n || rows(motif_scores) != n {
+            let (a, b) = (rows(expression), rows(motif_scores));
+            return Err(anyhow!("{n} windows, but expression of {a} and motif_scores of {b}").into());
+        }
+    }
+    Ok(ArrayInputs { sequences, marks, tfs, length, n })
 }
 
 fn read_sequences(path: &Path, length: u64) -> Result<Vec<Vec<u8>>, Failure> {
@@ -116,6 +130,27 @@ fn read_marks(path: &Path, manifest: &Manifest) -> Result<Marks, Failure> {
     Ok(Marks { path: path.to_owned(), name, values, positions, step })
 }
 
+/// An array `[n, tfs]`.
+fn read_tfs(path: &Path, name: &str, manifest: &Manifest) -> Result<Vec<f32>, Failure> {
+    let mut archive = NpzReader::open(path)?;
+    let names = archive.names();
+    if !names.iter().any(|n| n == name) {
+        return Err(anyhow!("{}: no array {name} in it; it has {}", path.display(), names.join(", ")).into());
+    }
+    let array = archive.read(name)?;
+    let error = |reason: String| Failure::from(anyhow!("{}: array {name}: {reason}", path.display()));
+    let tfs = manifest.input.tfs.len();
+    match array.shape[..] {
+        [n, found] if n > 0 && found == tfs => {}
+        _ => return Err(error(format!("shape {:?}, where [n, {tfs}] is read", array.shape))),
+    }
+    let values = array.to_f32().ok_or_else(|| error("text".to_owned()))?;
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(at) => Err(error(format!("[{}, {}] is {}, not a finite number", at / tfs, at % tfs, values[at]))),
+        None => Ok(values),
+    }
+}
+
 impl ArrayInputs {
     /// Number of windows.
     pub(super) fn len(&self) -> usize {
@@ -124,8 +159,8 @@ impl ArrayInputs {
 
     /// One window as the network reads it.
     pub(super) fn read(&self, i: usize, manifest: &Manifest) -> Result<Input, ModelError> {
-        let window = Window { chrom: "".into(), start: 0, len: self.length, strand: Strand::Forward };
-        Input::assemble(manifest, &window, &mut OneWindow { all: self, i, manifest })
+        let window = Stretch { chrom: "".into(), start: 0, len: self.length, strand: Strand::Forward };
+        Input::assemble(manifest, &window.into(), &mut OneWindow { all: self, i, manifest })
     }
 }
 
@@ -135,8 +170,15 @@ struct OneWindow<'a> {
     manifest: &'a Manifest,
 }
 
+impl OneWindow<'_> {
+    fn of_tfs(&self, tfs: &TfSpec, which: usize) -> Result<Vec<f32>, ModelError> {
+        let Some(arrays) = &self.all.tfs else { return Err(ModelError::Input("no array of transcription factors".to_owned())) };
+        Ok(arrays[which][self.i * tfs.len()..][..tfs.len()].to_vec())
+    }
+}
+
 impl InputSource for OneWindow<'_> {
-    fn mark(&mut self, mark: &str, _: &Window) -> Result<Vec<f32>, ModelError> {
+    fn mark(&mut self, mark: &str, _: &Stretch) -> Result<Vec<f32>, ModelError> {
         let channel = self.manifest.input.marks.iter().position(|m| m == mark);
         let (Some(channel), Some(marks)) = (channel, &self.all.marks) else {
             return Err(ModelError::Input(format!("no array of {mark}")));
@@ -156,8 +198,16 @@ impl InputSource for OneWindow<'_> {
         Ok(values)
     }
 
-    fn bases(&mut self, _: &Window) -> Result<Vec<u8>, ModelError> {
+    fn bases(&mut self, _: &Stretch) -> Result<Vec<u8>, ModelError> {
         let bases = self.all.sequences.get(self.i).cloned();
         bases.ok_or_else(|| ModelError::Input("no sequence".to_owned()))
+    }
+
+    fn tf_expression(&mut self, tfs: &TfSpec) -> Result<Vec<f32>, ModelError> {
+        self.of_tfs(tfs, 0)
+    }
+
+    fn motif_scores(&mut self, tfs: &TfSpec, _: &[u8]) -> Result<Vec<f32>, ModelError> {
+        self.of_tfs(tfs, 1)
     }
 }

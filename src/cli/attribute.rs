@@ -100,6 +100,11 @@ fn push_arrays(rows: &mut NpzRows, manifest: &Manifest, input: &Input, result: &
         let name = if manifest.input.bin_size == 1 { "marks" } else { "x" };
         rows.push(name, &Array::f32(&[input.positions(), input.n_marks()], marks.clone()))?;
     }
+    for (name, values) in [("expression", &result.expression), ("motif_scores", &result.motif_scores)] {
+        if let Some(values) = values {
+            rows.push(name, &Array::f32(&[values.len()], values.clone()))?;
+        }
+    }
     rows.push("output", &Array::f32(&[1], vec![result.score as f32]))?;
     match result.delta {
         Some(delta) => rows.push("delta", &Array { shape: Vec::new(), values: Values::F64(vec![delta]) }),
@@ -123,6 +128,11 @@ fn push_line(table: &mut Table, manifest: &Manifest, inputs: &Inputs, i: usize, 
         let k = manifest.input.marks.len();
         for (channel, mark) in manifest.input.marks.iter().enumerate() {
             add(mark, sum(&mut values.iter().skip(channel).step_by(k).copied()));
+        }
+    }
+    for (name, values) in [("TF_expression", &result.expression), ("motif_scores", &result.motif_scores)] {
+        if let Some(values) = values {
+            add(name, sum(&mut values.iter().copied()));
         }
     }
     table.push(fields);

@@ -232,8 +232,7 @@ impl Inputs {
         match (self, reader) {
             (Self::Genes(genes), InputReader::Genes(readers)) => {
                 let gene = genes.session.genome.genes.get(genes.genes[i]);
-                let tss = gene.tss(genes.session.genome.tss);
-                let window = manifest.window_at(gene.region.chrom.clone(), tss, gene.strand);
+                let window = manifest.window_of(gene, genes.session.genome.tss);
                 let mut source = crate::models::SampleSource::new(readers, genes.sample, manifest);
                 Input::assemble(manifest, &window, &mut source).map_err(|e| e.to_string())
             }

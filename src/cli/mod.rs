@@ -5,6 +5,7 @@ mod arrays;
 mod attribute;
 mod batch;
 mod check;
+mod device;
 mod import;
 mod init;
 mod input;
@@ -64,6 +65,8 @@ enum Failure {
     Failed(anyhow::Error),
     /// Stopped by a signal: 130.
     Interrupted,
+    /// The same, with something to say of what was kept.
+    Stopped(String),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -100,6 +103,10 @@ pub fn run() -> ExitCode {
         Err(Failure::Failed(error)) => {
             eprintln!("cislens: {}", crate::tracks::clean_text(&format!("{error:#}")));
             ExitCode::from(1)
+        }
+        Err(Failure::Stopped(message)) => {
+            eprintln!("cislens: {}", crate::tracks::clean_text(&message));
+            ExitCode::from(130)
         }
         Err(Failure::Interrupted) => {
             eprintln!("cislens: interrupted, nothing written");

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::input::Inputs;
-use crate::genome::Window;
+use crate::genome::{Stretch, Window};
 use crate::models::Manifest;
 use crate::tracks::{Array, NpzRows, TrackError, Values, clean_text, write_whole};
 use std::io::Write;
@@ -94,8 +94,8 @@ pub(super) fn place(inputs: &Inputs, i: usize, window: &Window) -> Vec<(String, 
             vec![
                 column("gene_id", gene.id.clone()),
                 column("gene", gene.name.clone()),
-                column("chrom", window.chrom.to_string()),
-                column("start", window.start.to_string()),
+                column("chrom", window.chrom().to_string()),
+                column("start", window.start().to_string()),
                 column("end", window.end().to_string()),
                 column("strand", gene.strand.to_string()),
             ]
@@ -111,12 +111,22 @@ fn places(inputs: &Inputs, kept: &[usize], windows: &[Window]) -> Vec<(&'static 
         let gene = |&i: &usize| text(genes.session.genome.genes.get(genes.genes[i])).to_owned();
         Array::text(kept.iter().map(gene).collect())
     };
-    vec![
+    let mut places = vec![
         ("gene", of_gene(|gene| &gene.name)),
         ("gene_id", of_gene(|gene| &gene.id)),
-        ("chrom", Array::text(windows.iter().map(|w| w.chrom.to_string()).collect())),
-        ("start", whole(windows.iter().map(|w| w.start).collect())),
+        ("chrom", Array::text(windows.iter().map(|w| w.chrom().to_string()).collect())),
+        ("start", whole(windows.iter().map(|w| w.start()).collect())),
         ("end", whole(windows.iter().map(Window::end).collect())),
-        ("strand", Array::text(windows.iter().map(|w| w.strand.to_string()).collect())),
-    ]
+        ("strand", Array::text(windows.iter().map(|w| w.strand().to_string()).collect())),
+    ];
+    let stretches = windows.first().map_or(1, |w| w.stretches().count());
+    if stretches > 1 {
+        // Rows join stretches of the genome: `start` and `end` are the lowest and highest base of all, these are each one's.
+        let of_each = |edge: fn(&Stretch) -> i64| {
+            let values = windows.iter().flat_map(|w| w.stretches().map(edge)).collect();
+            Array { shape: vec![windows.len(), stretches], values: Values::I64(values) }
+        };
+        places.extend([("stretch_start", of_each(|s| s.start)), ("stretch_end", of_each(Stretch::end))]);
+    }
+    places
 }

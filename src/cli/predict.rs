@@ -80,8 +80,8 @@ fn push_line(table: &mut Table, manifest: &Manifest, inputs: &Inputs, i: usize, 
         let unit = session.samples.get(genes.sample.0).map_or("", |s| s.unit.as_str());
         let name = if unit.is_empty() { "measured".to_owned() } else { format!("measured_{unit}") };
         add(&name, session.expression(genes.sample, gene).map_or_else(|| "NA".to_owned(), |v| v.to_string()));
-        let len = session.genome.chroms.len_of(&window.chrom).unwrap_or(0);
-        add("off_chromosome", (window.len - window.region(len).len()).to_string());
+        let len = session.genome.chroms.len_of(window.chrom()).unwrap_or(0);
+        add("off_chromosome", window.bases_off(len).to_string());
         for (mark, missing) in manifest.input.marks.iter().zip(&prediction.missing) {
             add(&format!("missing_{mark}"), missing.to_string());
         }

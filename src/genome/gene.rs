@@ -83,6 +83,15 @@ impl Gene {
         }
     }
 
+    /// The transcription end: the last base transcribed, 0-based.
+    pub fn tts(&self, choice: TssChoice) -> u64 {
+        let transcript = self.transcript(choice);
+        match self.strand {
+            Strand::Forward => transcript.end - 1,
+            Strand::Reverse => transcript.start,
+        }
+    }
+
     /// The identifier without its version: `ENSG00000136997.21` -> `ENSG00000136997`.
     pub fn unversioned_id(&self) -> &str {
         unversioned(&self.id)

@@ -16,6 +16,6 @@ pub use gene::{Gene, GeneId, Genes, Transcript, TssChoice};
 pub use locus::{Locus, LocusError};
 pub use region::{Region, Strand};
 pub use sequence::{BASES, BaseOrder, complement, reverse_complement};
-pub use window::Window;
+pub use window::{Stretch, Window};
 
 pub(crate) use region::thousands;

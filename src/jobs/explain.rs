@@ -121,8 +121,7 @@ pub fn predict(model: &dyn Model, subject: &Subject, readers: &mut Readers) -> R
     let mut source = SampleSource::new(readers, subject.sample, manifest);
     let input = Input::assemble(manifest, &subject.window, &mut source).map_err(|e| e.to_string())?;
     let prediction = predict_input(model, &input).map_err(|e| e.to_string())?;
-    let len = session.genome.chroms.len_of(&subject.window.chrom).unwrap_or(0);
-    let off_chromosome = subject.window.len - subject.window.region(len).len();
+    let off_chromosome = subject.window.bases_off(session.genome.chroms.len_of(subject.window.chrom()).unwrap_or(0));
     Ok((Prediction { off_chromosome, ..prediction }, input))
 }
 

@@ -32,7 +32,7 @@ fn published() -> Manifest {
         assembly: None,
         samples: Vec::new(),
         orientation: Orientation::Genome,
-        window: WindowSpec { length: 10_000, tss_index: 5_000 },
+        window: WindowSpec { length: 10_000, tss_index: 5_000, tts: None },
         input: InputSpec {
             sequence: None,
             marks: MARKS.map(str::to_owned).to_vec(),
@@ -43,6 +43,7 @@ fn published() -> Manifest {
             scale: Vec::new(),
             missing: 0.0,
             truncate: false,
+            tfs: Default::default(),
         },
         output: OutputSpec { kind: OutputKind::Binary, unit: "high".to_owned(), pseudocount: 0.0, threshold: None },
         sizes: [("hidden", 32), ("mark_hidden", 16)].map(|(name, size)| (name.to_owned(), size)).into(),

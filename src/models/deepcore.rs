@@ -39,7 +39,7 @@ fn preset(attention: usize, dense: usize) -> Manifest {
         assembly: None,
         samples: Vec::new(),
         orientation: Orientation::Gene,
-        window: WindowSpec { length: 10_000, tss_index: 5_000 },
+        window: WindowSpec { length: 10_000, tss_index: 5_000, tts: None },
         input: InputSpec {
             sequence: Some(BaseOrder::AGCT),
             marks: MARKS.map(str::to_owned).to_vec(),
@@ -50,6 +50,7 @@ fn preset(attention: usize, dense: usize) -> Manifest {
             scale: Vec::new(),
             missing: 0.0,
             truncate: false,
+            tfs: Default::default(),
         },
         output: OutputSpec { kind: OutputKind::Regression, unit: "ln(TPM+0.01)".to_owned(), pseudocount: 0.01, threshold: None },
         sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),

@@ -156,7 +156,7 @@ mod tests {
     fn a_saved_model_is_the_same_when_loaded() {
         let (folder, manifest, tensors) = saved(1);
         let x = Tensor::arange(0f32, 20.0, &Device::Cpu).unwrap().reshape((1, 10, 2)).unwrap();
-        let batch = Batch { sequence: None, marks: Some(x) };
+        let batch = Batch { marks: Some(x), ..Batch::default() };
         let before = (MODELS[1].build)(
             &Weights::stored(tensors.clone().into_iter().collect(), DType::F32, &Device::Cpu),
             manifest.clone(),

@@ -115,7 +115,7 @@ fn attentive_chrome(
         assembly: options.assembly.clone(),
         samples: options.samples.clone(),
         orientation: Orientation::Genome,
-        window: WindowSpec { length, tss_index: length / 2 },
+        window: WindowSpec { length, tss_index: length / 2, tts: None },
         input: InputSpec {
             sequence: None,
             marks: marks.to_vec(),
@@ -126,6 +126,7 @@ fn attentive_chrome(
             scale: Vec::new(),
             missing: 0.0,
             truncate: false,
+            tfs: Default::default(),
         },
         output: OutputSpec { kind: OutputKind::Binary, unit: "high".to_owned(), pseudocount: 0.0, threshold: None },
         sizes: sizes.into(),
@@ -166,7 +167,7 @@ mod tests {
                 x.extend((0..k).map(|mark| table.counts(gene, mark)[bin]));
             }
         }
-        Batch { sequence: None, marks: Some(Tensor::from_vec(x, (n, bins, k), &Device::Cpu).unwrap()) }
+        Batch { marks: Some(Tensor::from_vec(x, (n, bins, k), &Device::Cpu).unwrap()), ..Batch::default() }
     }
 
     fn floats(tensor: &Tensor) -> Vec<f64> {
@@ -190,7 +191,7 @@ mod tests {
         let manifest = import("attentive-chrome", &file, &marks(DEEPDIFF), folder.path(), &ImportOptions::default()).unwrap();
         let model = load_model(folder.path(), &Device::Cpu).unwrap();
         assert_eq!(model.manifest(), &manifest);
-        assert_eq!(manifest.window, WindowSpec { length: 20_000, tss_index: 10_000 });
+        assert_eq!(manifest.window, WindowSpec { length: 20_000, tss_index: 10_000, tts: None });
         assert_eq!(manifest.sizes, [("hidden".to_owned(), 32), ("mark_hidden".to_owned(), 16)].into());
         let expression = Expression::read(&expression, &ExpressionColumns::default()).unwrap().value;
         let mut golden = NpzReader::open(&golden).unwrap();

@@ -1,7 +1,7 @@
 //! From a gene's window to the numbers a network reads: orientation, bins, transform, padding, missing values.
 
-use super::{Batch, BinStatistic, InputSpec, Manifest, ModelError, Orientation};
-use crate::genome::{BASES, BaseOrder, Strand, Window, reverse_complement};
+use super::{Batch, BinStatistic, InputSpec, Manifest, ModelError, N_INPUTS, Orientation, TfSpec};
+use crate::genome::{BASES, BaseOrder, Gene, Strand, Stretch, TssChoice, Window, reverse_complement};
 use crate::tracks::TrackError;
 use candle_core::{DType, Device, Tensor};
 use sha2::{Digest, Sha256};
@@ -9,11 +9,21 @@ use std::sync::Arc;
 
 /// Where input assembly reads from: one sample's signals and the reference.
 pub trait InputSource {
-    /// A value for each base of `window` in genome order, NaN where nothing was measured or off the chromosome.
-    fn mark(&mut self, mark: &str, window: &Window) -> Result<Vec<f32>, ModelError>;
+    /// A value for each base of `stretch` in genome order, NaN where nothing was measured or off the chromosome.
+    fn mark(&mut self, mark: &str, stretch: &Stretch) -> Result<Vec<f32>, ModelError>;
 
-    /// The bases of `window` in genome order, `N` off the chromosome.
-    fn bases(&mut self, window: &Window) -> Result<Vec<u8>, ModelError>;
+    /// The bases of `stretch` in genome order, `N` off the chromosome.
+    fn bases(&mut self, stretch: &Stretch) -> Result<Vec<u8>, ModelError>;
+
+    /// Normalised expression of each factor of `tfs` in the sample.
+    fn tf_expression(&mut self, tfs: &TfSpec) -> Result<Vec<f32>, ModelError> {
+        Err(ModelError::Input(format!("no expression of the {} transcription factors the model reads", tfs.len())))
+    }
+
+    /// The motif score of each factor of `tfs` in `sequence`, the bases as the network reads them.
+    fn motif_scores(&mut self, tfs: &TfSpec, _sequence: &[u8]) -> Result<Vec<f32>, ModelError> {
+        Err(ModelError::Input(format!("no motif scores of the {} transcription factors the model reads", tfs.len())))
+    }
 }
 
 impl From<TrackError> for ModelError {
@@ -35,17 +45,35 @@ pub struct Input {
     pub missing: Vec<f32>,
     /// What an unmeasured or blanked position is, after the transform, for each mark.
     pub blank: Vec<f32>,
+    /// Normalised expression of the manifest's transcription factors; empty where the network reads none.
+    pub expression: Vec<f32>,
+    /// Their motif scores in the window.
+    pub motif_scores: Vec<f32>,
     base_order: Option<BaseOrder>,
 }
 
 impl Manifest {
-    /// The window of a gene with its TSS at `tss` (0-based) on `strand`.
-    pub fn window_at(&self, chrom: Arc<str>, tss: u64, strand: Strand) -> Window {
+    /// The window of a gene.
+    pub fn window_of(&self, gene: &Gene, choice: TssChoice) -> Window {
+        self.window_between(gene.region.chrom.clone(), gene.tss(choice), gene.tts(choice), gene.strand)
+    }
+
+    /// The window of a place: of a gene that begins and ends at the base `anchor` (0-based) of `strand`.
+    pub fn window_at(&self, chrom: Arc<str>, anchor: u64, strand: Strand) -> Window {
+        self.window_between(chrom, anchor, anchor, strand)
+    }
+
+    fn window_between(&self, chrom: Arc<str>, tss: u64, tts: u64, strand: Strand) -> Window {
         let strand = match self.orientation {
             Orientation::Gene => strand,
             Orientation::Genome => Strand::Forward,
         };
-        Window::around(chrom, tss, strand, self.window.tss_index, self.window.length)
+        let at_tts = self.window.tts.map_or(0, |spec| spec.length);
+        let at_tss = Window::around(chrom, tss, strand, self.window.tss_index, self.window.length - at_tts);
+        match self.window.tts {
+            Some(spec) => at_tss.joined(tts, spec.index, spec.length),
+            None => at_tss,
+        }
     }
 }
 
@@ -55,19 +83,27 @@ impl Input {
         let spec = &manifest.input;
         let sequence = match spec.sequence {
             Some(_) => {
-                let bases = source.bases(window)?;
-                check_len("sequence", bases.len(), window.len)?;
-                Some(if window.strand == Strand::Reverse { reverse_complement(&bases) } else { bases })
+                let mut sequence = Vec::with_capacity(window.len() as usize);
+                for stretch in window.stretches() {
+                    let bases = source.bases(stretch)?;
+                    check_len("sequence", bases.len(), stretch.len)?;
+                    sequence.extend(if stretch.strand == Strand::Reverse { reverse_complement(&bases) } else { bases });
+                }
+                Some(sequence)
             }
             None => None,
         };
-        let (k, positions) = (spec.marks.len(), if spec.marks.is_empty() { 0 } else { spec.positions(window.len) });
+        let (k, positions) = (spec.marks.len(), if spec.marks.is_empty() { 0 } else { spec.positions(window.len()) });
         let mut marks = vec![0.0; positions * k];
         let mut missing = Vec::with_capacity(k);
         for (channel, mark) in spec.marks.iter().enumerate() {
-            let mut values = source.mark(mark, window)?;
-            check_len(mark, values.len(), window.len)?;
-            window.orient(&mut values);
+            let mut values = Vec::with_capacity(window.len() as usize);
+            for stretch in window.stretches() {
+                let mut read = source.mark(mark, stretch)?;
+                check_len(mark, read.len(), stretch.len)?;
+                stretch.orient(&mut read);
+                values.append(&mut read);
+            }
             if let Some(value) = values.iter().find(|v| v.is_infinite()) {
                 return Err(ModelError::NotFinite { place: mark.clone(), value: f64::from(*value) });
             }
@@ -77,7 +113,33 @@ impl Input {
             }
         }
         let blank = (0..k).map(|channel| spec.value(channel, 0.0)).collect();
-        Ok(Self { window: window.clone(), sequence, marks, missing, blank, base_order: spec.sequence })
+        let (mut expression, mut motif_scores) = (Vec::new(), Vec::new());
+        if !spec.tfs.is_empty() {
+            expression = source.tf_expression(&spec.tfs)?;
+            motif_scores = source.motif_scores(&spec.tfs, sequence.as_deref().unwrap_or_default())?;
+            check_len("TF expression", expression.len(), spec.tfs.len() as u64)?;
+            check_len("motif scores", motif_scores.len(), spec.tfs.len() as u64)?;
+            if let Some(value) = expression.iter().chain(&motif_scores).find(|v| !v.is_finite()) {
+                let place = "a transcription factor's expression or motif score".to_owned();
+                return Err(ModelError::NotFinite { place, value: f64::from(*value) });
+            }
+        }
+        let base_order = spec.sequence;
+        Ok(Self { window: window.clone(), sequence, marks, missing, blank, expression, motif_scores, base_order })
+    }
+
+    /// The numbers of every input, empty where the network does not read it; in the order of [`Batch::parts`].
+    pub fn parts(&self) -> [Vec<f32>; N_INPUTS] {
+        [self.one_hot(), self.marks.clone(), self.expression.clone(), self.motif_scores.clone()]
+    }
+
+    /// Every position of the mark input that reads the same base as `position`, itself among them. Where a position is a bin, itself
+    /// alone: the bins of two stretches need not begin at the same base.
+    pub fn copies_of_position(&self, position: usize) -> impl Iterator<Item = usize> {
+        let is_a_base = self.positions() as u64 == self.window.len();
+        let copies = is_a_base.then(|| self.window.copies(position as u64).map(|i| i as usize));
+        let alone = if is_a_base { None } else { Some(position) };
+        copies.into_iter().flatten().chain(alone)
     }
 
     /// Number of marks.
@@ -107,7 +169,8 @@ impl Input {
         self.batch_of(1, self.one_hot(), self.marks.clone(), dtype)
     }
 
-    /// A batch of `n` variants of this window: `sequences` `[n, length, 4]` and `marks` `[n, positions, k]`, row-major.
+    /// A batch of `n` variants of this window: `sequences` `[n, length, 4]` and `marks` `[n, positions, k]`, row-major. Expression and
+    /// motif scores of transcription factors stay as they are.
     pub fn batch_of(&self, n: usize, sequences: Vec<f32>, marks: Vec<f32>, dtype: DType) -> Result<Batch, ModelError> {
         let tensor = |values: Vec<f32>, rows: usize, columns: usize| {
             Tensor::from_vec(values, (n, rows, columns), &Device::Cpu)?.to_dtype(dtype)
@@ -120,14 +183,18 @@ impl Input {
             0 => None,
             k => Some(tensor(marks, self.positions(), k)?),
         };
-        Ok(Batch { sequence, marks })
+        let repeated = |values: &[f32]| match values.len() {
+            0 => Ok(None),
+            tfs => Tensor::from_slice(values, (1, tfs), &Device::Cpu)?.repeat((n, 1))?.to_dtype(dtype).map(Some),
+        };
+        Ok(Batch { sequence, marks, expression: repeated(&self.expression)?, motif_scores: repeated(&self.motif_scores)? })
     }
 
     /// First 16 hex digits of SHA-256 of everything the network reads.
     pub fn hash(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(self.sequence.as_deref().unwrap_or_default());
-        for value in &self.marks {
+        for value in self.marks.iter().chain(&self.expression).chain(&self.motif_scores) {
             hasher.update(value.to_le_bytes());
         }
         hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -173,11 +240,11 @@ pub(crate) mod tests {
     struct Ramp;
 
     impl InputSource for Ramp {
-        fn mark(&mut self, _: &str, window: &Window) -> Result<Vec<f32>, ModelError> {
+        fn mark(&mut self, _: &str, window: &Stretch) -> Result<Vec<f32>, ModelError> {
             Ok((window.start..window.end()).map(|p| if p < 0 { f32::NAN } else { p as f32 }).collect())
         }
 
-        fn bases(&mut self, window: &Window) -> Result<Vec<u8>, ModelError> {
+        fn bases(&mut self, window: &Stretch) -> Result<Vec<u8>, ModelError> {
             Ok((window.start..window.end()).map(|p| if p < 0 { b'N' } else { BASES[p as usize % 4] }).collect())
         }
     }
@@ -190,7 +257,7 @@ pub(crate) mod tests {
             assembly: None,
             samples: Vec::new(),
             orientation: Orientation::Gene,
-            window: WindowSpec { length, tss_index: length / 2 },
+            window: WindowSpec { length, tss_index: length / 2, tts: None },
             input: InputSpec {
                 sequence,
                 marks: marks.iter().map(|&m| m.to_owned()).collect(),
@@ -201,6 +268,7 @@ pub(crate) mod tests {
                 scale: Vec::new(),
                 missing: 0.0,
                 truncate: false,
+                tfs: Default::default(),
             },
             output: OutputSpec {
                 kind: OutputKind::Regression,

@@ -58,6 +58,18 @@ impl Manifest {
         if window.tss_index >= window.length {
             return wrong(format!("window.tss_index = {}: outside a window of {}", window.tss_index, window.length));
         }
+        if let Some(TtsSpec { length, index }) = window.tts {
+            if length == 0 || length >= window.length || window.tss_index >= window.length - length {
+                let what = format!("window.tts.length = {length}: no room for it after the TSS's part of {}", window.length);
+                return wrong(what);
+            }
+            if index >= length {
+                return wrong(format!("window.tts.index = {index}: outside a stretch of {length}"));
+            }
+            if length % input.bin_size.max(1) != 0 {
+                return wrong(format!("input.bin_size = {}: does not divide a stretch of {length}", input.bin_size));
+            }
+        }
         if input.bin_size == 0 || window.length % input.bin_size != 0 {
             return wrong(format!("input.bin_size = {}: does not divide a window of {}", input.bin_size, window.length));
         }
@@ -67,10 +79,14 @@ impl Manifest {
         if !input.scale.is_empty() && input.scale.len() != input.marks.len() {
             return wrong(format!("input.scale has {} numbers for {} marks", input.scale.len(), input.marks.len()));
         }
-        let numbers = input.scale.iter().chain([&input.missing]).map(|x| f64::from(*x));
+        let names = &input.tfs.names;
+        if let Some((_, name)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+            return wrong(format!("input.tfs.names: \"{name}\" stands there twice"));
+        }
+        let numbers = input.scale.iter().chain([&input.missing]).chain(&input.tfs.quantiles).map(|x| f64::from(*x));
         let numbers = numbers.chain([self.output.pseudocount]).chain(self.output.threshold);
         match numbers.into_iter().find(|x| !x.is_finite()) {
-            Some(x) => wrong(format!("{x} where a finite number is needed (input.scale, input.missing or output)")),
+            Some(x) => wrong(format!("{x} where a finite number is needed (input.scale, input.missing, input.tfs or output)")),
             None => Ok(()),
         }
     }
@@ -99,14 +115,51 @@ pub enum Orientation {
     Genome,
 }
 
-/// The stretch of genome a network reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The stretch of genome a network reads, or two joined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WindowSpec {
-    /// Bases.
+    /// Bases, of both stretches where there are two.
     pub length: u64,
     /// Index of the TSS in the window, in the direction of reading.
     pub tss_index: u64,
+    /// The last bases of the window, where they lie around the gene's end and not its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tts: Option<TtsSpec>,
+}
+
+/// The stretch of a window around the transcription end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TtsSpec {
+    /// Bases of this stretch.
+    pub length: u64,
+    /// Index of the TTS (the last base transcribed) in this stretch, in the direction of reading.
+    pub index: u64,
+}
+
+/// Transcription factors whose expression and motif scores a network reads beside DNA (DeepCAGE).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TfSpec {
+    /// Gene symbols in the order of the network's channels; empty where it reads none.
+    pub names: Vec<String>,
+    /// ln(TPM + 1) of the training samples by rank, ascending, one number a factor: a sample's factors get these values by their own
+    /// rank (quantile normalisation). Empty: ln(TPM + 1) as it is.
+    #[serde(default)]
+    pub quantiles: Vec<f32>,
+}
+
+impl TfSpec {
+    /// Number of factors.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether the network reads none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
 }
 
 /// What a network reads in its window.
@@ -136,6 +189,9 @@ pub struct InputSpec {
     /// Cut each number to an integer, as the authors of DeepCORE did.
     #[serde(default)]
     pub truncate: bool,
+    /// Transcription factors in the order of the network's channels.
+    #[serde(default, skip_serializing_if = "TfSpec::is_empty")]
+    pub tfs: TfSpec,
 }
 
 impl InputSpec {

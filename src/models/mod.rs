@@ -26,7 +26,9 @@ pub use import::{ImportOptions, import};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
 pub use input::{Input, InputSource};
-pub use manifest::{BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, Transform, WindowSpec};
+pub use manifest::{
+    BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, TfSpec, Transform, TtsSpec, WindowSpec,
+};
 pub use source::{SampleSource, missing_input};
 pub use torch::read_state_dict;
 pub use weights::{Init, Weights};
@@ -48,18 +50,55 @@ pub fn architecture(name: &str) -> Result<&'static Architecture, ModelError> {
 }
 
 /// Inputs of `n` windows, in the network's orientation, transformed as its manifest says.
-#[derive(Clone, Debug)]
+///
+/// What treats every input alike goes through [`Batch::parts`] and [`Batch::try_map`], so that it need not name them.
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// `[n, length, 4]`, channels in the manifest's base order; `None` for networks that read no DNA.
     pub sequence: Option<Tensor>,
     /// `[n, positions, k]`, marks in the manifest's order, a position being a base or a bin; `None` where no mark is read.
     pub marks: Option<Tensor>,
+    /// `[n, tfs]`, normalised expression of the manifest's transcription factors in its order; `None` where none is read.
+    pub expression: Option<Tensor>,
+    /// `[n, tfs]`, the highest motif score of each factor in the window; `None` where none is read.
+    pub motif_scores: Option<Tensor>,
 }
 
+/// Inputs of a [`Batch`], those that are absent among them.
+pub const N_INPUTS: usize = 4;
+
 impl Batch {
+    /// Every input, in the order of the fields.
+    pub fn parts(&self) -> [Option<&Tensor>; N_INPUTS] {
+        [self.sequence.as_ref(), self.marks.as_ref(), self.expression.as_ref(), self.motif_scores.as_ref()]
+    }
+
+    /// A batch of what [`Batch::parts`] gives.
+    pub fn from_parts([sequence, marks, expression, motif_scores]: [Option<Tensor>; N_INPUTS]) -> Self {
+        Self { sequence, marks, expression, motif_scores }
+    }
+
+    /// A batch of `f` of every input that is there.
+    pub fn try_map<E>(&self, mut f: impl FnMut(&Tensor) -> Result<Tensor, E>) -> Result<Self, E> {
+        let mut out = [const { None }; N_INPUTS];
+        for (out, part) in out.iter_mut().zip(self.parts()) {
+            *out = part.map(&mut f).transpose()?;
+        }
+        Ok(Self::from_parts(out))
+    }
+
+    /// A batch of `f` of every input that both have.
+    pub fn try_zip<E>(&self, other: &Self, mut f: impl FnMut(&Tensor, &Tensor) -> Result<Tensor, E>) -> Result<Self, E> {
+        let mut out = [const { None }; N_INPUTS];
+        for ((out, a), b) in out.iter_mut().zip(self.parts()).zip(other.parts()) {
+            *out = a.zip(b).map(|(a, b)| f(a, b)).transpose()?;
+        }
+        Ok(Self::from_parts(out))
+    }
+
     /// Number of windows.
     pub fn len(&self) -> usize {
-        self.sequence.as_ref().or(self.marks.as_ref()).map_or(0, |t| t.dims()[0])
+        self.parts().into_iter().flatten().next().map_or(0, |t| t.dims()[0])
     }
 
     /// Whether there is none.
@@ -81,6 +120,24 @@ impl Batch {
             return Ok(None);
         }
         input_of(self.marks.as_ref(), input.marks.len(), "marks").map(Some)
+    }
+
+    /// Expression and motif scores of transcription factors, where `input` reads any.
+    #[expect(dead_code, reason = "for the first network that reads them")]
+    fn tfs_for(&self, input: &InputSpec) -> Result<Option<[&Tensor; 2]>, ModelError> {
+        if input.tfs.is_empty() {
+            return Ok(None);
+        }
+        let of = |tensor: Option<&'_ Tensor>, what: &str| {
+            let tensor = tensor.ok_or_else(|| ModelError::Input(format!("the model reads {what}; the batch has none")))?;
+            match tensor.dims() {
+                [_, n] if *n == input.tfs.len() => Ok(()),
+                other => Err(ModelError::Input(format!("{what} of shape {other:?}; the model reads [n, {}]", input.tfs.len()))),
+            }
+        };
+        of(self.expression.as_ref(), "TF expression")?;
+        of(self.motif_scores.as_ref(), "motif scores")?;
+        Ok(self.expression.as_ref().zip(self.motif_scores.as_ref()).map(|(a, b)| [a, b]))
     }
 }
 
@@ -141,15 +198,11 @@ pub trait Model: Send + Sync {
 
     /// F and its gradient with respect to each input, in the shapes of `batch`.
     fn gradient(&self, batch: &Batch) -> Result<(Output, Batch), ModelError> {
-        let variable = |t: &Option<Tensor>| t.as_ref().map(Var::from_tensor).transpose();
-        let (sequence, marks) = (variable(&batch.sequence)?, variable(&batch.marks)?);
-        let tensor = |v: &Option<Var>| v.as_ref().map(|v| v.as_tensor().clone());
-        let output = self.forward(&Batch { sequence: tensor(&sequence), marks: tensor(&marks) })?;
+        let variables = batch.try_map(|t| Var::from_tensor(t).map(Var::into_inner))?;
+        let output = self.forward(&variables)?;
         let gradients = output.score.sum_all()?.backward()?;
         // An input the score does not depend on has no entry: its gradient is zero.
-        let of =
-            |v: &Option<Var>| v.as_ref().map(|v| gradients.get(v).map_or_else(|| v.zeros_like(), |g| Ok(g.clone()))).transpose();
-        let gradient = Batch { sequence: of(&sequence)?, marks: of(&marks)? };
+        let gradient = variables.try_map(|v| gradients.get(v).map_or_else(|| v.zeros_like(), |g| Ok(g.clone())))?;
         let attention = output.attention.map(Attention::detach);
         Ok((Output { score: output.score.detach(), attention }, gradient))
     }

@@ -1,7 +1,7 @@
 //! A network's input read from the tracks of one sample: by the name of the mark, never by its place in a list.
 
 use super::{InputSource, Manifest, ModelError};
-use crate::genome::{Region, Window};
+use crate::genome::{Region, Stretch};
 use crate::session::{Readers, SampleId, Session, TrackId};
 
 /// One sample's signals and the session's reference, read for one network.
@@ -17,30 +17,30 @@ impl<'a> SampleSource<'a> {
         Self { readers, sample, manifest }
     }
 
-    /// Reads `window` on the chromosome and pads what lies off it.
+    /// Reads a stretch on the chromosome and pads what lies off it.
     fn padded<T: Clone>(
         &mut self,
-        window: &Window,
+        stretch: &Stretch,
         pad: T,
         read: impl FnOnce(&mut Readers, &Region) -> Result<Vec<T>, ModelError>,
     ) -> Result<Vec<T>, ModelError> {
         let chroms = &self.readers.session().genome.chroms;
-        let len = chroms.len_of(&window.chrom).ok_or_else(|| {
-            ModelError::Input(format!("no chromosome \"{}\"; the genome has {}", window.chrom, chroms.names_in_short()))
+        let len = chroms.len_of(&stretch.chrom).ok_or_else(|| {
+            ModelError::Input(format!("no chromosome \"{}\"; the genome has {}", stretch.chrom, chroms.names_in_short()))
         })?;
-        let region = window.region(len);
-        let before = (region.start as i64 - window.start).clamp(0, window.len as i64) as usize;
+        let region = stretch.region(len);
+        let before = (region.start as i64 - stretch.start).clamp(0, stretch.len as i64) as usize;
         let mut values = vec![pad.clone(); before];
         if !region.is_empty() {
             values.extend(read(self.readers, &region)?);
         }
-        values.resize(window.len as usize, pad);
+        values.resize(stretch.len as usize, pad);
         Ok(values)
     }
 }
 
 impl InputSource for SampleSource<'_> {
-    fn mark(&mut self, mark: &str, window: &Window) -> Result<Vec<f32>, ModelError> {
+    fn mark(&mut self, mark: &str, stretch: &Stretch) -> Result<Vec<f32>, ModelError> {
         let session = self.readers.session().clone();
         let Some(track) = session.signal_for(self.sample, mark) else {
             return Err(ModelError::Input(missing_marks(&session, self.sample, &[mark])));
@@ -48,14 +48,14 @@ impl InputSource for SampleSource<'_> {
         if let Some(reason) = other_unit(&session, track, mark, self.manifest) {
             return Err(ModelError::Input(reason));
         }
-        self.padded(window, f32::NAN, |readers, region| Ok(readers.values(track, region)?))
+        self.padded(stretch, f32::NAN, |readers, region| Ok(readers.values(track, region)?))
     }
 
-    fn bases(&mut self, window: &Window) -> Result<Vec<u8>, ModelError> {
+    fn bases(&mut self, stretch: &Stretch) -> Result<Vec<u8>, ModelError> {
         if let Some(reason) = other_assembly(self.readers.session(), self.manifest) {
             return Err(ModelError::Input(reason));
         }
-        self.padded(window, b'N', |readers, region| {
+        self.padded(stretch, b'N', |readers, region| {
             readers.bases(region)?.ok_or_else(|| ModelError::Input("the session has no reference sequence".to_owned()))
         })
     }

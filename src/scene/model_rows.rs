@@ -38,7 +38,7 @@ pub(super) fn fill_attention(row: &mut Row, state: &State, geometry: Geometry) {
         .collect();
     let limit = prediction.attention.iter().flatten().fold(0.0_f32, |a, &b| a.max(b));
     let n_bins = prediction.attention[0].len().max(1);
-    row.detail = format!("weight per {} bp bin, sums to 1", subject.window.len / n_bins as u64);
+    row.detail = format!("weight per {} bp bin, sums to 1", subject.window.len() / n_bins as u64);
     row.axis = Some((0.0, limit));
     row.plot = Plot::Heat(lanes, limit);
     row.state = Some(state_of_row);
@@ -66,7 +66,7 @@ pub(super) fn fill_attribution(row: &mut Row, state: &State, geometry: Geometry,
     };
     row.plot = match analysis {
         Analysis::SaturationMutagenesis => mutagenesis(attribution, subject, state, geometry),
-        Analysis::IntegratedGradients | Analysis::Occlusion => by_mark(attribution, manifest, subject, state, geometry),
+        Analysis::IntegratedGradients | Analysis::Occlusion => by_mark(attribution, manifest, subject, state, geometry, analysis),
     };
     if let Plot::Signed(_, limit) | Plot::Letters(_, _, limit) = row.plot {
         row.axis = Some((-limit, limit));
@@ -98,10 +98,10 @@ fn mutagenesis(attribution: &Attribution, subject: &Subject, state: &State, geom
     let bases: Vec<u8> = (0..geometry.n_columns)
         .map(|i| {
             let (position, _) = bases_of_column(&state.region, geometry.n_columns, i);
-            let index = (state.region.chrom == subject.window.chrom).then(|| subject.window.index(position as i64)).flatten();
+            let index = (state.region.chrom == *subject.window.chrom()).then(|| subject.window.index(position as i64)).flatten();
             let read = index.and_then(|i| reference.get(i as usize)).copied().unwrap_or(b' ');
             // Letters stand as the genome reads, whichever way the network does.
-            if subject.window.strand == crate::genome::Strand::Reverse && read != b' ' {
+            if subject.window.strand() == crate::genome::Strand::Reverse && read != b' ' {
                 crate::genome::complement(read)
             } else {
                 read
@@ -124,18 +124,30 @@ fn base_effect(deltas: &[f32; 4], reference: u8) -> f32 {
 }
 
 /// A lane for DNA (where it is read and explained) and one for each mark, summed in blocks.
-fn by_mark(attribution: &Attribution, manifest: &Manifest, subject: &Subject, state: &State, geometry: Geometry) -> Plot {
+fn by_mark(
+    attribution: &Attribution,
+    manifest: &Manifest,
+    subject: &Subject,
+    state: &State,
+    geometry: Geometry,
+    analysis: Analysis,
+) -> Plot {
     let k = manifest.input.marks.len();
+    // A base read twice has two gradients, and is worth their sum; occlusion blanks it in both places at once.
+    let at_bases = |values: Vec<f32>| match analysis == Analysis::IntegratedGradients && manifest.input.bin_size == 1 {
+        true => subject.window.sum_copies(values),
+        false => values,
+    };
     let mut blocks: Vec<(String, Vec<f32>)> = Vec::new();
     if let Some(sequence) = &attribution.sequence {
         let per_base: Vec<f32> = sequence.iter().map(|row| row.iter().sum()).collect();
-        blocks.push(("DNA".to_owned(), sums(&per_base, BLOCK)));
+        blocks.push(("DNA".to_owned(), sums(&at_bases(per_base), BLOCK)));
     }
     if let Some(marks) = &attribution.marks {
         for (channel, mark) in manifest.input.marks.iter().enumerate() {
             let values: Vec<f32> = marks.iter().skip(channel).step_by(k.max(1)).copied().collect();
             let block = if manifest.input.bin_size == 1 { BLOCK } else { 1 };
-            blocks.push((mark.clone(), sums(&values, block)));
+            blocks.push((mark.clone(), sums(&at_bases(values), block)));
         }
     }
     let limit = blocks.iter().map(|(_, values)| largest(values)).fold(0.0, f32::max);
@@ -166,20 +178,25 @@ fn further_from_zero(a: f32, b: f32) -> f32 {
 /// NaN outside the window and where no part is computed.
 fn spread(values: &[f32], window: &Window, region: &Region, n_columns: usize, choose: fn(f32, f32) -> f32) -> Vec<f32> {
     let mut columns = vec![f32::NAN; n_columns];
-    if window.chrom != region.chrom || values.is_empty() {
+    if *window.chrom() != region.chrom || values.is_empty() {
         return columns;
     }
-    let part = |index: u64| (index * values.len() as u64 / window.len) as usize;
+    let part = |index: u64| (index * values.len() as u64 / window.len()) as usize;
     for (i, column) in columns.iter_mut().enumerate() {
         let (from, to) = bases_of_column(region, n_columns, i);
-        let (from, to) = ((from as i64).max(window.start), (to as i64).min(window.end()));
-        if from >= to {
-            continue;
-        }
-        let (Some(a), Some(b)) = (window.index(from), window.index(to - 1)) else { continue };
-        let (first, last) = (part(a.min(b)), part(a.max(b)));
-        for &value in values[first..=last].iter().filter(|v| v.is_finite()) {
-            *column = if column.is_nan() { value } else { choose(*column, value) };
+        let mut before = 0;
+        for stretch in window.stretches() {
+            let offset = before;
+            before += stretch.len;
+            let (from, to) = ((from as i64).max(stretch.start), (to as i64).min(stretch.end()));
+            if from >= to {
+                continue;
+            }
+            let (Some(a), Some(b)) = (stretch.index(from), stretch.index(to - 1)) else { continue };
+            let (first, last) = (part(offset + a.min(b)), part(offset + a.max(b)));
+            for &value in values[first..=last].iter().filter(|v| v.is_finite()) {
+                *column = if column.is_nan() { value } else { choose(*column, value) };
+            }
         }
     }
     columns
@@ -188,24 +205,25 @@ fn spread(values: &[f32], window: &Window, region: &Region, n_columns: usize, ch
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::genome::Strand;
+    use crate::genome::{Strand, Stretch};
 
     #[test]
     fn values_stand_where_the_network_read_them_on_both_strands() {
         let values: Vec<f32> = (0..10).map(|i| i as f32).collect();
         let region = Region::new("c", 100, 120);
-        let forward = Window { chrom: "c".into(), start: 105, len: 10, strand: Strand::Forward };
-        let columns = spread(&values, &forward, &region, 20, further_from_zero);
+        let forward = Stretch { chrom: "c".into(), start: 105, len: 10, strand: Strand::Forward };
+        let columns = spread(&values, &forward.clone().into(), &region, 20, further_from_zero);
         assert!(columns[..5].iter().chain(&columns[15..]).all(|v| v.is_nan()));
         assert_eq!(columns[5..15], values[..]);
-        let reverse = Window { strand: Strand::Reverse, ..forward };
-        let mirrored: Vec<f32> = spread(&values, &reverse, &region, 20, further_from_zero)[5..15].iter().rev().copied().collect();
+        let reverse = Stretch { strand: Strand::Reverse, ..forward };
+        let mirrored: Vec<f32> =
+            spread(&values, &reverse.into(), &region, 20, further_from_zero)[5..15].iter().rev().copied().collect();
         assert_eq!(mirrored, values);
     }
 
     #[test]
     fn bins_cover_all_their_bases_and_a_wide_column_keeps_the_largest() {
-        let window = Window { chrom: "c".into(), start: 0, len: 100, strand: Strand::Forward };
+        let window = Window::around("c", 0, Strand::Forward, 0, 100);
         let fine = spread(&[1.0, -2.0], &window, &Region::new("c", 0, 100), 4, further_from_zero);
         assert_eq!(fine, [1.0, 1.0, -2.0, -2.0]);
         let coarse = spread(&[1.0, -2.0], &window, &Region::new("c", 0, 400), 4, further_from_zero);

@@ -35,12 +35,12 @@ impl Ruler {
             let tss = g.tss(state.session.genome.tss);
             (tss, g.strand == crate::genome::Strand::Forward)
         });
-        let subject = state.subject().filter(|s| s.window.chrom == region.chrom);
+        let subject = state.subject().filter(|s| *s.window.chrom() == region.chrom);
         Self {
             label: if is_relative { "from TSS".to_owned() } else { region.chrom.to_string() },
             ticks: if is_relative { relative_ticks(region, middle, geometry) } else { ticks(region, geometry) },
             tss: tss.filter(|(position, _)| region.contains(*position)),
-            window: subject.map(|s| (s.window.start, s.window.end())),
+            window: subject.map(|s| (s.window.start(), s.window.end())),
         }
     }
 }

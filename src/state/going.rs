@@ -126,7 +126,7 @@ impl State {
     pub fn show_window(&mut self) {
         match self.subject() {
             Some(subject) => {
-                let len = self.session.genome.chroms.len_of(&subject.window.chrom).unwrap_or(0);
+                let len = self.session.genome.chroms.len_of(subject.window.chrom()).unwrap_or(0);
                 self.set_region(subject.window.region(len));
             }
             None => self.notice = Some("no model reads a window here".to_owned()),

@@ -151,8 +151,7 @@ impl State {
         let (model, gene_id) = (self.model?, self.gene?);
         let manifest = self.models.get(model)?.manifest.as_ref().ok()?;
         let gene = self.session.genome.genes.get(gene_id);
-        let tss = gene.tss(self.session.genome.tss);
-        let window = manifest.window_at(gene.region.chrom.clone(), tss, gene.strand);
+        let window = manifest.window_of(gene, self.session.genome.tss);
         Some(Subject { model, sample: self.sample, gene: gene_id, window })
     }
 

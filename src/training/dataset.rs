@@ -1,8 +1,8 @@
 //! The genes of a sample or several, as a network reads them.
 
+use super::TrainingError;
 use super::metrics::median;
 use super::store::{Record, Store};
-use super::TrainingError;
 use crate::genome::{BaseOrder, Window};
 use crate::models::{Batch, Input, Manifest, OutputKind, OutputSpec, SampleSource, Transform};
 use crate::session::{Readers, SampleId};
@@ -119,15 +119,16 @@ impl Dataset {
                     data.unmeasured += 1;
                     continue;
                 };
-                let window = manifest.window_at(gene.region.chrom.clone(), gene.tss(session.genome.tss), gene.strand);
-                let length = session.genome.chroms.len_of(&window.chrom);
+                let window = manifest.window_of(gene, session.genome.tss);
+                let length = session.genome.chroms.len_of(window.chrom());
                 if !length.is_some_and(|length| window.is_inside(length)) {
                     data.past_the_end += 1;
                     continue;
                 }
                 let input = Input::assemble(&unscaled, &window, &mut SampleSource::new(readers, sample, &unscaled))?;
                 let file_order = if session.genome.is_gene_relative { i } else { table.row(gene).unwrap_or(i) };
-                let record = Record { sequence: input.sequence, marks: input.marks, vectors: Vec::new() };
+                let Input { sequence, marks, expression: tf_expression, motif_scores, .. } = input;
+                let record = Record { sequence, marks, tf_expression, motif_scores };
                 data.push(Example { gene: gene.id.clone(), sample: number, window, expression, file_order }, &record)?;
             }
         }
@@ -187,13 +188,18 @@ impl Dataset {
     }
 
     /// The examples at `indices`, each moved by its number of bases in `shifts` (all 0 where that is empty): what comes in at an end is
-    /// N and no signal. Only windows at base resolution can be moved.
+    /// N and no signal. Only windows of one stretch at base resolution can be moved.
     pub fn batch(&self, indices: &[usize], shifts: &[i64], dtype: DType) -> Result<Batch, TrainingError> {
         let n = indices.len();
-        let shift_of = |i: usize| if self.bin_size == 1 { shifts.get(i).copied().unwrap_or(0) } else { 0 };
-        let (mut sequence, mut marks) = (Vec::new(), Vec::new());
+        let shift_of = |i: usize, window: &Window| match self.bin_size == 1 && window.stretches().count() == 1 {
+            true => shifts.get(i).copied().unwrap_or(0),
+            false => 0,
+        };
+        let [mut sequence, mut marks, mut tf_expression, mut motif_scores] = [const { Vec::new() }; 4];
         for (i, index) in indices.iter().enumerate() {
-            let (record, shift) = (self.store.read(*index)?, shift_of(i));
+            let (record, shift) = (self.store.read(*index)?, shift_of(i, &self.examples[*index].window));
+            tf_expression.extend(record.tf_expression);
+            motif_scores.extend(record.motif_scores);
             if let (Some(order), Some(bases)) = (self.base_order, &record.sequence) {
                 let from = sequence.len();
                 sequence.resize(from + bases.len() * 4, 0f32);
@@ -220,7 +226,18 @@ impl Dataset {
             }
         };
         let channels = if self.base_order.is_some() { 4 } else { 0 };
-        Ok(Batch { sequence: tensor(sequence, channels)?, marks: tensor(marks, self.n_marks)? })
+        let of_tfs = |values: Vec<f32>| -> Result<Option<Tensor>, TrainingError> {
+            match values.is_empty() {
+                true => Ok(None),
+                false => Ok(Some(Tensor::from_vec(values, (n, ()), &Device::Cpu)?.to_dtype(dtype)?)),
+            }
+        };
+        Ok(Batch {
+            sequence: tensor(sequence, channels)?,
+            marks: tensor(marks, self.n_marks)?,
+            expression: of_tfs(tf_expression)?,
+            motif_scores: of_tfs(motif_scores)?,
+        })
     }
 
     /// What the network is to predict of the examples at `indices`.
@@ -284,11 +301,8 @@ pub(super) mod tests {
     #[test]
     fn a_batch_is_one_hot_scaled_and_shifted() {
         let manifest = crate::models::test_manifest(4, 1, &["a", "b"], Some(BaseOrder::AGCT));
-        let read = Record {
-            sequence: Some(b"ANGT".to_vec()),
-            marks: vec![1., 10., 2., 20., 3., 30., 4., 40.],
-            ..Record::default()
-        };
+        let read =
+            Record { sequence: Some(b"ANGT".to_vec()), marks: vec![1., 10., 2., 20., 3., 30., 4., 40.], ..Record::default() };
         let mut data = Dataset::new(&manifest, vec![(example("c", 1.0), read.clone()), (example("c", 1.0), read)]).unwrap();
         data.set_scale(vec![1.0, 0.1]);
         let batch = data.batch(&[0, 1], &[0, -1], DType::F32).unwrap();
@@ -327,7 +341,12 @@ pub(super) mod tests {
         manifest.input.transform = Transform::Log1p;
         let transformed = of(&manifest, raw.map(f32::ln_1p).to_vec());
         let ln = |x: f64| x.ln_1p();
-        let expected = [ln(2.0) / 2.0, f64::midpoint(ln(10.0), ln(20.0)), f64::midpoint(ln(3.0), ln(4.0)), f64::midpoint(ln(30.0), ln(40.0))];
+        let expected = [
+            ln(2.0) / 2.0,
+            f64::midpoint(ln(10.0), ln(20.0)),
+            f64::midpoint(ln(3.0), ln(4.0)),
+            f64::midpoint(ln(30.0), ln(40.0)),
+        ];
         for ((a, b), expected) in untransformed.iter().zip(&transformed).zip(expected) {
             assert!((a - expected).abs() < 1e-12 && (b - expected).abs() < 1e-6, "{a} {b} {expected}");
         }

@@ -3,7 +3,7 @@
 use super::checkpoint;
 use super::judge::{evaluate, predict, statistics};
 use super::loss::{first_score, mean_loss, to_f32};
-use super::metrics::{Interval, average_precision, auroc, r_squared};
+use super::metrics::{Interval, auroc, average_precision, r_squared};
 use super::{Dataset, FitOptions, Optimiser, Split, TrainingError, Watch};
 use crate::models::{Dropout, Manifest, Model, OutputKind, Weights, architecture};
 use candle_core::{DType, Device, Tensor, Var};
@@ -343,7 +343,7 @@ mod tests {
             let (sequence, marks, expression) = of(i, &mut random);
             let window = Window::around(["a", "b", "c"][i * 3 / n], 1_000, Strand::Forward, 2, 4);
             let example = Example { gene: format!("g{i}"), sample: 0, window, expression, file_order: i };
-            (example, Record { sequence, marks, vectors: Vec::new() })
+            (example, Record { sequence, marks, ..Record::default() })
         };
         (0..n).map(example).collect()
     }
@@ -466,7 +466,8 @@ mod tests {
             (Rule::RmsProp, Watch::AveragePrecision),
         ] {
             let descent = Descent { rule, rate: 0.01, decay: 0.01, clip: Some(Clip::Value(1.0)), l2: 1e-4 };
-            let options = FitOptions { descent, watch, epochs: 4, dropout: 0.3, shift: 3, bootstraps: 10, ..FitOptions::default() };
+            let options =
+                FitOptions { descent, watch, epochs: 4, dropout: 0.3, shift: 3, bootstraps: 10, ..FitOptions::default() };
             let whole = fit(&manifest, &mut data.clone(), &split, &options, None, &mut go).unwrap();
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(checkpoint::CHECKPOINT);

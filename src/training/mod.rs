@@ -8,6 +8,7 @@ mod loss;
 mod metrics;
 mod optimiser;
 mod options;
+mod parts;
 mod split;
 mod store;
 
@@ -23,6 +24,7 @@ pub use metrics::{
 };
 pub use optimiser::{Clip, Descent, Optimiser, Rule};
 pub use options::{FitOptions, Watch};
+pub use parts::{PARTS, Part, Parts};
 pub use split::{Shares, Split, SplitPlan, Validation, count_overlapping};
 pub use store::Record;
 

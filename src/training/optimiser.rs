@@ -179,7 +179,10 @@ mod tests {
         for (descent, expected) in [
             (plain, [[0.9, -1.9], [0.800_412_2, -1.800_166_5]]),
             (Descent { clip: Some(Clip::Norm(1.0)), ..plain }, [[0.9, -1.9], [0.800_176_9, -1.799_999_7]]),
-            (Descent { rule: Rule::Adam { epsilon: 0.1, is_uncorrected: true }, ..plain }, [[0.9612574, -1.9073265], [0.9145899, -1.8128829]]),
+            (
+                Descent { rule: Rule::Adam { epsilon: 0.1, is_uncorrected: true }, ..plain },
+                [[0.9612574, -1.9073265], [0.9145899, -1.8128829]],
+            ),
             (Descent { rule: Rule::Sgd, rate: 0.01, decay: 0.5, ..plain }, [[0.98, -1.6], [0.9669333, -1.3866667]]),
             (Descent { rule: Rule::Sgd, rate: 0.01, clip: Some(Clip::Value(5.0)), ..plain }, [[0.98, -1.95], [0.9604, -1.9]]),
             (Descent { rule: Rule::Sgd, rate: 0.01, l2: 0.5, ..plain }, [[0.97, -1.58], [0.9409, -1.2482]]),

@@ -75,12 +75,9 @@ impl FitOptions {
         let rate = |rate| Descent { rate, ..default.descent };
         match architecture {
             // The published penalty keeps attention wide while motifs are learnt; moving the windows stands for more genes.
-            "deepcore" => Self {
-                penalty: 0.005,
-                descent: Descent { clip: Some(Clip::Norm(5.0)), ..default.descent },
-                shift: 10,
-                ..default
-            },
+            "deepcore" => {
+                Self { penalty: 0.005, descent: Descent { clip: Some(Clip::Norm(5.0)), ..default.descent }, shift: 10, ..default }
+            }
             // Published at 2e-4 for six times as many genes.
             "attentive-chrome" => Self { descent: rate(2e-3), ..default },
             _ => default,
@@ -136,15 +133,9 @@ impl FitOptions {
                 ..plain
             },
             // Torch7's loops run one pass less than they are told (100).
-            "deepchrome" => Self {
-                batch_size: 1,
-                epochs: 99,
-                patience: None,
-                watch: Watch::Auroc,
-                descent: sgd,
-                dropout: 0.5,
-                ..plain
-            },
+            "deepchrome" => {
+                Self { batch_size: 1, epochs: 99, patience: None, watch: Watch::Auroc, descent: sgd, dropout: 0.5, ..plain }
+            }
             "lstm" | "lstm-attn" | "lstm-alpha" | "cnn-attn" | "cnn-alpha-beta" => Self {
                 batch_size: 1,
                 epochs: 99,

@@ -1,7 +1,7 @@
 //! Which genes a network learns from, is stopped by, and is judged on.
 
 use super::{Example, TrainingError};
-use crate::genome::Window;
+use crate::genome::{Stretch, Window};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -134,7 +134,7 @@ impl Split {
     /// # Errors
     /// Where a chromosome has no example, is in two parts, or a part is empty.
     pub fn by_chrom(examples: &[Example], test: &[String], validation: &Validation, seed: u64) -> Result<Self, TrainingError> {
-        let there: BTreeSet<&str> = examples.iter().map(|e| &*e.window.chrom).collect();
+        let there: BTreeSet<&str> = examples.iter().map(|e| &**e.window.chrom()).collect();
         let held: &[String] = match validation {
             Validation::Chroms(chroms) => chroms,
             Validation::Share(_) => &[],
@@ -148,7 +148,7 @@ impl Split {
         }
         let mut split = Self::default();
         for (i, example) in examples.iter().enumerate() {
-            let on = |chroms: &[String]| chroms.iter().any(|chrom| **chrom == *example.window.chrom);
+            let on = |chroms: &[String]| chroms.iter().any(|chrom| **chrom == **example.window.chrom());
             match (on(test), on(held)) {
                 (true, _) => split.test.push(i),
                 (_, true) => split.valid.push(i),
@@ -159,7 +159,7 @@ impl Split {
             let all = std::mem::take(&mut split.train);
             let genes = grouped(&all, |i| &examples[i].gene);
             let mut runs: Vec<&[Vec<usize>]> = genes
-                .chunk_by(|a, b| examples[a[0]].window.chrom == examples[b[0]].window.chrom)
+                .chunk_by(|a, b| examples[a[0]].window.chrom() == examples[b[0]].window.chrom())
                 .flat_map(|c| c.chunks(RUN))
                 .collect();
             runs.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
@@ -229,36 +229,43 @@ fn grouped<'a>(indices: &[usize], key: impl Fn(usize) -> &'a String) -> Vec<Vec<
     groups
 }
 
-/// Examples whose windows overlap, directly or through others: neighbours by start on one chromosome.
+/// Examples whose windows overlap, directly or through others.
 fn components(examples: &[Example]) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..examples.len()).collect();
-    order.sort_by(|a, b| {
-        let key = |i: usize| (&examples[i].window.chrom, examples[i].window.start);
-        key(*a).cmp(&key(*b)).then(a.cmp(b))
-    });
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut reach: Option<(&Window, i64)> = None;
-    for i in order {
-        let window = &examples[i].window;
-        match (&mut reach, groups.last_mut()) {
-            (Some((last, end)), Some(group)) if last.chrom == window.chrom && window.start < *end => {
-                group.push(i);
-                *end = window.end().max(*end);
+    // Each example points to one of its component; the first of a component to itself.
+    let mut parent: Vec<usize> = (0..examples.len()).collect();
+    let root = |parent: &mut Vec<usize>, mut i: usize| {
+        while parent[i] != i {
+            parent[i] = parent[parent[i]];
+            i = parent[i];
+        }
+        i
+    };
+    let mut stretches: Vec<(&Stretch, usize)> =
+        examples.iter().enumerate().flat_map(|(i, e)| e.window.stretches().map(move |s| (s, i))).collect();
+    stretches.sort_by(|(a, i), (b, j)| (&a.chrom, a.start, i).cmp(&(&b.chrom, b.start, j)));
+    let mut reach: Option<(&Stretch, i64, usize)> = None;
+    for (stretch, i) in stretches {
+        match &mut reach {
+            Some((last, end, of)) if last.chrom == stretch.chrom && stretch.start < *end => {
+                let (a, b) = (root(&mut parent, *of), root(&mut parent, i));
+                parent[a.max(b)] = a.min(b);
+                *end = stretch.end().max(*end);
             }
-            _ => {
-                groups.push(vec![i]);
-                reach = Some((window, window.end()));
-            }
+            _ => reach = Some((stretch, stretch.end(), i)),
         }
     }
-    groups
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for i in 0..examples.len() {
+        groups.entry(root(&mut parent, i)).or_default().push(i);
+    }
+    groups.into_values().collect()
 }
 
 /// How many of the `test` windows share a base with one of the `train` windows.
 pub fn count_overlapping<'a>(test: &[Window], train: impl IntoIterator<Item = &'a Window>) -> usize {
     let mut by_chrom: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
-    for window in train {
-        by_chrom.entry(&window.chrom).or_default().push((window.start, window.end()));
+    for stretch in train.into_iter().flat_map(Window::stretches) {
+        by_chrom.entry(&stretch.chrom).or_default().push((stretch.start, stretch.end()));
     }
     for windows in by_chrom.values_mut() {
         windows.sort_unstable();
@@ -269,13 +276,13 @@ pub fn count_overlapping<'a>(test: &[Window], train: impl IntoIterator<Item = &'
             window.1 = farthest;
         }
     }
-    let overlaps = |window: &&Window| {
-        by_chrom.get(&*window.chrom).is_some_and(|windows| {
-            let before = windows.partition_point(|(start, _)| *start < window.end());
-            before > 0 && windows[before - 1].1 > window.start
+    let overlaps = |stretch: &Stretch| {
+        by_chrom.get(&*stretch.chrom).is_some_and(|windows| {
+            let before = windows.partition_point(|(start, _)| *start < stretch.end());
+            before > 0 && windows[before - 1].1 > stretch.start
         })
     };
-    test.iter().filter(overlaps).count()
+    test.iter().filter(|window| window.stretches().any(overlaps)).count()
 }
 
 #[cfg(test)]
@@ -311,7 +318,7 @@ mod tests {
             gene: format!("g{i}"),
             sample,
             // Every fifth gene leaves a gap to the one before.
-            window: Window { chrom: "c".into(), start: (i * 20 + i / 5 * 100) as i64, len: 24, strand: Strand::Forward },
+            window: Window::around("c", (i * 20 + i / 5 * 100) as u64, Strand::Forward, 0, 24),
             file_order: n - i,
             ..example("c", 1.0)
         };
@@ -352,14 +359,19 @@ mod tests {
 
     #[test]
     fn overlaps_are_those_of_every_pair() {
-        let window = |chrom: &str, start, len| Window { chrom: chrom.into(), start, len, strand: Strand::Forward };
+        let window =
+            |chrom: &str, start: i64, len| Window::from(Stretch { chrom: chrom.into(), start, len, strand: Strand::Forward });
         let train = [window("a", 0, 10), window("a", 100, 500), window("a", 120, 10), window("b", 0, 5)];
         for (start, len, expected) in [(10, 5, 0), (9, 1, 1), (-5, 5, 0), (-5, 6, 1), (580, 3, 1), (600, 3, 0), (90, 10, 0)] {
             let test = window("a", start, len);
-            let by_pairs = usize::from(train.iter().any(|t| t.chrom == test.chrom && t.start < test.end() && test.start < t.end()));
+            let meets = |t: &Window| t.chrom() == test.chrom() && t.start() < test.end() && test.start() < t.end();
+            let by_pairs = usize::from(train.iter().any(meets));
             assert_eq!((count_overlapping(&[test], &train), by_pairs), (expected, expected), "{start} {len}");
         }
         assert_eq!(count_overlapping(&[window("b", 4, 1), window("c", 0, 9)], &train), 1);
+        // Two stretches, with what lies between them not read.
+        let joined = Window::around("a", 700, Strand::Forward, 0, 10).joined(5_000, 0, 10);
+        assert_eq!(count_overlapping(&[window("a", 1_000, 10), window("a", 5_009, 3)], [&joined]), 1);
     }
 
     #[test]

@@ -12,8 +12,10 @@ pub struct Record {
     pub sequence: Option<Vec<u8>>,
     /// `[positions, k]`.
     pub marks: Vec<f32>,
-    /// Numbers that belong to no position, one list an input.
-    pub vectors: Vec<Vec<f32>>,
+    /// Normalised expression of transcription factors; empty where the network reads none.
+    pub tf_expression: Vec<f32>,
+    /// Their motif scores in the window.
+    pub motif_scores: Vec<f32>,
 }
 
 /// Records in a file without a name, which goes with the last user whatever ends the program. Marks are kept as runs of equal numbers,
@@ -63,10 +65,13 @@ impl Store {
 }
 
 fn full(error: std::io::Error) -> TrainingError {
-    TrainingError::Data(format!("{}: the inputs of the genes are kept in a temporary file there: {error}", std::env::temp_dir().display()))
+    TrainingError::Data(format!(
+        "{}: the inputs of the genes are kept in a temporary file there: {error}",
+        std::env::temp_dir().display()
+    ))
 }
 
-/// Lengths as u32, little endian: bases, then runs of each mark as (count, number), then vectors.
+/// Lengths as u32, little endian: bases, then runs of each mark as (count, number), then what belongs to no position.
 fn encode(record: &Record, n_marks: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let put = |bytes: &mut Vec<u8>, n: usize| bytes.extend((n as u32).to_le_bytes());
@@ -86,8 +91,7 @@ fn encode(record: &Record, n_marks: usize) -> Vec<u8> {
             bytes.extend(run[0].to_le_bytes());
         }
     }
-    put(&mut bytes, record.vectors.len());
-    for vector in &record.vectors {
+    for vector in [&record.tf_expression, &record.motif_scores] {
         put(&mut bytes, vector.len());
         vector.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
     }
@@ -119,12 +123,11 @@ fn decode(bytes: &[u8], n_marks: usize) -> Record {
             }
         }
     }
-    let n_vectors = u32::from_le_bytes(word(take(4)));
-    let vectors = (0..n_vectors).map(|_| {
+    let [tf_expression, motif_scores] = [(); 2].map(|()| {
         let n = u32::from_le_bytes(word(take(4))) as usize;
         take(4 * n).chunks_exact(4).map(|x| f32::from_le_bytes(word(x))).collect()
     });
-    Record { sequence, marks, vectors: vectors.collect() }
+    Record { sequence, marks, tf_expression, motif_scores }
 }
 
 #[cfg(test)]
@@ -134,9 +137,14 @@ mod tests {
     #[test]
     fn a_record_comes_back_bit_by_bit() {
         let records = [
-            Record { sequence: Some(b"ACGN".to_vec()), marks: vec![1., 5., 1., 5., 2., -0.0, 2., 0.0], vectors: Vec::new() },
+            Record { sequence: Some(b"ACGN".to_vec()), marks: vec![1., 5., 1., 5., 2., -0.0, 2., 0.0], ..Record::default() },
             Record::default(),
-            Record { sequence: Some(Vec::new()), marks: vec![0.1, 0.2], vectors: vec![vec![1.5, -2.5], Vec::new()] },
+            Record {
+                sequence: Some(Vec::new()),
+                marks: vec![0.1, 0.2],
+                tf_expression: vec![1.5, -2.5],
+                motif_scores: vec![3.5; 2],
+            },
         ];
         let mut store = Store::new(2).unwrap();
         for record in &records {
@@ -162,7 +170,7 @@ mod tests {
     fn a_window_of_steps_takes_little_room() {
         // 10 kb of five marks in 50-bp steps: 50,000 numbers.
         let marks = (0..50_000).map(|i| ((i / 5 / 50) % 7) as f32).collect();
-        let record = Record { sequence: Some(vec![b'A'; 10_000]), marks, vectors: Vec::new() };
+        let record = Record { sequence: Some(vec![b'A'; 10_000]), marks, ..Record::default() };
         assert!(encode(&record, 5).len() < 20_000);
     }
 }

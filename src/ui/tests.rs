@@ -68,6 +68,8 @@ fn explained() -> State {
         reference: Some(b"ACGT".repeat(2_500)),
         sequence: Some(vec![[0.0; 4]; 10_000]),
         marks: Some(marks),
+        expression: None,
+        motif_scores: None,
         delta: Some(0.001),
         gap: Some(0.004),
         rounding: 1e-6,

@@ -100,7 +100,8 @@ fn deepcore_agrees_with_tensorflow() {
     for dtype in [DType::F32, DType::F64] {
         let model = deepcore(&weights, dtype);
         for n in [1, 2, 7] {
-            let batch = Batch { sequence: Some(take(&sequence, n)), marks: Some(take(&expected["marks"], n)) };
+            let batch =
+                Batch { sequence: Some(take(&sequence, n)), marks: Some(take(&expected["marks"], n)), ..Batch::default() };
             let (output, gradient) = model.gradient(&batch).unwrap();
             assert_output("output", &output.score, &take(&expected["output"], n));
             let Some(Attention::Bins(attention)) = output.attention else { panic!("no attention") };
@@ -123,7 +124,7 @@ fn attentive_chrome_agrees_with_pytorch() {
         let model = (architecture.build)(&weights, architecture.default_manifest()).unwrap();
         assert_eq!(weights.unused(), [""; 0]);
         for n in [1, 2, 4, 7] {
-            let (output, gradient) = model.gradient(&Batch { sequence: None, marks: Some(take(&expected["x"], n)) }).unwrap();
+            let (output, gradient) = model.gradient(&Batch { marks: Some(take(&expected["x"], n)), ..Batch::default() }).unwrap();
             assert_output("output", &output.score, &take(&expected["output"], n));
             let Some(Attention::Hierarchical { alpha, beta }) = output.attention else { panic!("no attention") };
             assert_output("alpha", &alpha, &take(&expected["alpha"], n));

@@ -88,7 +88,11 @@ fn steps(score: &[f64], truth: &[f64]) -> Vec<(f64, f64)> {
     let (mut hit, mut wrong) = (0.0, 0.0);
     let mut steps = Vec::new();
     for (i, gene) in order.iter().enumerate() {
-        if truth[*gene] > 0.5 { hit += 1.0 } else { wrong += 1.0 }
+        if truth[*gene] > 0.5 {
+            hit += 1.0
+        } else {
+            wrong += 1.0
+        }
         if order.get(i + 1).is_none_or(|next| score[*next] != score[*gene]) {
             steps.push((hit, wrong));
         }
@@ -105,7 +109,8 @@ mod tests {
         let score = [0.1, 0.4, 0.35, 0.8, 0.4, 0.4, 0.9, -0.2, 1.5, 0.0];
         let truth = [0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0];
         // roc_curve(truth, score, drop_intermediate=False)
-        let expected = [0.0, 0.0, 0.0, 0.0, 0.4, 0.4, 0.6, 0.8, 1.0].into_iter().zip([0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0, 1.0]);
+        let expected =
+            [0.0, 0.0, 0.0, 0.0, 0.4, 0.4, 0.6, 0.8, 1.0].into_iter().zip([0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0, 1.0]);
         assert_eq!(receiver_operating_points(&score, &truth), expected.collect::<Vec<_>>());
         // precision_recall_curve(truth, score), read backwards without its last point, which no score gives.
         let precision = [1.0, 1.0, 1.0, 4.0 / 6.0, 5.0 / 7.0, 0.625, 5.0 / 9.0, 0.5];

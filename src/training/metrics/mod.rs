@@ -6,9 +6,7 @@ mod paired;
 mod panel;
 
 pub use bootstrap::{Interval, bootstrap_interval};
-pub use classes::{
-    accuracy, auroc, average_precision, f1_macro, f1_micro, precision_recall_points, receiver_operating_points,
-};
+pub use classes::{accuracy, auroc, average_precision, f1_macro, f1_micro, precision_recall_points, receiver_operating_points};
 pub use paired::{PairedTest, compare, permutation_test};
 pub use panel::{Panel, PanelStatistics};
 
@@ -179,6 +177,6 @@ mod tests {
         assert!(few.low < few.value && few.value < few.high);
         assert!(more.high - more.low < (few.high - few.low) / 3.0);
         assert_eq!(few, bootstrap_interval(pearson, &PREDICTED, &MEASURED, 500, 1));
-        assert_eq!(percentile(&[1.0, 2.0, 4.0], 0.75), 3.0);
+        assert_eq!(bootstrap::percentile(&[1.0, 2.0, 4.0], 0.75), 3.0);
     }
 }

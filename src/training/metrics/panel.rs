@@ -58,9 +58,9 @@ impl Panel {
         let by_locus = |statistic: Statistic, truth: &Self| {
             mean_of_defined((0..self.n_loci()).map(|locus| statistic(&self.column(locus), &truth.column(locus))))
         };
-        let spread = |of: fn(&[f64]) -> f64| [measured, self].map(|panel| {
-            mean_of_defined((0..panel.n_loci()).map(|locus| of(&panel.column(locus))))
-        });
+        let spread = |of: fn(&[f64]) -> f64| {
+            [measured, self].map(|panel| mean_of_defined((0..panel.n_loci()).map(|locus| of(&panel.column(locus)))))
+        };
         PanelStatistics {
             sample_r: by_sample(pearson, measured),
             locus_r: by_locus(pearson, measured),

@@ -1,0 +1,71 @@
+//! Gradients along the straight path between two inputs: the sums that integrated gradients are made of, for any baseline and rule.
+
+use super::{AttributionError, Run, finite_scores};
+use crate::models::{Batch, Model};
+use candle_core::{DType, Tensor};
+
+/// A node of a quadrature rule over the path: where it lies, 0 at the baseline and 1 at the input, and its weight.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Node {
+    /// 0 to 1.
+    pub at: f64,
+    /// Weights of a whole rule sum to 1; this module does not ask for it.
+    pub weight: f64,
+}
+
+/// Nodes in one network call: a call must stay under some 25 ms.
+const CHUNK: usize = 3;
+
+/// The straight path from a baseline to an input, one window each, of one network.
+pub struct Path<'a> {
+    model: &'a dyn Model,
+    baseline: Batch,
+    /// Input minus baseline.
+    change: Batch,
+}
+
+impl<'a> Path<'a> {
+    /// `baseline` and `input` have the network's precision and one window each. A view that does not move along the path has the
+    /// input's values in the baseline.
+    pub fn new(model: &'a dyn Model, baseline: &Batch, input: &Batch) -> Result<Self, AttributionError> {
+        let change = input.try_zip(baseline, |x, from| x - from)?;
+        Ok(Self { model, baseline: baseline.clone(), change })
+    }
+
+    /// `sum_k weight_k * dF/dx` at the nodes, in f64 and the shapes of the input.
+    pub fn gradients(&self, nodes: &[Node], run: &Run<'_>) -> Result<Batch, AttributionError> {
+        let mut sum = self.change.try_map(|x| x.zeros_like()?.to_dtype(DType::F64))?;
+        for nodes in nodes.chunks(CHUNK) {
+            run.step()?;
+            let (output, gradient) = self.model.gradient(&self.inputs(nodes)?)?;
+            finite_scores(&output.score)?;
+            let weights: Vec<f64> = nodes.iter().map(|node| node.weight).collect();
+            sum = sum.try_zip(&gradient, |sum, gradient| {
+                let mut shape = vec![1; gradient.rank()];
+                shape[0] = nodes.len();
+                let weights = Tensor::from_slice(&weights, shape, gradient.device())?;
+                sum + gradient.to_dtype(DType::F64)?.broadcast_mul(&weights)?.sum_keepdim(0)?
+            })?;
+        }
+        Ok(sum)
+    }
+
+    /// The inputs at the nodes, as one batch.
+    fn inputs(&self, nodes: &[Node]) -> Result<Batch, AttributionError> {
+        Ok(self.baseline.try_zip(&self.change, |from, change| {
+            let rows = nodes.iter().map(|node| from + (change * node.at)?).collect::<Result<Vec<_>, _>>()?;
+            Tensor::cat(&rows, 0)
+        })?)
+    }
+}
+
+/// `sum_k weight_k * dF/dx(x' + at_k (x - x'))` for the path from `baseline` x' to `input` x; see [`Path`].
+pub fn path_gradients(
+    model: &dyn Model,
+    baseline: &Batch,
+    input: &Batch,
+    nodes: &[Node],
+    run: &Run<'_>,
+) -> Result<Batch, AttributionError> {
+    Path::new(model, baseline, input)?.gradients(nodes, run)
+}
