@@ -120,7 +120,9 @@ pub fn fit(
     let model = (architecture.build)(&fresh, manifest.clone())?;
     let variables = fresh.variables();
     if let Some(bias) = variables.get(architecture.output_bias) {
-        bias.set(&Tensor::full(first_score as f32, bias.shape(), &Device::Cpu)?)?;
+        // Of two classes the first is high, and F is their difference.
+        let start: Vec<f32> = (0..bias.elem_count()).map(|i| if i == 0 { first_score as f32 } else { 0.0 }).collect();
+        bias.set(&Tensor::from_vec(start, bias.shape(), &Device::Cpu)?)?;
     }
     let mut optimiser = Optimiser::new(options.descent);
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);

@@ -80,6 +80,12 @@ impl FitOptions {
             }
             // Published at 2e-4 for six times as many genes.
             "attentive-chrome" => Self { descent: rate(2e-3), ..default },
+            // Published at a rate of 1e-3 with stochastic gradient descent, one gene a step, over six times as many genes.
+            "deepchrome" | "lstm" | "lstm-attn" | "lstm-alpha" | "mlp" | "cnn-attn" | "cnn-alpha-beta" => {
+                Self { dropout: 0.5, ..default }
+            }
+            // Nine numbers or so, from a convex loss.
+            "linear" => Self { descent: rate(2e-2), epochs: 300, patience: Some(30), ..default },
             _ => default,
         }
     }

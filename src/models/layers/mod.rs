@@ -6,18 +6,24 @@
 mod bilstm;
 mod bilstm_op;
 mod composed;
+mod context_attention;
+mod conv1d;
 mod conv_pool;
 mod correlate;
 mod linear;
 mod lstm_cell;
 mod real;
+mod relu;
 mod sparsemax;
 #[cfg(test)]
 mod tests;
 
 pub use bilstm::BiLstm;
 pub use bilstm_op::bilstm;
+pub use context_attention::ContextAttention;
 pub use conv_pool::{Pool, conv_relu_max_pool};
+pub use conv1d::Conv1d;
 pub use linear::Linear;
 pub use real::Real;
+pub use relu::relu;
 pub use sparsemax::sparsemax;
