@@ -32,7 +32,7 @@ fn model(manifest: &Manifest, dtype: DType) -> Box<dyn Model> {
     let fresh = Weights::fresh(3, DType::F32, &Device::Cpu);
     let architecture = architecture(&manifest.architecture).unwrap();
     (architecture.build)(&fresh, manifest.clone()).unwrap();
-    let tensors = fresh.variables().into_iter().map(|(name, v)| (name, v.as_tensor().clone())).collect();
+    let tensors = fresh.saved().into_iter().map(|(name, v)| (name, v.as_tensor().clone())).collect();
     (architecture.build)(&Weights::stored(tensors, dtype, &Device::Cpu), manifest.clone()).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! Dropout with a seed; candle's random numbers on the CPU have none.
 
 use candle_core::{Result, Tensor};
-use rand::{Rng, SeedableRng};
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Sets a share of a layer's outputs to 0 while training and scales up the rest.
@@ -22,7 +22,12 @@ impl Dropout {
             return Ok(x.clone());
         }
         let kept = (1.0 / (1.0 - self.share)) as f32;
-        let mask = (0..x.elem_count()).map(|_| if self.random.random_bool(self.share) { 0.0 } else { kept }).collect();
+        // Sixteen bits decide about a value: a share to 1 in 65,536, at a fraction of the cost of a number drawn for each.
+        let limit = (self.share * 65_536.0).round() as u16;
+        let mut random = vec![0u8; 2 * x.elem_count()];
+        self.random.fill_bytes(&mut random);
+        let is_dropped = |bits: &[u8; 2]| u16::from_le_bytes(*bits) < limit;
+        let mask = random.as_chunks().0.iter().map(|bits| if is_dropped(bits) { 0.0 } else { kept }).collect();
         x * Tensor::from_vec::<_, f32>(mask, x.dims(), x.device())?.to_dtype(x.dtype())?
     }
 }

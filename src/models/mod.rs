@@ -31,7 +31,7 @@ pub use manifest::{
 };
 pub use source::{SampleSource, missing_input};
 pub use torch::read_state_dict;
-pub use weights::{Init, Weights};
+pub use weights::{Init, Statistic, Weights};
 
 use candle_core::{DType, Tensor, Var};
 

@@ -149,7 +149,7 @@ pub fn fit(
     let mut dropout = Dropout::new(options.dropout, random.random());
     let mut order = split.train.clone();
     let mut history = Vec::new();
-    let mut best = (f64::INFINITY, copy(&variables)?);
+    let mut best = (f64::INFINITY, copy(&fresh.saved())?);
     let mut epochs_without_gain = 0;
     for epoch in 1..=options.epochs {
         order.shuffle(&mut random);
@@ -187,7 +187,7 @@ pub fn fit(
         let valid_score = statistics(manifest.output.kind)[0].1(&scores, &truth);
         history.push(Epoch { train_loss: sum / order.len() as f64, valid_loss, valid_score });
         if valid_loss < best.0 {
-            best = (valid_loss, copy(&variables)?);
+            best = (valid_loss, copy(&fresh.saved())?);
             epochs_without_gain = 0;
         } else {
             epochs_without_gain += 1;

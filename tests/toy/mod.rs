@@ -92,6 +92,6 @@ pub fn write_model(folder: &Path, manifest: &Manifest) {
     let weights = Weights::fresh(3, DType::F32, &Device::Cpu);
     (architecture(&manifest.architecture).unwrap().build)(&weights, manifest.clone()).unwrap();
     let tensors: std::collections::BTreeMap<String, Tensor> =
-        weights.variables().into_iter().map(|(name, v)| (name, v.as_tensor().clone())).collect();
+        weights.saved().into_iter().map(|(name, v)| (name, v.as_tensor().clone())).collect();
     save_model(folder, manifest, &tensors).unwrap();
 }

@@ -3,21 +3,28 @@
 //! Kernels run on the CPU for f32 and f64, in the rayon pool the caller has installed; results do not depend on its size. Other
 //! devices take the same functions through candle's own operations (`composed`).
 
+mod batch_norm;
 mod bilstm;
 mod bilstm_op;
 mod composed;
+mod conv;
 mod conv_pool;
 mod correlate;
 mod linear;
+mod pool;
+mod product;
 mod lstm_cell;
 mod real;
 mod sparsemax;
 #[cfg(test)]
 mod tests;
 
+pub use batch_norm::BatchNorm;
 pub use bilstm::BiLstm;
 pub use bilstm_op::bilstm;
+pub use conv::{ConvOptions, conv};
 pub use conv_pool::{Pool, conv_relu_max_pool};
 pub use linear::Linear;
+pub use pool::{average_pool, max_pool};
 pub use real::Real;
 pub use sparsemax::sparsemax;
