@@ -7,6 +7,7 @@
 //! | [`genome`] | regions, genes, chromosome sizes, sequence, windows |
 //! | [`theme`] | colour roles from `themes/*.toml` |
 //! | [`tracks`] | files of signals, features, genes, sequence and expression: one file a format |
+//! | [`motifs`] | motif matrices and files, scanning with p-values, seqlets, best matches |
 //! | [`session`] | `session.toml`: the genome, samples, tracks and models of one project, opened |
 //! | [`models`] | the networks: input assembly, weights, importers, one architecture a file |
 //! | [`attribution`] | what in the input a prediction rests on: one method a file |
@@ -24,6 +25,7 @@
 pub mod genome;
 pub mod theme;
 pub mod tracks;
+pub mod motifs;
 pub mod session;
 pub mod models;
 pub mod attribution;

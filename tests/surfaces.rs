@@ -90,7 +90,7 @@ fn state(session: &Arc<Session>, model: &dyn Model, index: usize, method: Option
             Some(reason) => Err(AnalysisFailure::NotApplicable(reason)),
             None => Ok(Arc::new(run_whole(method, model, &input, &Options::default()).unwrap())),
         };
-        state.apply(Reply::Attribution { job, analysis, attribution }, job, job);
+        state.apply(Reply::Attribution { job, analysis, attribution, stored: None }, job, job);
     }
     state
 }

@@ -7,13 +7,13 @@ pub use terminal::{Screen, install_panic_hook};
 
 use crate::export::{self, FigureOptions};
 use crate::input::{Key, Keymap};
-use crate::jobs::{JobId, LoadModel, Look, Reply, Workers};
+use crate::jobs::{Caches, Explain, JobId, LoadModel, Look, Pace, Reply, Workers};
 use crate::state::State;
 use crate::theme::Theme;
 use crate::tracks;
 use crate::ui::{self, Depth, Palette};
 use crossterm::event::{Event, EventStream, KeyEventKind};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use std::future::pending;
 use std::io;
 use std::path::PathBuf;
@@ -40,9 +40,16 @@ pub enum Ending {
 
 /// Runs the browser in the terminal until it is left. `files` are what the session was opened from, for the command a figure
 /// names.
-pub fn run(state: State, files: Vec<PathBuf>, keymap: Keymap, depth: Depth, load: Arc<LoadModel>) -> io::Result<Ending> {
+pub fn run(
+    state: State,
+    files: Vec<PathBuf>,
+    keymap: Keymap,
+    depth: Depth,
+    load: Arc<LoadModel>,
+    caches: Caches,
+) -> io::Result<Ending> {
     let folders = state.models.iter().map(|m| m.folder.clone()).collect();
-    let (workers, replies) = Workers::start(state.session.clone(), folders, load)?;
+    let (workers, replies) = Workers::start(state.session.clone(), folders, load, caches)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let screen = Screen::enter()?;
     // On this thread, which the panic hook takes for the one that owns the terminal.
@@ -67,6 +74,8 @@ struct Asked {
     look: Option<Look>,
     look_job: JobId,
     explain_job: JobId,
+    /// How the subject changes.
+    pace: Pace,
 }
 
 /// Signals that end the program, and the one that stops it.
@@ -97,7 +106,8 @@ impl App {
         let mut is_dirty = true;
         let mut next_frame = Instant::now();
         loop {
-            let frame = async { if is_dirty { tokio::time::sleep_until(next_frame.into()).await } else { pending().await } };
+            let due = if is_dirty { Some(next_frame) } else { self.asked.pace.due() };
+            let frame = async { if let Some(due) = due { tokio::time::sleep_until(due.into()).await } else { pending().await } };
             tokio::select! {
                 biased;
                 _ = signals.terminate.recv() => return Ok(Ending::Signal(15)),
@@ -112,7 +122,12 @@ impl App {
                 }
                 event = events.next() => match event {
                     None => return Ok(Ending::Signal(1)),
-                    Some(event) => { self.handle(&event?)?; is_dirty = true; }
+                    Some(event) => {
+                        self.handle(&event?)?;
+                        // What was typed since is drawn together, and at once: only replies wait for the next frame.
+                        while let Some(Some(event)) = events.next().now_or_never() { self.handle(&event?)?; }
+                        (is_dirty, next_frame) = (true, Instant::now());
+                    }
                 },
                 Some(message) = hears.recv() => { self.state.say(message); is_dirty = true; }
                 Some(reply) = replies.recv() => {
@@ -148,20 +163,31 @@ impl App {
         Ok(())
     }
 
-    /// Asks the workers for what the state needs and they were not asked for yet.
+    /// Asks the workers for what the state needs and they were not asked for yet. While a held key passes genes they are left
+    /// alone: the first gene is read and predicted at once, the one it stops at is read and explained.
     fn ask(&mut self) {
+        let now = Instant::now();
+        let request = self.state.explain();
+        let is_new = request.as_ref().map(|r| &r.subject) != self.state.explained.subject();
+        let is_first = is_new && self.asked.pace.change(now);
+        let is_settled = self.asked.pace.settle(now);
+        if is_new {
+            self.state.explained.begin(request.as_ref().map(|r| r.subject.clone()));
+            self.workers.stop_explaining();
+        }
+        match request {
+            Some(request) if is_settled => self.asked.explain_job = self.workers.explain(request),
+            Some(request) if is_first => {
+                let quick = Explain { analyses: Vec::new(), neighbours: Vec::new(), ..request };
+                self.asked.explain_job = self.workers.explain(quick);
+            }
+            _ => {}
+        }
+        let is_passing = self.asked.pace.due().is_some() && !is_first;
         let look = self.state.look();
-        if !self.asked.look.as_ref().is_some_and(|asked| asked.covers(&look)) {
+        if !is_passing && !self.asked.look.as_ref().is_some_and(|asked| asked.covers(&look)) {
             self.asked.look_job = self.workers.look(look.clone());
             self.asked.look = Some(look);
-        }
-        let request = self.state.explain();
-        if request.as_ref().map(|r| &r.subject) != self.state.explained.subject() {
-            self.state.explained.begin(request.as_ref().map(|r| r.subject.clone()));
-            match request {
-                Some(request) => self.asked.explain_job = self.workers.explain(request),
-                None => self.workers.stop_explaining(),
-            }
         }
     }
 

@@ -14,6 +14,7 @@ pub use path::{Node, Path, path_gradients};
 
 use crate::models::{Batch, Input, Manifest, Model, ModelError, N_INPUTS};
 use candle_core::{DType, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// Every method, in the order `cislens list methods` prints.
 pub const METHODS: &[&dyn Method] = &[
@@ -95,9 +96,10 @@ impl Default for Options {
 }
 
 /// The result of a method for one window, in the network's orientation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attribution {
-    /// Name of the method.
+    /// Name of the method. Whoever stores a result stores it by this name.
+    #[serde(skip)]
     pub method: &'static str,
     /// The method's settings in words, with the baseline.
     pub settings: String,
@@ -127,7 +129,7 @@ pub struct Attribution {
 
 impl Attribution {
     /// An empty result of a method: nothing computed yet.
-    fn new(method: &'static str, settings: String, score: f64, input: &Input, dtype: DType) -> Self {
+    pub(crate) fn new(method: &'static str, settings: String, score: f64, input: &Input, dtype: DType) -> Self {
         let eps = if dtype == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
         Self {
             method,

@@ -4,6 +4,7 @@ use super::Failure;
 use crate::attribution::METHODS;
 use crate::input::{ACTIONS, Keymap};
 use crate::models::MODELS;
+use crate::motifs::MOTIF_FORMATS;
 use crate::theme::{THEMES, Theme};
 use crate::tracks::{FORMATS, Kind};
 use clap::{Args, ValueEnum};
@@ -73,6 +74,10 @@ fn formats() -> Vec<String> {
             format!("{:12} {kind:10} {} [{}]", format.name, format.about, endings.join(" "))
         })
         .collect();
+    for format in MOTIF_FORMATS {
+        let endings: Vec<String> = format.extensions.iter().map(|e| format!(".{e}")).collect();
+        lines.push(format!("{:12} {:10} {} [{}]", format.name, "motifs", format.about, endings.join(" ")));
+    }
     // Tables are told by their content, not opened as tracks.
     lines.push(format!(
         "{:12} {:10} counts by gene, bin and mark (DeepChrome, AttentiveChrome, DeepDiff); needs --marks",
@@ -115,6 +120,7 @@ mod tests {
         assert!(MODELS.iter().all(|m| starts_with(&models(), m.name)));
         assert!(METHODS.iter().all(|m| starts_with(&methods(), m.name())));
         assert!(FORMATS.iter().all(|f| starts_with(&formats(), f.name)));
+        assert!(MOTIF_FORMATS.iter().all(|f| starts_with(&formats(), f.name)));
         assert!(ACTIONS.iter().all(|a| starts_with(&keys(), a.name)));
         let Ok(themes) = themes() else { panic!("every theme can be read") };
         assert_eq!(themes.len(), THEMES.len());

@@ -4,6 +4,7 @@
 mod arrays;
 mod attribute;
 mod batch;
+mod cache;
 mod check;
 mod import;
 mod init;
@@ -52,6 +53,8 @@ enum Command {
     Predict(predict::PredictArgs),
     /// Explain predictions for genes or arrays
     Attribute(attribute::AttributeArgs),
+    /// Say what results are kept on disk, or remove them
+    Cache(cache::CacheArgs),
     /// Print what there is: models, methods, formats, themes, keys
     List(list::ListArgs),
 }
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
         Some(Command::Attribute(args)) => attribute::run(&args),
+        Some(Command::Cache(args)) => cache::run(&args),
         Some(Command::List(args)) => list::run(&args),
     };
     match done {

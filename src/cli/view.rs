@@ -1,8 +1,9 @@
 //! `cislens view`: the browser.
 
-use super::{Failure, find_session};
+use super::{Failure, cache, find_session};
 use crate::app::{self, Ending};
 use crate::input::Keymap;
+use crate::jobs::Caches;
 use crate::models::{load_model, read_manifest};
 use crate::session::{SampleId, Session, open_paths};
 use crate::state::{ModelInfo, State};
@@ -34,6 +35,9 @@ pub(super) struct ViewArgs {
     /// How many colours the terminal shows; found out where not said
     #[arg(long, value_enum)]
     color: Option<ColorChoice>,
+    /// Where results are kept: on disk too, so that they are there the next time, or in memory only
+    #[arg(long, value_enum, default_value_t = KeptIn::Disk, value_name = "WHERE")]
+    cache: KeptIn,
     /// Write a log to this file
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -47,6 +51,12 @@ enum ColorChoice {
     #[value(name = "16")]
     Ansi16,
     None,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+enum KeptIn {
+    Disk,
+    Memory,
 }
 
 pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
@@ -68,7 +78,10 @@ pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
     };
     app::install_panic_hook();
     let load = |folder: &Path| load_model(folder, &candle_core::Device::Cpu).map_err(|e| e.to_string());
-    match app::run(state, args.files.clone(), keymap, depth, Arc::new(load)).context("the terminal")? {
+    let store = (args.cache == KeptIn::Disk).then(|| cache::store(cache::BUDGET_BYTES));
+    let store = store.and_then(|store| store.map_err(|e| state.say(format!("results are not kept on disk: {e}"))).ok());
+    let caches = Caches { store, ..Caches::default() };
+    match app::run(state, args.files.clone(), keymap, depth, Arc::new(load), caches).context("the terminal")? {
         Ending::Quit => Ok(()),
         Ending::Signal(number) => std::process::exit(128 + number),
     }

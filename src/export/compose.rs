@@ -88,7 +88,7 @@ pub fn explain(
             let options = Options { centre, ..Options::default() };
             for &analysis in analyses {
                 let attribution = analyse(analysis, &*model, &input, &options, report);
-                state.apply(Reply::Attribution { job, analysis, attribution: attribution.map(Arc::new) }, job, job);
+                state.apply(Reply::Attribution { job, analysis, attribution: attribution.map(Arc::new), stored: None }, job, job);
             }
         }
     }

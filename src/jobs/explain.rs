@@ -1,15 +1,18 @@
 //! Prediction and everything that explains it, in the order in which it is useful: prediction and attention, integrated
 //! gradients, occlusion of bins, mutagenesis outward from where the reader looks.
 
-use super::{AnalysisFailure, JobId, LoadModel, Reply, Slot, contained, send};
-use crate::attribution::{self, AttributionError, Options, Run};
+use super::memory::{Kept, Known, Memory};
+use super::store::{Store, StoreKey};
+use super::{AnalysisFailure, Caches, JobId, LoadModel, Reply, Slot, contained, send};
+use crate::attribution::{self, Attribution, AttributionError, Options, Run};
 use crate::genome::{GeneId, Window};
 use crate::models::{Attention, Input, Model, OutputKind, SampleSource};
 use crate::session::{Readers, SampleId, Session};
 use candle_core::{DType, Tensor};
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What is explained: a model's prediction for a gene in a sample.
@@ -34,6 +37,8 @@ pub struct Explain {
     pub centre: u64,
     /// Analyses wanted, in order.
     pub analyses: Vec<Analysis>,
+    /// What the user may turn to next, prepared while they look.
+    pub neighbours: Vec<Subject>,
 }
 
 /// An attribution with a row of its own.
@@ -80,38 +85,189 @@ pub struct Prediction {
     pub input_hash: String,
 }
 
-/// Loaded networks by index, and the reason for those that did not load.
-type Loaded = HashMap<usize, Result<Arc<dyn Model>, String>>;
+/// A network, and what its files looked like when it was read.
+struct Loaded {
+    model: Result<Arc<dyn Model>, String>,
+    stamp: Stamp,
+}
 
-/// Answers requests until the slot closes.
-pub(super) fn serve(
-    slot: &Slot<Explain>,
-    session: Arc<Session>,
-    models: &[PathBuf],
-    load: &LoadModel,
-    replies: &UnboundedSender<Reply>,
-) {
-    let mut readers = Readers::new(session);
-    let mut loaded = Loaded::new();
-    while let Some((job, request)) = slot.take() {
-        let index = request.subject.model;
-        let model = loaded.entry(index).or_insert_with(|| match models.get(index) {
-            Some(folder) => contained(|| load(folder)).and_then(|r| r).map(Arc::from),
-            None => Err(format!("no model {index}")),
-        });
-        let answered = match model {
-            Ok(model) => contained(|| predict(&**model, &request.subject, &mut readers)).and_then(|r| r),
-            Err(reason) => Err(reason.clone()),
-        };
-        let (prediction, input) = match answered {
-            Ok((prediction, input)) => (Ok(Arc::new(prediction)), Some(input)),
-            Err(reason) => (Err(reason), None),
-        };
-        send(replies, Reply::Prediction { job, prediction });
-        if let (Some(input), Ok(model)) = (input, model) {
-            explain(slot, job, &request, &**model, &input, replies);
+/// Length and time of a model's files; another one means they were replaced.
+type Stamp = Vec<Option<(u64, SystemTime)>>;
+
+/// What the worker works with.
+pub(super) struct Explainer<'a> {
+    readers: Readers,
+    folders: &'a [PathBuf],
+    load: &'a LoadModel,
+    loaded: HashMap<usize, Loaded>,
+    memory: Memory,
+    store: Option<Store>,
+    replies: &'a UnboundedSender<Reply>,
+}
+
+impl<'a> Explainer<'a> {
+    pub(super) fn new(
+        session: Arc<Session>,
+        folders: &'a [PathBuf],
+        load: &'a LoadModel,
+        caches: Caches,
+        replies: &'a UnboundedSender<Reply>,
+    ) -> Self {
+        let (readers, memory) = (Readers::new(session), Memory::new(caches.memory_bytes));
+        Self { readers, folders, load, loaded: HashMap::new(), memory, store: caches.store, replies }
+    }
+
+    /// Answers requests until the slot closes; between them the neighbours of the newest one are prepared.
+    pub(super) fn serve(&mut self, slot: &Slot<Explain>) {
+        while let Some((job, request)) = slot.take() {
+            self.work(job, &request, &|| slot.is_current(job));
         }
     }
+
+    /// One request, then what may be asked next, for as long as nothing newer is.
+    pub(super) fn work(&mut self, job: JobId, request: &Explain, is_current: &dyn Fn() -> bool) {
+        self.answer(job, request, is_current);
+        self.prepare(request, is_current);
+    }
+
+    fn answer(&mut self, job: JobId, request: &Explain, is_current: &dyn Fn() -> bool) {
+        let known = self.known(&request.subject);
+        let (prediction, known) = match known {
+            Ok(known) => (Ok(known.prediction.clone()), Some(known)),
+            Err(reason) => (Err(reason), None),
+        };
+        send(self.replies, Reply::Prediction { job, prediction });
+        let Some(known) = known else { return };
+        // What is there already is shown before anything is computed.
+        let (there, missing): (Vec<_>, Vec<_>) = request.analyses.iter().partition(|a| known.attributions.contains_key(a));
+        for &analysis in there {
+            let Kept { attribution, stored } = known.attributions[&analysis].clone();
+            send(self.replies, Reply::Attribution { job, analysis, attribution: Ok(attribution), stored });
+        }
+        for &analysis in missing {
+            let replies = self.replies;
+            let reply = |attribution, stored| send(replies, Reply::Attribution { job, analysis, attribution, stored });
+            let mut report = |partial: &Attribution| reply(Ok(Arc::new(partial.clone())), None);
+            match self.attribution(&known, &request.subject, analysis, request.centre, is_current, &mut report) {
+                Ok(Some(Kept { attribution, stored })) => reply(Ok(attribution), stored),
+                Ok(None) => return,
+                Err(failure) => reply(Err(failure), None),
+            }
+        }
+    }
+
+    /// The neighbours' predictions first, then what explains them.
+    fn prepare(&mut self, request: &Explain, is_current: &dyn Fn() -> bool) {
+        let neighbours = |analyses: &[Analysis]| -> Vec<(Subject, Option<Analysis>)> {
+            let predictions = request.neighbours.iter().map(|s| (s.clone(), None));
+            let each = |analysis| request.neighbours.iter().map(move |s| (s.clone(), Some(analysis)));
+            predictions.chain(analyses.iter().copied().flat_map(each)).collect()
+        };
+        for (subject, analysis) in neighbours(&request.analyses) {
+            if !is_current() {
+                return;
+            }
+            // A neighbour that cannot be explained says so when the user gets there.
+            let Ok(known) = self.known(&subject) else { continue };
+            let Some(analysis) = analysis.filter(|a| !known.attributions.contains_key(a)) else { continue };
+            let centre = subject.window.position(subject.window.len() / 2).max(0) as u64;
+            if let Ok(None) = self.attribution(&known, &subject, analysis, centre, is_current, &mut |_| ()) {
+                return;
+            }
+        }
+    }
+
+    /// What is known of a subject, computed where nothing is.
+    fn known(&mut self, subject: &Subject) -> Result<Known, String> {
+        let model = self.model(subject.model)?;
+        if let Some(known) = self.memory.get(subject) {
+            return Ok(known.clone());
+        }
+        let (prediction, input) = contained(|| predict(&*model, subject, &mut self.readers)).and_then(|r| r)?;
+        let known = Known { input: Arc::new(input), prediction: Arc::new(prediction), attributions: BTreeMap::new() };
+        self.memory.insert(subject.clone(), known.clone());
+        Ok(known)
+    }
+
+    /// One attribution from the disk or computed; `None` where something newer is wanted.
+    fn attribution(
+        &mut self,
+        known: &Known,
+        subject: &Subject,
+        analysis: Analysis,
+        centre: u64,
+        is_current: &dyn Fn() -> bool,
+        report: &mut dyn FnMut(&Attribution),
+    ) -> Result<Option<Kept>, AnalysisFailure> {
+        let failed = AnalysisFailure::Failed;
+        let model = self.model(subject.model).map_err(failed)?;
+        let method = attribution::method(analysis.method()).ok_or_else(|| failed(format!("no method {}", analysis.method())))?;
+        if let Some(reason) = method.obstacle(model.manifest()) {
+            return Err(AnalysisFailure::NotApplicable(reason));
+        }
+        if !is_current() {
+            return Ok(None);
+        }
+        let options = Options::default();
+        let key = StoreKey {
+            model: format!("{:?}", model.manifest()),
+            input_hash: known.prediction.input_hash.clone(),
+            method: method.name().to_owned(),
+            options: format!("{options:?}"),
+        };
+        // A model without a hash was not read from a file.
+        let store = self.store.as_ref().filter(|_| !model.manifest().hash.is_empty());
+        if let Some((attribution, stored)) = store.and_then(|store| store.get(&key)) {
+            let kept = Kept { attribution: Arc::new(attribution), stored: Some(stored) };
+            self.memory.add(subject, analysis, kept.clone());
+            return Ok(Some(kept));
+        }
+        let centre = known.input.window.index(centre as i64).map(|i| i as usize);
+        let options = Options { centre, ..options };
+        let mut run = Run::new(is_current, report);
+        let result = match contained(|| method.attribute(&*model, &known.input, &options, &mut run)) {
+            Ok(Ok(result)) => result,
+            Ok(Err(AttributionError::Cancelled)) => return Ok(None),
+            Ok(Err(AttributionError::NotApplicable(reason))) => return Err(AnalysisFailure::NotApplicable(reason)),
+            Ok(Err(error)) => return Err(failed(error.to_string())),
+            Err(panic) => return Err(failed(panic)),
+        };
+        let kept = Kept { attribution: Arc::new(result), stored: None };
+        self.memory.add(subject, analysis, kept.clone());
+        if let Some(store) = store
+            && let Err(error) = store.put(&key, &kept.attribution)
+        {
+            let reason = format!("results are no longer kept on disk: {error}");
+            send(self.replies, Reply::Warnings(vec![reason]));
+            self.store = None;
+        }
+        Ok(Some(kept))
+    }
+
+    /// The network of an index, read again where its files were replaced.
+    fn model(&mut self, index: usize) -> Result<Arc<dyn Model>, String> {
+        let folder = self.folders.get(index).ok_or_else(|| format!("no model {index}"))?;
+        let stamp = stamp_of(folder);
+        let before = self.loaded.get(&index);
+        if let Some(loaded) = before.filter(|loaded| loaded.stamp == stamp) {
+            return loaded.model.clone();
+        }
+        let is_replaced = before.is_some();
+        let load = self.load;
+        let model = contained(|| load(folder)).and_then(|r| r).map(Arc::from);
+        if is_replaced {
+            self.memory.forget_model(index);
+            let manifest = model.as_ref().map(|m: &Arc<dyn Model>| m.manifest().clone()).map_err(String::clone);
+            send(self.replies, Reply::ModelReplaced { index, manifest: Box::new(manifest) });
+        }
+        self.loaded.insert(index, Loaded { model: model.clone(), stamp });
+        model
+    }
+}
+
+fn stamp_of(folder: &Path) -> Stamp {
+    let of = |path: PathBuf| std::fs::metadata(path).ok().and_then(|m| Some((m.len(), m.modified().ok()?)));
+    crate::models::FILES.iter().map(|name| of(folder.join(name))).collect()
 }
 
 /// Assembles the input and runs the network once.
@@ -136,6 +292,7 @@ pub fn predict_input(model: &dyn Model, input: &Input) -> Result<Prediction, Att
     let rows = |t: &Tensor| -> Result<Vec<Vec<f32>>, AttributionError> { Ok(t.to_dtype(DType::F32)?.to_vec2()?) };
     let (attention, mark_attention) = match &output.attention {
         Some(Attention::Bins(weights)) => (rows(weights)?, Vec::new()),
+        Some(Attention::Marks(alpha)) => (rows(&alpha.get(0)?)?, Vec::new()),
         Some(Attention::Hierarchical { alpha, beta }) => (rows(&alpha.get(0)?)?, rows(beta)?.concat()),
         None => (Vec::new(), Vec::new()),
     };
@@ -145,37 +302,4 @@ pub fn predict_input(model: &dyn Model, input: &Input) -> Result<Prediction, Att
     };
     let (missing, input_hash) = (input.missing.clone(), input.hash());
     Ok(Prediction { score, output, attention, mark_attention, missing, off_chromosome: 0, input_hash })
-}
-
-fn explain(
-    slot: &Slot<Explain>,
-    job: JobId,
-    request: &Explain,
-    model: &dyn Model,
-    input: &Input,
-    replies: &UnboundedSender<Reply>,
-) {
-    let is_current = || slot.is_current(job);
-    let centre = input.window.index(request.centre as i64).map(|i| i as usize);
-    let options = Options { centre, ..Options::default() };
-    for &analysis in &request.analyses {
-        if !is_current() {
-            return;
-        }
-        let Some(method) = attribution::method(analysis.method()) else { continue };
-        let reply = |attribution| send(replies, Reply::Attribution { job, analysis, attribution });
-        if let Some(reason) = method.obstacle(model.manifest()) {
-            reply(Err(AnalysisFailure::NotApplicable(reason)));
-            continue;
-        }
-        let mut report = |partial: &attribution::Attribution| reply(Ok(Arc::new(partial.clone())));
-        let mut run = Run::new(&is_current, &mut report);
-        match contained(|| method.attribute(model, input, &options, &mut run)) {
-            Ok(Ok(result)) => reply(Ok(Arc::new(result))),
-            Ok(Err(AttributionError::Cancelled)) => return,
-            Ok(Err(AttributionError::NotApplicable(reason))) => reply(Err(AnalysisFailure::NotApplicable(reason))),
-            Ok(Err(error)) => reply(Err(AnalysisFailure::Failed(error.to_string()))),
-            Err(panic) => reply(Err(AnalysisFailure::Failed(panic))),
-        }
-    }
 }

@@ -3,20 +3,26 @@
 
 mod explain;
 mod look;
+mod memory;
+mod pace;
 mod slot;
+mod store;
 
 pub use explain::{Analysis, Explain, Prediction, Subject, predict, predict_input};
 pub use look::{Look, Seek};
+pub use pace::Pace;
 pub use slot::{JobId, Slot};
+pub use store::{Store, StoreInfo};
 
 use crate::attribution::Attribution;
 use crate::genome::Region;
-use crate::models::Model;
+use crate::models::{Manifest, Model};
 use crate::session::{Session, TrackId};
 use crate::tracks::{Column, Features};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::SystemTime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What a worker sends back.
@@ -73,6 +79,15 @@ pub enum Reply {
         analysis: Analysis,
         /// The values so far, or why there are none.
         attribution: Result<Arc<Attribution>, AnalysisFailure>,
+        /// When it was computed, where that was in an earlier run.
+        stored: Option<SystemTime>,
+    },
+    /// A model's files were replaced while they were open.
+    ModelReplaced {
+        /// Its index in the session.
+        index: usize,
+        /// What it is now, or why it can no longer be read.
+        manifest: Box<Result<Manifest, String>>,
     },
 }
 
@@ -83,6 +98,21 @@ pub enum AnalysisFailure {
     NotApplicable(String),
     /// It should have worked.
     Failed(String),
+}
+
+/// Where results are kept.
+#[derive(Clone, Debug)]
+pub struct Caches {
+    /// At most about so many bytes in memory.
+    pub memory_bytes: usize,
+    /// Results of earlier runs, where the user allows that.
+    pub store: Option<Store>,
+}
+
+impl Default for Caches {
+    fn default() -> Self {
+        Self { memory_bytes: 64 << 20, store: None }
+    }
 }
 
 /// Loads a network from its folder.
@@ -100,13 +130,18 @@ impl Workers {
         session: Arc<Session>,
         models: Vec<PathBuf>,
         load: Arc<LoadModel>,
+        caches: Caches,
     ) -> std::io::Result<(Self, UnboundedReceiver<Reply>)> {
         let (sender, receiver) = unbounded_channel();
         let (look, explain) = (Arc::new(Slot::default()), Arc::new(Slot::default()));
         let (slot, replies, for_look) = (look.clone(), sender.clone(), session.clone());
         spawn("look", move || look::serve(&slot, for_look, &replies))?;
         let slot = explain.clone();
-        spawn("explain", move || explain::serve(&slot, session, &models, &*load, &sender))?;
+        // The kernels' threads: the explainer is one of them, and its parallel work finds the others.
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("explain {i}")).build();
+        let pool = pool.map_err(std::io::Error::other)?;
+        pool.spawn(move || explain::Explainer::new(session, &models, &*load, caches, &sender).serve(&slot));
         Ok((Self { look, explain }, receiver))
     }
 
@@ -146,3 +181,6 @@ fn send(replies: &UnboundedSender<Reply>, reply: Reply) {
 fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     crate::tracks::contain_panic(work).map_err(|message| format!("internal error: {message}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,8 @@ use std::path::Path;
 
 const MANIFEST: &str = "model.toml";
 const WEIGHTS: &str = "model.safetensors";
+/// The files of a model's folder.
+pub const FILES: [&str; 2] = [MANIFEST, WEIGHTS];
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 const MAX_WEIGHTS_BYTES: u64 = 2 << 30;
 /// Names and shapes; they grow when they are parsed.

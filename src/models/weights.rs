@@ -14,6 +14,8 @@ pub enum Init {
     Constant(f64),
     /// Uniform between minus and plus this.
     Uniform(f64),
+    /// Normal around 0 with this standard deviation.
+    Normal(f64),
     /// The bias of an LSTM in PyTorch's gate order: 1 for the forget gates (the second quarter), else 0.
     ForgetBias,
 }
@@ -22,6 +24,12 @@ impl Init {
     /// Glorot and Bengio's uniform distribution.
     pub fn glorot(inputs: usize, outputs: usize) -> Self {
         Self::Uniform((6.0 / (inputs + outputs) as f64).sqrt())
+    }
+
+    /// What Torch7 and PyTorch begin dense and convolutional layers with, weights and biases: uniform up to one over the root
+    /// of the inputs of a unit.
+    pub fn torch(inputs: usize) -> Self {
+        Self::Uniform((inputs.max(1) as f64).sqrt().recip())
     }
 }
 
@@ -187,10 +195,24 @@ fn draw(seed: u64, name: &str, count: usize, init: Init) -> Vec<f64> {
         Init::Constant(value) => vec![value; count],
         Init::ForgetBias => (0..count).map(|i| f64::from(u8::from(i / (count / 4).max(1) == 1))).collect(),
         Init::Uniform(limit) => {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            // FNV-1a: a stream of its own for each name, so that the order of asking does not matter.
-            random.set_stream(name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)));
+            let mut random = stream(seed, name);
             (0..count).map(|_| (random.random::<f64>() * 2.0 - 1.0) * limit).collect()
         }
+        Init::Normal(deviation) => {
+            let mut random = stream(seed, name);
+            // Box and Muller; libm gives the same bits on every machine.
+            let mut normal = || {
+                let (radius, angle) = (1.0 - random.random::<f64>(), random.random::<f64>() * std::f64::consts::TAU);
+                (-2.0 * libm::log(radius)).sqrt() * libm::cos(angle)
+            };
+            (0..count).map(|_| normal() * deviation).collect()
+        }
     }
+}
+
+/// FNV-1a: a stream of its own for each name, so that the order of asking does not matter.
+fn stream(seed: u64, name: &str) -> ChaCha8Rng {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)));
+    random
 }

@@ -6,6 +6,7 @@ use crate::genome::{BASES, Region, Window};
 use crate::jobs::{Analysis, Subject};
 use crate::models::Manifest;
 use crate::state::{RowState, State};
+use std::time::Duration;
 
 /// Marks read at base resolution are summed in blocks of this many bases before they are drawn: DeepCORE's pooling bin.
 const BLOCK: usize = 50;
@@ -29,7 +30,7 @@ pub(super) fn fill_attention(row: &mut Row, state: &State, geometry: Geometry) {
         .iter()
         .enumerate()
         .map(|(i, weights)| {
-            let is_per_mark = !prediction.mark_attention.is_empty();
+            let is_per_mark = prediction.attention.len() > 1 || !prediction.mark_attention.is_empty();
             let mark = manifest.and_then(|m| m.input.marks.get(i)).filter(|_| is_per_mark);
             let label = mark.cloned().unwrap_or_default();
             let note = prediction.mark_attention.get(i).map_or_else(String::new, |beta| format!("β {beta:.2}"));
@@ -64,12 +65,25 @@ pub(super) fn fill_attribution(row: &mut Row, state: &State, geometry: Geometry,
         }
         None => format!("{} · rounding {:.0e}", attribution.settings, attribution.rounding),
     };
+    if let Some(age) = state.explained.stored_at(analysis).and_then(|stored| stored.elapsed().ok()) {
+        row.detail = format!("{} · stored {} ago", row.detail, in_words(age));
+    }
     row.plot = match analysis {
         Analysis::SaturationMutagenesis => mutagenesis(attribution, subject, state, geometry),
         Analysis::IntegratedGradients | Analysis::Occlusion => by_mark(attribution, manifest, subject, state, geometry, analysis),
     };
     if let Plot::Signed(_, limit) | Plot::Letters(_, _, limit) = row.plot {
         row.axis = Some((-limit, limit));
+    }
+}
+
+/// An age in its largest unit.
+fn in_words(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::session::SampleId;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// A model of the session.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub enum RowState {
 struct About<T> {
     subject: Subject,
     answer: T,
+    /// When it was computed, where that was in an earlier run.
+    stored: Option<SystemTime>,
 }
 
 /// What the model says about the subject, and what it last said about another one where the new answer is not in.
@@ -72,15 +75,25 @@ impl Explained {
     /// Takes in the prediction about the subject.
     pub fn take_prediction(&mut self, answer: Result<Arc<Prediction>, String>) {
         if let Some(subject) = self.subject.clone() {
-            self.prediction = Some(About { subject, answer });
+            self.prediction = Some(About { subject, answer, stored: None });
         }
     }
 
     /// Takes in a partial or final attribution about the subject.
-    pub fn take_attribution(&mut self, analysis: Analysis, answer: Result<Arc<Attribution>, AnalysisFailure>) {
+    pub fn take_attribution(
+        &mut self,
+        analysis: Analysis,
+        answer: Result<Arc<Attribution>, AnalysisFailure>,
+        stored: Option<SystemTime>,
+    ) {
         if let Some(subject) = self.subject.clone() {
-            self.attributions.insert(analysis, About { subject, answer });
+            self.attributions.insert(analysis, About { subject, answer, stored });
         }
+    }
+
+    /// When an attribution that is drawn was computed, where that was in an earlier run.
+    pub fn stored_at(&self, analysis: Analysis) -> Option<SystemTime> {
+        self.attributions.get(&analysis)?.stored
     }
 
     /// The prediction about the subject itself.
@@ -128,6 +141,18 @@ impl State {
             (Ok(manifest), Some(_)) => {
                 crate::models::missing_input(&self.session, self.sample, manifest).map(RowState::NotApplicable)
             }
+        }
+    }
+
+    /// Takes in that a model's files were replaced. What it said before is no longer its word.
+    pub(super) fn replace_model(&mut self, index: usize, manifest: Result<Manifest, String>) {
+        let Some(info) = self.models.get_mut(index) else { return };
+        let name = info.name();
+        info.manifest = manifest;
+        let hash = info.manifest.as_ref().map_or_else(Clone::clone, |m| format!("now {}", m.hash));
+        self.say(format!("model {name}: its files were replaced; {hash}"));
+        if self.explained.subject().is_some_and(|subject| subject.model == index) {
+            self.explained = Explained::default();
         }
     }
 

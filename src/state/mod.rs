@@ -148,7 +148,11 @@ impl State {
 
     /// What the model in use would be asked about now.
     pub fn subject(&self) -> Option<Subject> {
-        let (model, gene_id) = (self.model?, self.gene?);
+        self.subject_of(self.gene?)
+    }
+
+    fn subject_of(&self, gene_id: GeneId) -> Option<Subject> {
+        let model = self.model?;
         let manifest = self.models.get(model)?.manifest.as_ref().ok()?;
         let gene = self.session.genome.genes.get(gene_id);
         let window = manifest.window_of(gene, self.session.genome.tss);
@@ -176,7 +180,11 @@ impl State {
     pub fn explain(&self) -> Option<Explain> {
         let subject = self.subject().filter(|_| self.obstacle().is_none())?;
         let analyses = crate::jobs::Analysis::ALL.to_vec();
-        Some(Explain { centre: self.region.centre(), analyses, subject })
+        let genes = &self.session.genome.genes;
+        let beside = [1, -1].map(|step| genes.step(subject.gene, step));
+        let neighbours = beside.into_iter().filter(|gene| *gene != subject.gene);
+        let neighbours = neighbours.filter_map(|gene| self.subject_of(gene)).collect();
+        Some(Explain { centre: self.region.centre(), analyses, neighbours, subject })
     }
 
     /// Whether one column is one base.
@@ -202,9 +210,10 @@ impl State {
             Reply::Found { seek, peak } if self.seek.as_ref() == Some(&seek) => self.take_peak(peak),
             Reply::Sequence { job, region, bases } if job == look => self.sequence = Some((region, bases)),
             Reply::Prediction { job, prediction } if job == explain => self.explained.take_prediction(prediction),
-            Reply::Attribution { job, analysis, attribution } if job == explain => {
-                self.explained.take_attribution(analysis, attribution);
+            Reply::Attribution { job, analysis, attribution, stored } if job == explain => {
+                self.explained.take_attribution(analysis, attribution, stored);
             }
+            Reply::ModelReplaced { index, manifest } => self.replace_model(index, *manifest),
             // Answers to what is no longer asked.
             Reply::Found { .. } | Reply::Sequence { .. } | Reply::Prediction { .. } | Reply::Attribution { .. } => {}
         }

@@ -65,6 +65,11 @@ impl FitOptions {
             "deepcore" => Self { penalty: 0.005, clip: Some(5.0), shift: 10, ..Self::default() },
             // Published at 2e-4 for six times as many genes.
             "attentive-chrome" => Self { learning_rate: 2e-3, ..Self::default() },
+            // Published at a rate of 1e-3 with stochastic gradient descent, one gene a step, over six times as many genes.
+            "deepchrome" | "lstm" | "lstm-attn" | "lstm-alpha" | "mlp" => Self { dropout: 0.5, ..Self::default() },
+            "cnn-attn" | "cnn-alpha-beta" => Self { dropout: 0.5, ..Self::default() },
+            // Nine numbers or so, from a convex loss.
+            "linear" => Self { learning_rate: 2e-2, epochs: 300, patience: 30, ..Self::default() },
             _ => Self::default(),
         }
     }
@@ -141,7 +146,9 @@ pub fn fit(
     let model = (architecture.build)(&fresh, manifest.clone())?;
     let variables = fresh.variables();
     if let Some(bias) = variables.get(architecture.output_bias) {
-        bias.set(&Tensor::full(first_score as f32, bias.shape(), &Device::Cpu)?)?;
+        // Of two classes the first is high, and F is their difference.
+        let start: Vec<f32> = (0..bias.elem_count()).map(|i| if i == 0 { first_score as f32 } else { 0.0 }).collect();
+        bias.set(&Tensor::from_vec(start, bias.shape(), &Device::Cpu)?)?;
     }
 
     let mut adam = Adam::new(options.learning_rate, options.clip);

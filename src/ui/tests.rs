@@ -76,7 +76,7 @@ fn explained() -> State {
         done: 81,
         total: 81,
     };
-    let reply = |analysis, attribution| Reply::Attribution { job, analysis, attribution };
+    let reply = |analysis, attribution| Reply::Attribution { job, analysis, attribution, stored: None };
     state.apply(reply(Analysis::IntegratedGradients, Ok(Arc::new(attribution.clone()))), job, job);
     let mut deltas = vec![[f32::NAN; 4]; 10_000];
     for (p, delta) in deltas.iter_mut().enumerate().skip(4_000).take(2_000) {

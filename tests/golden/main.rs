@@ -133,3 +133,28 @@ fn attentive_chrome_agrees_with_pytorch() {
         }
     }
 }
+
+#[test]
+fn deepchrome_agrees_with_pytorch() {
+    let Some(path) = golden("deepchrome/weights.pt") else { return };
+    let weights: HashMap<_, _> = candle_core::pickle::read_all(path).unwrap().into_iter().collect();
+    let expected = npz::read(&golden("deepchrome/expected.npz").unwrap());
+    let architecture = architecture("deepchrome").unwrap();
+    for dtype in [DType::F32, DType::F64] {
+        let weights = Weights::stored(weights.clone(), dtype, &Device::Cpu);
+        let model = (architecture.build)(&weights, architecture.default_manifest()).unwrap();
+        assert_eq!(weights.unused(), [""; 0]);
+        for n in [1, 2, 4, 7] {
+            let (output, gradient) = model.gradient(&Batch { marks: Some(take(&expected["x"], n)), ..Batch::default() }).unwrap();
+            let scores = flat(&output.score);
+            let log_probabilities: Vec<f64> = scores.iter().flat_map(|s| model.published_output(*s)).collect();
+            let log_probabilities = Tensor::from_vec(log_probabilities, (n, 2), &Device::Cpu).unwrap();
+            assert_output("output", &log_probabilities, &take(&expected["output"], n));
+            // d log p(high) = (1 - p(high)) dF.
+            let low: Vec<f64> = scores.iter().map(|s| 1.0 / (1.0 + s.exp())).collect();
+            let low = Tensor::from_vec(low, (n, 1, 1), &Device::Cpu).unwrap();
+            let gradient = gradient.marks.unwrap().to_dtype(DType::F64).unwrap().broadcast_mul(&low).unwrap();
+            assert_near("gradient", &gradient, &take(&expected["gradient"], n), 1e-4, 0.0);
+        }
+    }
+}

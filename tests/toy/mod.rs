@@ -83,6 +83,9 @@ pub fn manifest(name: &str) -> Manifest {
     let mut manifest = architecture(name).unwrap().default_manifest();
     name.clone_into(&mut manifest.name);
     (manifest.window.length, manifest.window.tss_index) = (WINDOW, WINDOW / 2);
+    if manifest.input.bin_size > 1 {
+        manifest.input.bin_size = WINDOW / 30; // more bins than a kernel and a pool span
+    }
     manifest.orientation = Orientation::Gene;
     manifest
 }

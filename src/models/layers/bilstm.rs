@@ -33,6 +33,14 @@ impl BiLstm {
         Self::from_names(weights, inputs, hidden, "_l0", &[("bias_ih", init), ("bias_hh", init)], init)
     }
 
+    /// As [`BiLstm::torch`], fresh weights as in version 1 of AttentiveChrome (torch-rnn): normal with a deviation of one over
+    /// the root of input and state together, the forget gates' bias 1.
+    pub fn torch_normal(weights: &Weights, inputs: usize, hidden: usize) -> std::result::Result<Self, ModelError> {
+        let init = Init::Normal(((inputs + hidden) as f64).sqrt().recip());
+        let biases = [("bias_ih", Init::ForgetBias), ("bias_hh", Init::Constant(0.0))];
+        Self::from_names(weights, inputs, hidden, "_l0", &biases, init)
+    }
+
     fn from_names(
         weights: &Weights,
         inputs: usize,
