@@ -18,12 +18,18 @@ impl Dropout {
 
     /// `x` with other values dropped each time.
     pub fn apply(&mut self, x: &Tensor) -> Result<Tensor> {
-        if self.share == 0.0 {
+        self.apply_scaled(x, 1.0)
+    }
+
+    /// As [`Dropout::apply`], with `factor` (0 to 1) times the share: a layer that was published with less dropout than the last one.
+    pub fn apply_scaled(&mut self, x: &Tensor, factor: f64) -> Result<Tensor> {
+        let share = self.share * factor;
+        if share == 0.0 {
             return Ok(x.clone());
         }
-        let kept = (1.0 / (1.0 - self.share)) as f32;
+        let kept = (1.0 / (1.0 - share)) as f32;
         // Sixteen bits decide about a value: a share to 1 in 65,536, at a fraction of the cost of a number drawn for each.
-        let limit = (self.share * 65_536.0).round() as u16;
+        let limit = (share * 65_536.0).round() as u16;
         let mut random = vec![0u8; 2 * x.elem_count()];
         self.random.fill_bytes(&mut random);
         let is_dropped = |bits: &[u8; 2]| u16::from_le_bytes(*bits) < limit;

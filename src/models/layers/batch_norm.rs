@@ -35,6 +35,11 @@ impl BatchNorm {
         })
     }
 
+    /// Whether nothing trains it.
+    pub fn is_constant(&self) -> bool {
+        matches!(self.mean, Statistic::Stored(_))
+    }
+
     /// What inference multiplies each channel by and then adds, in f64.
     fn scale_and_shift(&self) -> Result<[Vec<f64>; 2]> {
         let numbers = |t: &Tensor| t.to_dtype(DType::F64)?.to_vec1::<f64>();
