@@ -238,14 +238,4 @@ impl Model for Isegnet {
             OutputKind::Binary => vec![1.0 / (1.0 + (-score).exp())],
         }
     }
-
-    /// The squares of all convolutions' and dense layers' weights.
-    fn penalty(&self, _: &Output) -> Result<Option<Tensor>, ModelError> {
-        let views = self.marks.iter().chain(&self.sequence).flat_map(|view| &view.convs);
-        let mut sum = self.output.weight.sqr()?.sum_all()?;
-        for layer in views.chain(&self.merged).chain(&self.dense) {
-            sum = (sum + layer.squares()?)?;
-        }
-        Ok(Some(sum))
-    }
 }

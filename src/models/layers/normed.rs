@@ -92,9 +92,4 @@ impl Normed {
         };
         self.norm.forward_training(&conv(x, &self.weight, bias, options)?, true)
     }
-
-    /// The sum of the squares of its weights, without biases and normalisation.
-    pub fn squares(&self) -> Result<Tensor> {
-        self.weight.sqr()?.sum_all()
-    }
 }
