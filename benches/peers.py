@@ -1,4 +1,4 @@
-"""The same work by PyTorch, captum and tangermeme, median of several runs, as lines `name seconds`.
+"""The same work by PyTorch, captum and tangermeme, medians of several runs, as lines `name wall-seconds processor-seconds note`.
 
 usage: peers.py THREADS [NAME...]; needs torch, captum and tangermeme. Random weights; sizes are those of the presets that
 benches/attribution.rs builds. Whole scans are measured on a slice and scaled, as the lines' third column says.
@@ -131,14 +131,24 @@ def build(name):
     return AttentiveChrome(), (torch.rand(1, 100, 5),)
 
 
+class Times(tuple):
+    """Wall and processor seconds; compared by the second, which hardly depends on what else the machine does."""
+
+    def __lt__(self, other):
+        return self[1] < other[1]
+
+    def __mul__(self, factor):
+        return Times(t * factor for t in self)
+
+
 def median(work, runs=5):
     work()
     times = []
     for _ in range(runs):
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         work()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+        times.append((time.perf_counter() - began, time.process_time() - used))
+    return Times(statistics.median(t) for t in zip(*times))
 
 
 def mutants(model, args, n, batch):
@@ -185,7 +195,7 @@ def rows(name):
             best = min([best] + [median(lambda b=b: peer(b), 2) for b in (1, 4)])
         except Exception as error:
             print('tangermeme:', error, file=sys.stderr)
-        return best * length / n, f'{slice_of} of {3 * length} mutants, scaled; best of a plain loop and tangermeme'
+        return best * (length / n), f'{slice_of} of {3 * length} mutants, scaled; best of a plain loop and tangermeme'
 
     def ig(steps):
         from captum.attr import IntegratedGradients
@@ -230,5 +240,5 @@ if __name__ == '__main__':
     for network in ('deepcore', 'isegnet', 'isegnet-paper', 'deepcage', 'attentive-chrome'):
         for title, work in rows(network):
             if not wanted or title in wanted:
-                seconds, note = work()
-                print(f'{title} {seconds:.6f} {note}', flush=True)
+                (wall, processor), note = work()
+                print(f'{title} {wall:.6f} {processor:.6f} {note}', flush=True)
