@@ -5,9 +5,14 @@
 //! figure can be taken; it judges none, for a busy machine would fail it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
+use cislens::attribution::{AttributionError, METHODS, Options, Run as AttributionRun};
+use cislens::models::{Input, SampleSource, load_model, missing_input};
+use cislens::session::{Readers, SampleId, Session};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -42,6 +47,7 @@ fn main() {
     measure_keys(&size);
     measure_genes(&size);
     measure_memory(&size);
+    measure_cancelling();
     if !is_full {
         soak(Duration::from_secs(2));
     }
@@ -309,6 +315,41 @@ fn measure_memory(size: &Size) {
     }
     let share = (run.cpu() - before) / began.elapsed().as_secs_f64();
     println!("{:<52} {:>7.2} %", "processor time while nothing happens", 100.0 * share);
+}
+
+/// For every sample model and method: the longest time between two looks at whether the work is still wanted.
+fn measure_cancelling() {
+    let session = Arc::new(Session::open(&root().join("sample-data/session.toml")).unwrap());
+    let mut readers = Readers::new(session.clone());
+    println!("longest time until a superseded method stops, ms");
+    for folder in &session.models {
+        let model = load_model(folder, &candle_core::Device::Cpu).unwrap();
+        let manifest = model.manifest();
+        if missing_input(&session, SampleId(0), manifest).is_some() {
+            continue;
+        }
+        let (_, gene) = session.genome.genes.iter().nth(5).unwrap();
+        let window = manifest.window_of(gene, session.genome.tss);
+        let input = Input::assemble(manifest, &window, &mut SampleSource::new(&mut readers, SampleId(0), manifest)).unwrap();
+        for method in METHODS.iter().filter(|m| m.obstacle(manifest).is_none()) {
+            let (began, looks) = (Instant::now(), RefCell::new(vec![Instant::now()]));
+            let is_current = || {
+                looks.borrow_mut().push(Instant::now());
+                // Long enough to have met every kind of step.
+                began.elapsed() < Duration::from_secs(2)
+            };
+            let done = method.attribute(&*model, &input, &Options::default(), &mut AttributionRun::new(&is_current, &mut |_| ()));
+            let mut looks = looks.into_inner();
+            looks.push(Instant::now());
+            let longest = looks.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
+            match done {
+                Ok(_) | Err(AttributionError::Cancelled) => {
+                    println!("  {:<20} {:<28} {:>7.1}", manifest.name, method.name(), longest.as_secs_f64() * 1e3);
+                }
+                Err(error) => println!("  {:<20} {:<28} n/a: {error}", manifest.name, method.name()),
+            }
+        }
+    }
 }
 
 /// Walks through genes, pans and switches models for a time; memory at the start, the middle and the end, and its slope.
