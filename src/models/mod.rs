@@ -29,11 +29,13 @@ mod torch;
 mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
+pub(crate) use attentive_chrome::AttentiveLstm;
 pub use cnn_alpha_beta::CnnAlphaBeta;
 pub use cnn_attn::CnnAttn;
 pub use deepcage::DeepCage;
 pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
+pub(crate) use deepcore::View as DeepCoreView;
 pub use dropout::Dropout;
 pub use error::ModelError;
 pub use folder::{FILES, load_model, load_model_as, read_manifest, save_model};
@@ -55,6 +57,7 @@ pub use torch::read_state_dict;
 pub use weights::{Init, Statistic, Weights};
 
 use candle_core::{DType, Tensor, Var};
+use std::any::Any;
 
 /// Every architecture. Adding one is a file and a line here.
 pub const MODELS: &[Architecture] = &[
@@ -208,8 +211,20 @@ pub enum Attention {
     },
 }
 
-/// One network with its weights.
-pub trait Model: Send + Sync {
+/// A value whose type can be asked for.
+pub trait AsAny {
+    /// Itself.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Any> AsAny for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// One network with its weights. Exact kernels of attribution ask by [`AsAny`] whether it is the network they know.
+pub trait Model: AsAny + Send + Sync {
     /// What the network was built from.
     fn manifest(&self) -> &Manifest;
 
