@@ -7,6 +7,7 @@ mod attentive_chrome;
 mod bin_counts;
 mod cnn_alpha_beta;
 mod cnn_attn;
+mod deepcage;
 mod deepchrome;
 mod deepcore;
 mod dropout;
@@ -14,6 +15,7 @@ mod error;
 mod folder;
 mod import;
 mod input;
+mod isegnet;
 pub mod layers;
 mod linear;
 mod lstm;
@@ -30,6 +32,7 @@ pub use attentive_chrome::AttentiveChrome;
 pub(crate) use attentive_chrome::AttentiveLstm;
 pub use cnn_alpha_beta::CnnAlphaBeta;
 pub use cnn_attn::CnnAttn;
+pub use deepcage::DeepCage;
 pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
 pub(crate) use deepcore::View as DeepCoreView;
@@ -40,6 +43,7 @@ pub use import::{ImportOptions, import};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
 pub use input::{Input, InputSource};
+pub use isegnet::Isegnet;
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use lstm_alpha::LstmAlpha;
@@ -50,7 +54,7 @@ pub use manifest::{
 pub use mlp::Mlp;
 pub use source::{SampleSource, missing_input};
 pub use torch::read_state_dict;
-pub use weights::{Init, Weights};
+pub use weights::{Init, Statistic, Weights};
 
 use candle_core::{DType, Tensor, Var};
 use std::any::Any;
@@ -59,6 +63,8 @@ use std::any::Any;
 pub const MODELS: &[Architecture] = &[
     deepcore::DEEPCORE,
     attentive_chrome::ATTENTIVE_CHROME,
+    isegnet::ISEGNET,
+    deepcage::DEEPCAGE,
     deepchrome::DEEPCHROME,
     lstm::LSTM,
     lstm_attn::LSTM_ATTN,
@@ -154,7 +160,6 @@ impl Batch {
     }
 
     /// Expression and motif scores of transcription factors, where `input` reads any.
-    #[expect(dead_code, reason = "for the first network that reads them")]
     fn tfs_for(&self, input: &InputSpec) -> Result<Option<[&Tensor; 2]>, ModelError> {
         if input.tfs.is_empty() {
             return Ok(None);
@@ -327,6 +332,12 @@ mod tests {
         assert!(architecture("deepcor").is_err_and(|e| e.to_string().contains("deepcore, attentive-chrome")));
     }
 
+    fn deepcage_statistics() -> usize {
+        // Three stages and the dense layer; a layer of a block normalises what comes in and its 32 new channels.
+        let block: usize = (0..5).map(|b| 160 + 32 * b + 32).sum();
+        2 * (3 * 160 + 256 + 3 * block)
+    }
+
     #[test]
     fn parameters_are_as_many_as_published() {
         let count = |architecture: &str, preset: &str| -> usize {
@@ -340,5 +351,9 @@ mod tests {
         assert_eq!(count("deepcore", "paper"), 46_946 - 2 * (25 * 32 + 1));
         assert_eq!(count("attentive-chrome", "published"), 55_681);
         assert_eq!(count("deepchrome", "published"), 644_177);
+        // Published counts less the running statistics, which are not learnt.
+        assert_eq!(count("isegnet", "paper"), 2_058_199 - 1_820);
+        assert_eq!(count("isegnet", "tutorial"), 1_772_247 - 1_436);
+        assert_eq!(count("deepcage", "code") + deepcage_statistics(), 2_485_985);
     }
 }
