@@ -44,7 +44,8 @@ impl InputSource for RandomGene {
 /// A network with random weights, constants as those of a file are, and a gene.
 fn network(name: &str, preset: Option<&str>) -> (Box<dyn Model>, Input) {
     let architecture = architecture(name).unwrap();
-    let manifest = preset.map_or_else(|| architecture.default_manifest(), |preset| architecture.preset(preset).unwrap());
+    let mut manifest = preset.map_or_else(|| architecture.default_manifest(), |preset| architecture.preset(preset).unwrap());
+    manifest.window.tts = None; // one stretch: a gene so long that no base is read twice
     let fresh = Weights::fresh(1, DType::F32, &Device::Cpu);
     (architecture.build)(&fresh, manifest.clone()).unwrap();
     let tensors = fresh.saved().into_iter().map(|(name, v)| (name, v.as_detached_tensor())).collect();

@@ -62,8 +62,8 @@ fn twins(name: &str, preset: &str, weights: &HashMap<String, Tensor>, change: im
 }
 
 impl Twins {
-    /// Asserts that the kernel gives what the plain path gives: to 1e-12 of max(1, |F|) in f64, to 1e-6 in f32 or what the plain path
-    /// is off its f64 twin by.
+    /// Asserts that the kernel gives what the plain path gives: to 1e-12 of max(1, |F|) in f64, to 1e-6 in f32 or thrice what the
+    /// plain path is off its f64 twin by.
     fn check(&self, arrays: Arrays, edits: impl Fn(&Input) -> Vec<Edit>) {
         let window = self.manifest.window_at("c".into(), 100_000, Strand::Forward);
         let input = Input::assemble(&self.manifest, &window, &mut arrays.clone()).unwrap();
@@ -74,7 +74,7 @@ impl Twins {
             let (kernel, plain) = (evaluator(&**model, &input).unwrap(), plain(&**model, &input).unwrap());
             let exact = plain.deltas(&edits).unwrap();
             let own = exact.iter().zip(&twin).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            let limit = f64::max(least * plain.score().abs().max(1.0), if least > 1e-9 { own } else { 0.0 });
+            let limit = f64::max(least * plain.score().abs().max(1.0), if least > 1e-9 { 3.0 * own } else { 0.0 });
             for ((edit, fast), exact) in edits.iter().zip(kernel.deltas(&edits).unwrap()).zip(exact) {
                 assert!((fast - exact).abs() <= limit, "{}: {fast:e} and {exact:e}, {:?}", self.manifest.name, edit.bases);
                 assert!(fast == 0.0 || edit.apply(&input).as_ref() != &input);

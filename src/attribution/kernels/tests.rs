@@ -159,13 +159,13 @@ fn edits(input: &Input, seed: u64) -> Vec<Edit> {
     edits
 }
 
-/// What a kernel may differ by: 1e-12 or 1e-6 of the larger of 1 and |F|; in f32 also what the plain path itself is off its f64 twin
-/// by, for deep sums over high peaks are no better than that.
+/// What a kernel may differ by: 1e-12 or 1e-6 of the larger of 1 and |F|; in f32 also three times what the plain path itself is off its
+/// f64 twin by, for deep sums over high peaks are no better than that.
 fn limit(dtype: DType, exact: &[f64], twin: &[f64], score: f64) -> f64 {
     let scale = score.abs().max(1.0);
     match dtype {
         DType::F64 => 1e-12 * scale,
-        _ => twin.iter().zip(exact).map(|(a, b)| (a - b).abs()).fold(1e-6 * scale, f64::max),
+        _ => twin.iter().zip(exact).map(|(a, b)| 3.0 * (a - b).abs()).fold(1e-6 * scale, f64::max),
     }
 }
 
