@@ -3,8 +3,8 @@
 use super::layers::BiLstm;
 use super::weights::{Init, Weights};
 use super::{
-    Architecture, Attention, Batch, BinStatistic, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
-    OutputSpec, Preset, Transform, WindowSpec,
+    ActivationMap, Architecture, Attention, Batch, BinStatistic, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
+    OutputSpec, Preset, Structure, Transform, WindowSpec,
 };
 use crate::tracks::SignalUnit;
 use candle_core::{D, DType, Tensor};
@@ -121,6 +121,24 @@ impl Model for AttentiveChrome {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { has_linear_head: true, shortest: Some(1), ..Structure::default() }
+    }
+
+    /// Each mark adds its weight times what its state is worth to the logit.
+    fn activation_map(&self, batch: &Batch) -> Result<Option<ActivationMap>, ModelError> {
+        let Some(x) = batch.marks_for(&self.manifest.input)? else { return Err(reads_marks()) };
+        let x = x.to_dtype(self.dtype)?;
+        let means: Vec<Tensor> = (self.marks.iter().enumerate())
+            .map(|(i, mark)| Ok(mark.forward(&x.narrow(2, i, 1)?)?.0))
+            .collect::<candle_core::Result<_>>()?;
+        let states = self.over_marks.lstm.forward(&Tensor::stack(&means, 1)?)?;
+        let (n, k, width) = states.dims3()?;
+        let (_, beta) = self.over_marks.forward(&Tensor::stack(&means, 1)?)?;
+        let worth = states.reshape((n * k, width))?.matmul(&self.weight.t()?)?.reshape((n, k))?;
+        Ok(Some(ActivationMap::Marks((worth * beta)?)))
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

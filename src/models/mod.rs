@@ -173,6 +173,28 @@ pub enum Attention {
     },
 }
 
+/// What of a network's make-up some methods have to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Structure {
+    /// It has rectifiers ([`layers::relu`] and the layers that hold one).
+    pub has_relu: bool,
+    /// Nothing but convolutions, dense layers, normalisation, pools and rectifiers lies between DNA or marks and F.
+    pub is_feed_forward: bool,
+    /// What follows its last pooling over bins or marks is linear: [`Model::activation_map`].
+    pub has_linear_head: bool,
+    /// It reads bins one after the other and any number of them: the fewest positions (bases or bins) it can read.
+    pub shortest: Option<usize>,
+}
+
+/// What each bin or mark adds to F, where the layers after the last pooling are linear (Zhou 2016).
+#[derive(Clone, Debug)]
+pub enum ActivationMap {
+    /// A value a bin, `[n, bins]`.
+    Bins(Tensor),
+    /// A value a mark, `[n, k]`.
+    Marks(Tensor),
+}
+
 /// One network with its weights.
 pub trait Model: Send + Sync {
     /// What the network was built from.
@@ -193,6 +215,17 @@ pub trait Model: Send + Sync {
 
     /// What was added to the loss when it was published, before its coefficient.
     fn penalty(&self, _output: &Output) -> Result<Option<Tensor>, ModelError> {
+        Ok(None)
+    }
+
+    /// What methods ask of its make-up.
+    fn structure(&self) -> Structure {
+        Structure::default()
+    }
+
+    /// What each bin or mark adds to F; `None` where the head is not linear. The values sum to F less a constant of
+    /// the weights.
+    fn activation_map(&self, _batch: &Batch) -> Result<Option<ActivationMap>, ModelError> {
         Ok(None)
     }
 

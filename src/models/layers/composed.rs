@@ -3,6 +3,7 @@
 //! `conv1d`, `gather` for `max`, a mask for `relu`.
 
 use super::conv_pool::Pool;
+use super::rules::{max_pool, relu};
 use candle_core::{D, Result, Tensor};
 
 /// As [`super::conv_relu_max_pool`].
@@ -10,19 +11,14 @@ pub(super) fn conv_relu_max_pool(x: &Tensor, weight: &Tensor, bias: &Tensor, poo
     let x = x.transpose(1, 2)?.contiguous()?.unsqueeze(2)?;
     let weight = weight.transpose(1, 2)?.contiguous()?.unsqueeze(2)?;
     let y = x.conv2d(&weight, 0, 1, 1, 1)?.squeeze(2)?.broadcast_add(&bias.reshape((1, (), 1))?)?;
-    // ReLU'(0) = 0, and NaN times 0 stays NaN.
-    let y = (&y * y.detach().gt(0f64)?.to_dtype(y.dtype())?)?;
+    let y = relu(&y)?;
     // A pad of 0 wins only where the ReLU is closed, which passes no gradient anyway.
     let (n, filters, positions) = y.dims3()?;
     let windows = pool.windows(positions);
     let right = (windows * pool.size).saturating_sub(pool.left + positions);
     let y = y.pad_with_zeros(2, pool.left, right)?.narrow(2, 0, windows * pool.size)?.contiguous()?;
     let y = y.reshape((n, filters, windows, pool.size))?;
-    let first = y.detach().argmax_keepdim(D::Minus1)?;
-    let maxima = y.gather(&first, D::Minus1)?.squeeze(D::Minus1)?;
-    // `argmax` passes over NaN unless it comes first.
-    let not_a_number = (y.detach().sum(D::Minus1)? * 0.0)?;
-    (maxima + not_a_number)?.transpose(1, 2)?.contiguous()
+    max_pool(&y)?.transpose(1, 2)?.contiguous()
 }
 
 /// As [`super::bilstm`]: both directions are stepped as a batch of two.

@@ -11,6 +11,7 @@ mod correlate;
 mod linear;
 mod lstm_cell;
 mod real;
+mod rules;
 mod sparsemax;
 #[cfg(test)]
 mod tests;
@@ -20,4 +21,5 @@ pub use bilstm_op::bilstm;
 pub use conv_pool::{Pool, conv_relu_max_pool};
 pub use linear::Linear;
 pub use real::Real;
+pub use rules::{BackwardRule, relu, with_rule};
 pub use sparsemax::sparsemax;
