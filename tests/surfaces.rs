@@ -7,7 +7,7 @@ mod toy;
 
 use assert_cmd::Command;
 use candle_core::Device;
-use cislens::attribution::{METHODS, Method, Options, run_whole};
+use cislens::attribution::{METHODS, Method, run_whole};
 use cislens::jobs::{Analysis, AnalysisFailure, JobId, Reply, predict};
 use cislens::models::{MODELS, Model, load_model};
 use cislens::scene::{Geometry, Plot, Scene};
@@ -130,8 +130,12 @@ fn rows() -> Vec<Vec<String>> {
                 Some(method) => format!("attribute {} {name}", method.name()),
             };
             let state = state(&session, &*model, index, method);
-            let cells =
-                [command_line(folder, &command), npz(folder, &command), screen(&state, method), figure(folder, name, &*model, method)];
+            let cells = [
+                command_line(folder, &command),
+                npz(folder, &command),
+                screen(&state, method),
+                figure(folder, name, &*model, method),
+            ];
             let title = method.map_or("prediction", |m| m.name());
             rows.push([name.to_owned(), title.to_owned()].into_iter().chain(cells).collect());
         }

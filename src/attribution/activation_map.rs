@@ -42,6 +42,11 @@ impl Method for ClassActivationMap {
                 let share: Vec<f32> = values(&map)?.into_iter().map(|v| (v / positions as f64) as f32).collect();
                 result.marks = Some(share.repeat(positions));
             }
+            Some(ActivationMap::MarkBins(map)) => {
+                let (k, bins) = (input.n_marks(), input.positions());
+                let map = values(&map)?;
+                result.marks = Some((0..bins * k).map(|at| map[at % k * bins + at / k] as f32).collect());
+            }
             None => return Err(super::options::unfit("the network has no activation map".to_owned())),
         }
         (result.done, result.total) = (1, 1);

@@ -1,9 +1,9 @@
 //! Where a path begins: the reference inputs of integrated gradients, expected gradients and DeepLIFT.
 
+use super::AttributionError;
 use super::options::{Baseline, Options, Replacement, Views, unfit};
 use super::shuffle::{dinucleotide_shuffle, draw};
 use super::variants::{DNA, MARKS, Parts};
-use super::AttributionError;
 use crate::models::{Input, Model, N_INPUTS};
 use rand::Rng;
 
@@ -38,7 +38,8 @@ pub(super) fn baselines(model: &dyn Model, input: &Input, options: &Options) -> 
         }
         Baseline::Methylated => {
             let spec = &model.manifest().input;
-            let Some(channel) = spec.marks.iter().position(|m| METHYLATION.iter().any(|name| name.eq_ignore_ascii_case(m))) else {
+            let Some(channel) = spec.marks.iter().position(|m| METHYLATION.iter().any(|name| name.eq_ignore_ascii_case(m)))
+            else {
                 return Err(unfit(format!("no mark of the model is methylation ({})", METHYLATION.join(", "))));
             };
             let mut baseline = zero();

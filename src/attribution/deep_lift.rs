@@ -59,7 +59,11 @@ impl Method for DeepLift {
         }
         let n = references.len();
         let attributions = sum.map(|part| part.into_iter().map(|s| s / n as f64).collect());
-        let settings = format!("rescale rule, baseline {}{}, {views}", if n > 1 { format!("{n} ") } else { String::new() }, options.baseline);
+        let settings = format!(
+            "rescale rule, baseline {}{}, {views}",
+            if n > 1 { format!("{n} ") } else { String::new() },
+            options.baseline
+        );
         let mut result = Attribution::new(self.name(), settings, score, input, model);
         result.seed = (n > 1).then_some(options.seed);
         result.set_completeness(&attributions, score - reference_scores / n as f64);

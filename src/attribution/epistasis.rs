@@ -2,9 +2,9 @@
 
 use super::baseline::{replaced, views_of};
 use super::options::{Options, Unit};
-use super::variants::{DNA, EXPRESSION, MARKS, Parts, Variants};
+use super::variants::{DNA, EXPRESSION, MARKS, MOTIF_SCORES, Number, Parts, Setter};
 use super::{Attribution, AttributionError, Method, Pairs, Run};
-use crate::models::{Input, Model, N_INPUTS};
+use crate::models::{Input, Model};
 use std::ops::Range;
 
 /// `E_ij = F(i and j blanked) - F(i blanked) - F(j blanked) + F`, with `E_ii = F - F(i blanked)`. The row beside the matrix holds
@@ -19,8 +19,7 @@ const REACH: usize = 10;
 /// Numbers of an input that are blanked together.
 struct Blanked {
     name: String,
-    /// Input, and numbers in it.
-    numbers: Vec<(usize, Vec<usize>)>,
+    numbers: Vec<Number>,
     /// Bases of the window; empty for transcription factors.
     bases: Range<usize>,
 }
@@ -55,38 +54,27 @@ impl Method for Epistasis {
         if m > MOST_UNITS {
             return Err(super::options::unfit(format!("{m} units are more than {MOST_UNITS}: larger blocks make fewer")));
         }
-        let variants = Variants::new(model, input);
-        let score = variants.score()?;
-        let blank: Parts = std::array::from_fn(|part| {
-            replaced(input, &variants.reference()[part], part, options.to, &options.mark_means)
-        });
+        let parts = input.parts();
+        let blank: Parts = std::array::from_fn(|part| replaced(input, &parts[part], part, options.to, &options.mark_means));
+        let setter = Setter::new(model, input, blank, views_of(input, options)?.tfs && options.unit == Unit::Whole)?;
         let settings = format!("{m} units ({}), set to {}", options.unit, options.to);
-        let mut result = Attribution::new(self.name(), settings, score, input, model);
+        let mut result = Attribution::new(self.name(), settings, setter.score(), input, model);
         // Each alone, then each pair.
-        let pairs: Vec<(usize, usize)> = (0..m).flat_map(|i| (i + 1..m).map(move |j| (i, j))).collect();
-        let jobs: Vec<[usize; 2]> = (0..m).map(|i| [i, i]).chain(pairs.iter().map(|&(i, j)| [i, j])).collect();
-        let change = |job: usize, parts: &mut Parts| {
-            for unit in jobs[job] {
-                for (part, numbers) in &units[unit].numbers {
-                    numbers.iter().for_each(|&at| parts[*part][at] = blank[*part][at]);
-                }
-            }
+        let pairs = (0..m).flat_map(|i| (i + 1..m).map(move |j| [i, j]));
+        let jobs: Vec<[usize; 2]> = (0..m).map(|i| [i, i]).chain(pairs).collect();
+        let set = |job: usize| -> Vec<Number> {
+            let job = &jobs[job];
+            let of = if job[0] == job[1] { &job[..1] } else { &job[..] };
+            of.iter().flat_map(|&unit| units[unit].numbers.iter().copied()).collect()
         };
         let mut values = vec![0.0_f64; m * m];
-        let mut alone = vec![0.0; m];
         result.total = jobs.len();
-        variants.each(jobs.len(), run, change, |span, scores, run| {
-            for (job, blanked) in span.clone().zip(scores) {
-                match jobs[job] {
-                    [i, j] if i == j => {
-                        alone[i] = blanked;
-                        values[i * m + i] = score - blanked;
-                    }
-                    [i, j] => {
-                        let pair = blanked - alone[i] - alone[j] + score;
-                        (values[i * m + j], values[j * m + i]) = (pair, pair);
-                    }
-                }
+        setter.each(jobs.len(), set, run, |span, changes, run| {
+            for (job, change) in span.clone().zip(changes) {
+                let [i, j] = jobs[job];
+                // F(ij) - F(i) - F(j) + F in terms of changes from F; E_ii is minus the change by i alone.
+                let pair = if i == j { -change } else { change + values[i * m + i] + values[j * m + j] };
+                (values[i * m + j], values[j * m + i]) = (pair, pair);
             }
             result.done = span.end;
             if result.done == result.total {
@@ -121,15 +109,19 @@ fn units(model: &dyn Model, input: &Input, options: &Options) -> Result<Vec<Blan
     if options.unit == Unit::Whole {
         let mut units = Vec::new();
         if views.dna {
-            let all = (0..4 * length).collect();
-            units.push(Blanked { name: "DNA".to_owned(), numbers: vec![(DNA, all)], bases: 0..length });
+            let all = (0..4 * length).map(|at| (DNA, at)).collect();
+            units.push(Blanked { name: "DNA".to_owned(), numbers: all, bases: 0..length });
         }
         for (channel, mark) in manifest.input.marks.iter().enumerate().filter(|_| views.marks) {
-            let all = (channel..input.marks.len()).step_by(k).collect();
-            units.push(Blanked { name: mark.clone(), numbers: vec![(MARKS, all)], bases: 0..length });
+            let all = (channel..input.marks.len()).step_by(k).map(|at| (MARKS, at)).collect();
+            units.push(Blanked { name: mark.clone(), numbers: all, bases: 0..length });
         }
         let tfs = manifest.input.tfs.names.iter().enumerate().filter(|_| views.tfs);
-        units.extend(tfs.map(|(i, tf)| Blanked { name: tf.clone(), numbers: vec![(EXPRESSION, vec![i])], bases: 0..0 }));
+        units.extend(tfs.map(|(i, tf)| Blanked {
+            name: tf.clone(),
+            numbers: vec![(EXPRESSION, i), (MOTIF_SCORES, i)],
+            bases: 0..0,
+        }));
         return Ok(units);
     }
     // Blocks begin and end with a bin where marks are binned.
@@ -148,16 +140,16 @@ fn units(model: &dyn Model, input: &Input, options: &Options) -> Result<Vec<Blan
     };
     let unit = |i: usize| {
         let bases = i * block..((i + 1) * block).min(length);
-        let mut numbers: [Vec<usize>; N_INPUTS] = Default::default();
+        let mut numbers: Vec<Number> = Vec::new();
         if views.dna {
             let copies = bases.clone().flat_map(|b| input.window.copies(b as u64).collect::<Vec<_>>());
-            numbers[DNA] = copies.flat_map(|b| 4 * b as usize..4 * b as usize + 4).collect();
+            numbers.extend(copies.flat_map(|b| 4 * b as usize..4 * b as usize + 4).map(|at| (DNA, at)));
         }
         if views.marks {
-            let copies = (bases.start / bin..bases.end.div_ceil(bin)).flat_map(|p| input.copies_of_position(p).collect::<Vec<_>>());
-            numbers[MARKS] = copies.flat_map(|p| p * k..(p + 1) * k).collect();
+            let copies =
+                (bases.start / bin..bases.end.div_ceil(bin)).flat_map(|p| input.copies_of_position(p).collect::<Vec<_>>());
+            numbers.extend(copies.flat_map(|p| p * k..(p + 1) * k).map(|at| (MARKS, at)));
         }
-        let numbers = numbers.into_iter().enumerate().filter(|(_, numbers)| !numbers.is_empty()).collect();
         Blanked { name: format!("{}-{}", bases.start, bases.end), numbers, bases }
     };
     Ok(shown.map(unit).collect())

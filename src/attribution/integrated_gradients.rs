@@ -139,7 +139,11 @@ impl<'a> Mean<'a> {
         let parts = input.parts();
         let zeros = || parts.each_ref().map(|part| vec![0.0; part.len()]);
         let views = views_of(input, options)?;
-        let is_all = [(input.sequence.is_some(), views.dna), (input.n_marks() > 0, views.marks), (!input.expression.is_empty(), views.tfs)];
+        let is_all = [
+            (input.sequence.is_some(), views.dna),
+            (input.n_marks() > 0, views.marks),
+            (!input.expression.is_empty(), views.tfs),
+        ];
         let views = if is_all.iter().all(|(read, moves)| read == moves) { "joint".to_owned() } else { format!("{views} alone") };
         let is_random = options.baseline == Baseline::Shuffles;
         let baseline = match is_random {
@@ -150,8 +154,25 @@ impl<'a> Mean<'a> {
         let seed = is_random.then_some(options.seed);
         let settings = format!("baseline {baseline}, {views}");
         Ok(Self {
-            name, model, input, settings, batch, score, parts, total, sum, squares, change, gradient, seed,
-            done: 0, baseline_scores: 0.0, finished: 0, path: None, weight: 0.0, baseline_score: 0.0,
+            name,
+            model,
+            input,
+            settings,
+            batch,
+            score,
+            parts,
+            total,
+            sum,
+            squares,
+            change,
+            gradient,
+            seed,
+            done: 0,
+            baseline_scores: 0.0,
+            finished: 0,
+            path: None,
+            weight: 0.0,
+            baseline_score: 0.0,
         })
     }
 

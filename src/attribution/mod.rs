@@ -12,6 +12,7 @@ mod deep_lift;
 mod edits;
 mod epistasis;
 mod integrated_gradients;
+pub mod kernels;
 mod marginalisation;
 mod occlusion;
 mod options;
@@ -219,7 +220,13 @@ impl Attribution {
     pub fn sum(&self) -> f64 {
         let finite = |v: &f32| if v.is_finite() { f64::from(*v) } else { 0.0 };
         let sequence: f64 = self.sequence.iter().flatten().flatten().map(finite).sum();
-        sequence + [&self.marks, &self.expression, &self.motif_scores, &self.profile].into_iter().flatten().flatten().map(finite).sum::<f64>()
+        sequence
+            + [&self.marks, &self.expression, &self.motif_scores, &self.profile]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(finite)
+                .sum::<f64>()
     }
 
     /// Takes in how far the attributions are from summing to `change`, F(x) - F(baseline).

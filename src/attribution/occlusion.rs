@@ -3,7 +3,7 @@
 
 use super::baseline::{replaced, views_of};
 use super::options::{Options, Replacement, Unit, Views};
-use super::variants::{DNA, EXPRESSION, MARKS, MOTIF_SCORES, Parts, Variants, at_bases};
+use super::variants::{DNA, EXPRESSION, MARKS, MOTIF_SCORES, Number, Parts, Setter, at_bases};
 use super::{Attribution, AttributionError, Method, Run};
 use crate::models::{Input, Model};
 use std::ops::Range;
@@ -44,37 +44,35 @@ impl Method for Occlusion {
         let views = options.views.unwrap_or(Views { dna: input.n_marks() == 0, marks: true, tfs: false });
         let views = views_of(input, &Options { views: Some(views), ..options.clone() })?;
         let units = units(model, input, options, views);
-        let variants = Variants::new(model, input);
-        let score = variants.score()?;
-        let reference = variants.reference();
-        let blank: Parts =
-            std::array::from_fn(|part| replaced(input, &reference[part], part, options.to, &options.mark_means));
-        let changed = |unit: &OcclusionUnit| numbers_of(unit, input);
+        let parts = input.parts();
+        let blank: Parts = std::array::from_fn(|part| replaced(input, &parts[part], part, options.to, &options.mark_means));
+        let setter = Setter::new(model, input, blank, views.tfs)?;
         // A unit that is what it would become changes nothing: its delta is exactly zero without an evaluation.
-        let moves = |unit: &OcclusionUnit| changed(unit).iter().any(|&(part, at)| reference[part][at] != blank[part][at]);
-        let moving: Vec<usize> = (0..units.len()).filter(|&i| moves(&units[i])).collect();
+        let moving: Vec<usize> = (0..units.len()).filter(|&i| setter.moves(&numbers_of(&units[i], input))).collect();
 
-        let mut result = Attribution::new(self.name(), settings(model, options, views), score, input, model);
+        let mut result = Attribution::new(self.name(), settings(model, options, views), setter.score(), input, model);
         result.total = units.len();
         let mut deltas = Deltas::new(input, views);
         let mut next = 0; // the first unit without a delta
-        let change = |job: usize, parts: &mut Parts| {
-            changed(&units[moving[job]]).into_iter().for_each(|(part, at)| parts[part][at] = blank[part][at]);
-        };
-        variants.each(moving.len(), run, change, |span, scores, run| {
-            for (job, changed) in span.zip(scores) {
-                let unit = moving[job];
-                (next..unit).for_each(|still| deltas.set(&units[still], 0.0));
-                deltas.set(&units[unit], changed - score);
-                next = unit + 1;
-            }
-            result.done = next;
-            if result.done == result.total {
-                return Ok(());
-            }
-            deltas.write(&mut result, input);
-            run.partial(&result)
-        })?;
+        setter.each(
+            moving.len(),
+            |job| numbers_of(&units[moving[job]], input),
+            run,
+            |span, changes, run| {
+                for (job, change) in span.zip(changes) {
+                    let unit = moving[job];
+                    (next..unit).for_each(|still| deltas.set(&units[still], 0.0));
+                    deltas.set(&units[unit], change);
+                    next = unit + 1;
+                }
+                result.done = next;
+                if result.done == result.total {
+                    return Ok(());
+                }
+                deltas.write(&mut result, input);
+                run.partial(&result)
+            },
+        )?;
         (next..units.len()).for_each(|still| deltas.set(&units[still], 0.0));
         deltas.write(&mut result, input);
         result.done = result.total;
@@ -121,7 +119,7 @@ fn units(model: &dyn Model, input: &Input, options: &Options, views: Views) -> V
 }
 
 /// The numbers of the input that a unit holds: where the window reads a base twice, both copies.
-fn numbers_of(unit: &OcclusionUnit, input: &Input) -> Vec<(usize, usize)> {
+fn numbers_of(unit: &OcclusionUnit, input: &Input) -> Vec<Number> {
     let k = input.n_marks();
     match unit.part {
         DNA => {

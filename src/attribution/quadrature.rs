@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn polynomials_are_integrated_to_their_degree() {
-        let integral = |rule, n, power: i32| -> f64 { levels(rule, n).concat().iter().map(|x| x.weight * x.at.powi(power)).sum() };
+        let integral =
+            |rule, n, power: i32| -> f64 { levels(rule, n).concat().iter().map(|x| x.weight * x.at.powi(power)).sum() };
         for n in [2, 5, 32, 200] {
             for power in [1, 3, (2 * n - 1).min(63)] {
                 let expected = 1.0 / f64::from(power + 1);

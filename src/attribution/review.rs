@@ -51,10 +51,7 @@ pub const NOT_OFFERED: &[NotOffered] = &[
         name: "DeMo class-specific sequence (Lanchantin 2017)",
         reason: "gradient ascent off the simplex of bases gives sequences that do not exist; motif-insertion tests real ones",
     },
-    NotOffered {
-        name: "DBN splice features (Lee and Yoon 2015)",
-        reason: "reads the weights of a deep belief network",
-    },
+    NotOffered { name: "DBN splice features (Lee and Yoon 2015)", reason: "reads the weights of a deep belief network" },
     NotOffered {
         name: "kernel motifs (DeepBind, Basset, DanQ, DeepCpG, DeepHistone, SPEID, DeepTACT, DeepExpression)",
         reason: "filters over all sequences, not one prediction: a command of its own, cislens motifs",

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::genome::{BaseOrder, Strand, Stretch};
-use crate::models::{Manifest, Output};
 use crate::models::test_manifest;
+use crate::models::{Manifest, Output};
 use std::cell::RefCell;
 
 /// F = sum(w * sequence) + sum(v * marks), or its tanh, in f64; weights are a fixed function of the index.

@@ -1,5 +1,6 @@
 //! F of many changed copies of one window: the plain path that every method of changed inputs shares.
 
+use super::kernels::{Edit, Evaluator, evaluator};
 use super::{AttributionError, Run, in_acgt, scores};
 use crate::models::{Batch, Input, Model, N_INPUTS};
 use candle_core::{Device, Tensor};
@@ -105,4 +106,74 @@ pub(super) fn at_bases(input: &Input, values: &[f64]) -> Vec<[f32; 4]> {
     };
     let rows: Vec<f64> = one_hot.chunks_exact(4).zip(values).flat_map(spread).collect();
     in_acgt(input, &rows)
+}
+
+/// Sets numbers of a window to others: by the network's exact kernel where it has one and knows the changes, else by forward
+/// passes.
+pub(super) struct Setter<'a> {
+    variants: Variants<'a>,
+    /// What numbers are set to.
+    to: Parts,
+    evaluator: Option<Box<dyn Evaluator + 'a>>,
+    score: f64,
+}
+
+/// An input and a number in it.
+pub(super) type Number = (usize, usize);
+
+impl<'a> Setter<'a> {
+    /// Sets numbers to those of `to`. Kernels know marks of any value, and bases that become `N` as a whole (`is_n`: the DNA of `to`
+    /// is all zeros).
+    pub(super) fn new(model: &'a dyn Model, input: &'a Input, to: Parts, changes_tfs: bool) -> Result<Self, AttributionError> {
+        let is_n = to[DNA].iter().all(|&v| v == 0.0);
+        let evaluator = if is_n && !changes_tfs { Some(evaluator(model, input)?) } else { None };
+        let variants = Variants::new(model, input);
+        let score = match &evaluator {
+            Some(evaluator) => evaluator.score(),
+            None => variants.score()?,
+        };
+        Ok(Self { variants, to, evaluator, score })
+    }
+
+    /// F of the window as it is.
+    pub(super) fn score(&self) -> f64 {
+        self.score
+    }
+
+    /// Whether setting `numbers` changes any.
+    pub(super) fn moves(&self, numbers: &[Number]) -> bool {
+        numbers.iter().any(|&(part, at)| self.variants.reference[part][at] != self.to[part][at])
+    }
+
+    /// The change of F by setting the numbers that `set` gives for each of 0..n, handed on call by call.
+    pub(super) fn each(
+        &self,
+        n: usize,
+        set: impl Fn(usize) -> Vec<Number>,
+        run: &mut Run<'_>,
+        mut done: impl FnMut(Range<usize>, Vec<f64>, &mut Run<'_>) -> Result<(), AttributionError>,
+    ) -> Result<(), AttributionError> {
+        let Some(evaluator) = &self.evaluator else {
+            let change = |i: usize, parts: &mut Parts| {
+                set(i).into_iter().for_each(|(part, at)| parts[part][at] = self.to[part][at]);
+            };
+            return self.variants.each(n, run, change, |span, scores, run| {
+                done(span, scores.into_iter().map(|score| score - self.score).collect(), run)
+            });
+        };
+        let step = evaluator.chunk().max(1);
+        for from in (0..n).step_by(step) {
+            run.step()?;
+            let span = from..(from + step).min(n);
+            let edits: Vec<Edit> = span.clone().map(|i| self.edit(&set(i))).collect();
+            done(span, evaluator.deltas(&edits)?, run)?;
+        }
+        Ok(())
+    }
+
+    fn edit(&self, numbers: &[Number]) -> Edit {
+        let of = |wanted: usize| numbers.iter().filter(move |(part, _)| *part == wanted).map(|(_, at)| *at);
+        let bases = of(DNA).filter(|at| at % 4 == 0).map(|at| (at / 4, b'N')).collect();
+        Edit { bases, marks: of(MARKS).map(|at| (at, self.to[MARKS][at])).collect() }
+    }
 }

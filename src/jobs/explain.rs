@@ -292,6 +292,7 @@ pub fn predict_input(model: &dyn Model, input: &Input) -> Result<Prediction, Att
     let rows = |t: &Tensor| -> Result<Vec<Vec<f32>>, AttributionError> { Ok(t.to_dtype(DType::F32)?.to_vec2()?) };
     let (attention, mark_attention) = match &output.attention {
         Some(Attention::Bins(weights)) => (rows(weights)?, Vec::new()),
+        Some(Attention::Marks(alpha)) => (rows(&alpha.get(0)?)?, Vec::new()),
         Some(Attention::Hierarchical { alpha, beta }) => (rows(&alpha.get(0)?)?, rows(beta)?.concat()),
         None => (Vec::new(), Vec::new()),
     };

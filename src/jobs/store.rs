@@ -157,8 +157,7 @@ mod tests {
     }
 
     fn attribution() -> Attribution {
-        let mut result =
-            Attribution { method: "occlusion", settings: "zero".to_owned(), score: 1.5, ..Attribution::default() };
+        let mut result = Attribution { method: "occlusion", settings: "zero".to_owned(), score: 1.5, ..Attribution::default() };
         result.marks = Some((0..1_000).map(|i| if i == 7 { f32::NAN } else { i as f32 * 0.1 }).collect());
         result.sequence = Some(vec![[0.0, -1.5, f32::NAN, 2.5]; 10]);
         (result.delta, result.gap, result.done, result.total) = (Some(-1e-9), None, 5, 5);

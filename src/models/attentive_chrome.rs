@@ -1,14 +1,10 @@
 //! AttentiveChrome (Singh et al. 2017): an LSTM with attention over the bins of each mark, then one over the marks.
 
-use super::layers::BiLstm;
+use super::bin_counts::{marks_alone, marks_of, published};
+use super::layers::{BiLstm, ContextAttention, Linear};
 use super::weights::{Init, Weights};
-use super::{
-    ActivationMap, Architecture, Attention, Batch, BinStatistic, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
-    OutputSpec, Preset, Structure, Transform, WindowSpec,
-};
-use crate::tracks::SignalUnit;
+use super::{ActivationMap, Architecture, Attention, Batch, Manifest, Model, ModelError, Output, Preset, Structure};
 use candle_core::{D, DType, Tensor};
-use candle_nn::ops::softmax;
 
 /// The entry of [`super::MODELS`].
 pub const ATTENTIVE_CHROME: Architecture = Architecture {
@@ -16,64 +12,30 @@ pub const ATTENTIVE_CHROME: Architecture = Architecture {
     about: "AttentiveChrome: hierarchical LSTM and attention over bins and histone marks (Singh et al. 2017)",
     build: |weights, manifest| Ok(Box::new(AttentiveChrome::new(weights, manifest)?)),
     output_bias: "fdiff1_1.bias",
-    presets: &[Preset { name: "published", manifest: published }],
+    presets: &[Preset {
+        name: "published",
+        manifest: || published(ATTENTIVE_CHROME.name, &[("hidden", 32), ("mark_hidden", 16)]),
+    }],
 };
 
-/// Marks in the order of the published data.
-const MARKS: [&str; 5] = ["H3K27me3", "H3K36me3", "H3K4me1", "H3K4me3", "H3K9me3"];
 /// Every parameter starts between minus and plus this.
 const INIT: Init = Init::Uniform(0.1);
 
-fn published() -> Manifest {
-    Manifest {
-        architecture: ATTENTIVE_CHROME.name.to_owned(),
-        name: ATTENTIVE_CHROME.name.to_owned(),
-        source: String::new(),
-        assembly: None,
-        samples: Vec::new(),
-        orientation: Orientation::Genome,
-        window: WindowSpec { length: 10_000, tss_index: 5_000, tts: None },
-        input: InputSpec {
-            sequence: None,
-            marks: MARKS.map(str::to_owned).to_vec(),
-            signal: SignalUnit::Count,
-            bin_size: 100,
-            bin_statistic: BinStatistic::Sum,
-            transform: Transform::None,
-            scale: Vec::new(),
-            missing: 0.0,
-            truncate: false,
-            tfs: Default::default(),
-        },
-        output: OutputSpec { kind: OutputKind::Binary, unit: "high".to_owned(), pseudocount: 0.0, threshold: None },
-        sizes: [("hidden", 32), ("mark_hidden", 16)].map(|(name, size)| (name.to_owned(), size)).into(),
-        metrics: Default::default(),
-        hash: String::new(),
-    }
-}
-
-/// A BiLSTM whose states are averaged with weights `softmax(states . context)`.
-struct AttentiveLstm {
-    lstm: BiLstm,
-    /// `[2 * hidden, 1]`.
-    context: Tensor,
+/// A BiLSTM whose states are averaged by attention.
+pub(crate) struct AttentiveLstm {
+    pub(crate) lstm: BiLstm,
+    pub(crate) attention: ContextAttention,
 }
 
 impl AttentiveLstm {
     fn new(weights: &Weights, inputs: usize, hidden: usize) -> Result<Self, ModelError> {
-        let context = weights.within("bin_attention").get("bin_context_vector", &[2 * hidden, 1], INIT)?;
-        Ok(Self { lstm: BiLstm::torch(&weights.within("rnn"), inputs, hidden, INIT)?, context })
+        let attention = ContextAttention::new(&weights.within("bin_attention"), 2 * hidden, INIT)?;
+        Ok(Self { lstm: BiLstm::torch(&weights.within("rnn"), inputs, hidden, INIT)?, attention })
     }
 
     /// `[n, steps, inputs]` gives the mean `[n, 2 * hidden]` and its weights `[n, steps]`.
     fn forward(&self, x: &Tensor) -> candle_core::Result<(Tensor, Tensor)> {
-        let states = self.lstm.forward(x)?;
-        let (n, steps, width) = states.dims3()?;
-        let scores = states.reshape((n * steps, width))?.matmul(&self.context)?.reshape((n, steps))?;
-        // Not `softmax_last_dim`: it drops the gradient without a word.
-        let weights = softmax(&scores, D::Minus1)?;
-        let mean = states.broadcast_mul(&weights.unsqueeze(D::Minus1)?)?.sum(1)?;
-        Ok((mean, weights))
+        self.attention.forward(&self.lstm.forward(x)?)
     }
 }
 
@@ -81,10 +43,9 @@ impl AttentiveLstm {
 pub struct AttentiveChrome {
     manifest: Manifest,
     dtype: DType,
-    marks: Vec<AttentiveLstm>,
-    over_marks: AttentiveLstm,
-    weight: Tensor,
-    bias: Tensor,
+    pub(crate) marks: Vec<AttentiveLstm>,
+    pub(crate) over_marks: AttentiveLstm,
+    pub(crate) head: Linear,
 }
 
 impl AttentiveChrome {
@@ -94,24 +55,16 @@ impl AttentiveChrome {
     /// Where a size is absent or 0, a weight does not fit, or the input is not marks alone.
     pub fn new(weights: &Weights, manifest: Manifest) -> Result<Self, ModelError> {
         let (hidden, mark_hidden) = (manifest.size("hidden")?, manifest.size("mark_hidden")?);
-        if manifest.input.sequence.is_some() || manifest.input.marks.is_empty() {
-            return Err(reads_marks());
-        }
+        let marks = marks_alone(&manifest)?;
         let mark = |i| AttentiveLstm::new(&weights.within(&format!("rnn_hms.{i}")), 1, hidden);
-        let head = weights.within("fdiff1_1");
         Ok(Self {
-            marks: (0..manifest.input.marks.len()).map(mark).collect::<Result<_, _>>()?,
+            marks: (0..marks).map(mark).collect::<Result<_, _>>()?,
             over_marks: AttentiveLstm::new(&weights.within("hm_level_rnn_1"), 2 * hidden, mark_hidden)?,
-            weight: head.get("weight", &[1, 2 * mark_hidden], INIT)?,
-            bias: head.get("bias", &[1], INIT)?,
+            head: Linear::with(&weights.within("fdiff1_1"), 2 * mark_hidden, 1, INIT, INIT)?,
             dtype: weights.dtype(),
             manifest,
         })
     }
-}
-
-fn reads_marks() -> ModelError {
-    ModelError::Manifest("attentive-chrome reads marks and no sequence".to_owned())
 }
 
 impl Model for AttentiveChrome {
@@ -129,21 +82,15 @@ impl Model for AttentiveChrome {
 
     /// Each mark adds its weight times what its state is worth to the logit.
     fn activation_map(&self, batch: &Batch) -> Result<Option<ActivationMap>, ModelError> {
-        let Some(x) = batch.marks_for(&self.manifest.input)? else { return Err(reads_marks()) };
-        let x = x.to_dtype(self.dtype)?;
-        let means: Vec<Tensor> = (self.marks.iter().enumerate())
-            .map(|(i, mark)| Ok(mark.forward(&x.narrow(2, i, 1)?)?.0))
-            .collect::<candle_core::Result<_>>()?;
+        let x = marks_of(batch, &self.manifest, self.dtype)?;
+        let mean = |(i, mark): (usize, &AttentiveLstm)| Ok(mark.forward(&x.narrow(2, i, 1)?)?.0);
+        let means = self.marks.iter().enumerate().map(mean).collect::<candle_core::Result<Vec<_>>>()?;
         let states = self.over_marks.lstm.forward(&Tensor::stack(&means, 1)?)?;
-        let (n, k, width) = states.dims3()?;
-        let (_, beta) = self.over_marks.forward(&Tensor::stack(&means, 1)?)?;
-        let worth = states.reshape((n * k, width))?.matmul(&self.weight.t()?)?.reshape((n, k))?;
-        Ok(Some(ActivationMap::Marks((worth * beta)?)))
+        Ok(Some(ActivationMap::Marks(self.over_marks.attention.map(&states, &self.head.weight)?)))
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {
-        let Some(x) = batch.marks_for(&self.manifest.input)? else { return Err(reads_marks()) };
-        let x = x.to_dtype(self.dtype)?;
+        let x = marks_of(batch, &self.manifest, self.dtype)?;
         let (mut means, mut alpha) = (Vec::new(), Vec::new());
         for (i, mark) in self.marks.iter().enumerate() {
             let (mean, weights) = mark.forward(&x.narrow(2, i, 1)?)?;
@@ -151,7 +98,7 @@ impl Model for AttentiveChrome {
             alpha.push(weights);
         }
         let (summary, beta) = self.over_marks.forward(&Tensor::stack(&means, 1)?)?;
-        let score = summary.matmul(&self.weight.t()?)?.broadcast_add(&self.bias)?.squeeze(D::Minus1)?;
+        let score = self.head.forward(&summary)?.squeeze(D::Minus1)?;
         let alpha = Tensor::stack(&alpha, 1)?;
         Ok(Output { score, attention: Some(Attention::Hierarchical { alpha, beta }) })
     }

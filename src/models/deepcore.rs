@@ -3,8 +3,8 @@
 use super::layers::{BiLstm, Linear, Pool, conv_relu_max_pool, sparsemax};
 use super::weights::{Init, Weights};
 use super::{
-    ActivationMap, Architecture, Attention, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output,
-    OutputKind, OutputSpec, Preset, Structure, Transform, WindowSpec,
+    ActivationMap, Architecture, Attention, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation,
+    Output, OutputKind, OutputSpec, Preset, Structure, Transform, WindowSpec,
 };
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
@@ -60,13 +60,13 @@ fn preset(attention: usize, dense: usize) -> Manifest {
 }
 
 /// One of the two inputs: convolution with pooling, then a BiLSTM over bins.
-struct View {
+pub(crate) struct View {
     /// `[filters, kernel, channels]`.
-    weight: Tensor,
+    pub(crate) weight: Tensor,
     /// `[filters]`.
-    bias: Tensor,
-    pool: usize,
-    lstm: BiLstm,
+    pub(crate) bias: Tensor,
+    pub(crate) pool: usize,
+    pub(crate) lstm: BiLstm,
 }
 
 impl View {
@@ -99,10 +99,10 @@ impl View {
 pub struct DeepCore {
     manifest: Manifest,
     dtype: DType,
-    sequence: Option<View>,
-    marks: Option<View>,
-    attention: [Linear; 2],
-    head: [Linear; 3],
+    pub(crate) sequence: Option<View>,
+    pub(crate) marks: Option<View>,
+    pub(crate) attention: [Linear; 2],
+    pub(crate) head: [Linear; 3],
 }
 
 impl DeepCore {
@@ -154,14 +154,30 @@ impl DeepCore {
         Ok(Tensor::cat(&states, D::Minus1)?)
     }
 
+    fn run(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Output, ModelError> {
+        self.score_states(&self.encode(batch)?, dropout)
+    }
+
+    /// F `[n]` of pooled convolutions `[n, bins, filters]` of sequence and marks, those views that it has: everything behind the
+    /// first layer of each.
+    pub(crate) fn score_pooled(&self, pooled: [Option<&Tensor>; 2]) -> Result<Tensor, ModelError> {
+        let mut states = Vec::new();
+        for (view, pooled) in [&self.sequence, &self.marks].into_iter().zip(pooled) {
+            if let (Some(view), Some(pooled)) = (view, pooled) {
+                states.push(view.lstm.forward(pooled)?);
+            }
+        }
+        Ok(self.score_states(&Tensor::cat(&states, D::Minus1)?, &mut Dropout::new(0.0, 0))?.score)
+    }
+
     /// The attention over bins, `[n, bins]`.
     fn attend(&self, states: &Tensor) -> candle_core::Result<Tensor> {
         let [hidden, score] = &self.attention;
         sparsemax(&score.forward(&hidden.forward(states)?.tanh()?)?.squeeze(D::Minus1)?)
     }
 
-    fn run(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Output, ModelError> {
-        let states = dropout.apply(&self.encode(batch)?)?;
+    fn score_states(&self, states: &Tensor, dropout: &mut Dropout) -> Result<Output, ModelError> {
+        let states = dropout.apply(states)?;
         let weights = self.attend(&states)?;
         let context = states.broadcast_mul(&weights.unsqueeze(D::Minus1)?)?.sum(1)?;
         let [decoder, dense, output] = &self.head;

@@ -4,21 +4,38 @@
 //! value, or the logit of a classifier. Layer operations with wrong or slow gradients in candle 0.11.1 are our own (`layers`).
 
 mod attentive_chrome;
+mod bin_counts;
+mod cnn_alpha_beta;
+mod cnn_attn;
+mod deepcage;
+mod deepchrome;
 mod deepcore;
 mod dropout;
 mod error;
 mod folder;
 mod import;
 mod input;
+mod isegnet;
 pub mod layers;
+mod linear;
+mod lstm;
+mod lstm_alpha;
+mod lstm_attn;
 mod manifest;
+mod mlp;
 mod pickle;
 mod source;
 mod torch;
 mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
+pub(crate) use attentive_chrome::AttentiveLstm;
+pub use cnn_alpha_beta::CnnAlphaBeta;
+pub use cnn_attn::CnnAttn;
+pub use deepcage::DeepCage;
+pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
+pub(crate) use deepcore::View as DeepCoreView;
 pub use dropout::Dropout;
 pub use error::ModelError;
 pub use folder::{FILES, load_model, load_model_as, read_manifest, save_model};
@@ -26,17 +43,37 @@ pub use import::{ImportOptions, import};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
 pub use input::{Input, InputSource};
+pub use isegnet::Isegnet;
+pub use linear::Linear;
+pub use lstm::Lstm;
+pub use lstm_alpha::LstmAlpha;
+pub use lstm_attn::LstmAttn;
 pub use manifest::{
     BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, TfSpec, Transform, TtsSpec, WindowSpec,
 };
+pub use mlp::Mlp;
 pub use source::{SampleSource, missing_input};
 pub use torch::read_state_dict;
-pub use weights::{Init, Weights};
+pub use weights::{Init, Statistic, Weights};
 
 use candle_core::{DType, Tensor, Var};
+use std::any::Any;
 
 /// Every architecture. Adding one is a file and a line here.
-pub const MODELS: &[Architecture] = &[deepcore::DEEPCORE, attentive_chrome::ATTENTIVE_CHROME];
+pub const MODELS: &[Architecture] = &[
+    deepcore::DEEPCORE,
+    attentive_chrome::ATTENTIVE_CHROME,
+    isegnet::ISEGNET,
+    deepcage::DEEPCAGE,
+    deepchrome::DEEPCHROME,
+    lstm::LSTM,
+    lstm_attn::LSTM_ATTN,
+    lstm_alpha::LSTM_ALPHA,
+    cnn_attn::CNN_ATTN,
+    cnn_alpha_beta::CNN_ALPHA_BETA,
+    linear::LINEAR,
+    mlp::MLP,
+];
 
 /// The architecture of that name.
 ///
@@ -123,7 +160,6 @@ impl Batch {
     }
 
     /// Expression and motif scores of transcription factors, where `input` reads any.
-    #[expect(dead_code, reason = "for the first network that reads them")]
     fn tfs_for(&self, input: &InputSpec) -> Result<Option<[&Tensor; 2]>, ModelError> {
         if input.tfs.is_empty() {
             return Ok(None);
@@ -164,6 +200,8 @@ pub struct Output {
 pub enum Attention {
     /// One weight a bin, `[n, bins]`, each row summing to 1 (DeepCORE).
     Bins(Tensor),
+    /// One weight a bin of each mark, `[n, k, bins]`, each row summing to 1 (LSTM-alpha).
+    Marks(Tensor),
     /// AttentiveChrome: `alpha` `[n, k, bins]` over the bins of each mark and `beta` `[n, k]` over marks.
     Hierarchical {
         /// Bin weights of each mark.
@@ -193,10 +231,24 @@ pub enum ActivationMap {
     Bins(Tensor),
     /// A value a mark, `[n, k]`.
     Marks(Tensor),
+    /// A value a bin of each mark, `[n, k, bins]`.
+    MarkBins(Tensor),
 }
 
-/// One network with its weights.
-pub trait Model: Send + Sync {
+/// A value whose type can be asked for.
+pub trait AsAny {
+    /// Itself.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Any> AsAny for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// One network with its weights. Exact kernels of attribution ask by [`AsAny`] whether it is the network they know.
+pub trait Model: AsAny + Send + Sync {
     /// What the network was built from.
     fn manifest(&self) -> &Manifest;
 
@@ -211,6 +263,11 @@ pub trait Model: Send + Sync {
     /// As [`Model::forward`], with the dropout the network was published with.
     fn forward_training(&self, batch: &Batch, _dropout: &mut Dropout) -> Result<Output, ModelError> {
         self.forward(batch)
+    }
+
+    /// What the published network returns for a window of score F: F itself where it says nothing else.
+    fn published_output(&self, score: f64) -> Vec<f64> {
+        vec![score]
     }
 
     /// What was added to the loss when it was published, before its coefficient.
@@ -245,6 +302,7 @@ impl Attention {
     fn detach(self) -> Self {
         match self {
             Self::Bins(weights) => Self::Bins(weights.detach()),
+            Self::Marks(weights) => Self::Marks(weights.detach()),
             Self::Hierarchical { alpha, beta } => Self::Hierarchical { alpha: alpha.detach(), beta: beta.detach() },
         }
     }
@@ -258,7 +316,7 @@ pub struct Architecture {
     pub about: &'static str,
     /// Builds the network with the sizes of a manifest. Fresh weights become variables, stored ones stay constant.
     pub build: Build,
-    /// The parameter of shape `[1]` that is added to the score last.
+    /// The parameter whose first number is added to the score last.
     pub output_bias: &'static str,
     /// Manifests of published versions by name; the first is the default.
     pub presets: &'static [Preset],
@@ -296,16 +354,23 @@ mod tests {
     fn every_architecture_builds_each_preset_and_names_itself() {
         for (i, architecture) in MODELS.iter().enumerate() {
             assert!(MODELS[..i].iter().all(|a| a.name != architecture.name));
-            assert!(architecture.about.to_lowercase().starts_with(&architecture.name.replace('-', "")));
+            let letters = |text: &str| text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
+            assert!(letters(architecture.about).starts_with(&letters(architecture.name)));
             for preset in architecture.presets {
                 (preset.manifest)().check().unwrap();
                 let weights = Weights::fresh(1, DType::F32, &Device::Cpu);
                 let model = (architecture.build)(&weights, (preset.manifest)()).unwrap();
                 assert_eq!(model.manifest().architecture, architecture.name);
-                assert_eq!(weights.variables()[architecture.output_bias].dims(), [1]);
+                assert!(matches!(weights.variables()[architecture.output_bias].dims(), [1 | 2]));
             }
         }
         assert!(architecture("deepcor").is_err_and(|e| e.to_string().contains("deepcore, attentive-chrome")));
+    }
+
+    fn deepcage_statistics() -> usize {
+        // Three stages and the dense layer; a layer of a block normalises what comes in and its 32 new channels.
+        let block: usize = (0..5).map(|b| 160 + 32 * b + 32).sum();
+        2 * (3 * 160 + 256 + 3 * block)
     }
 
     #[test]
@@ -320,5 +385,10 @@ mod tests {
         assert_eq!(count("deepcore", "code"), 44_004 - 2 * (20 * 32 + 1));
         assert_eq!(count("deepcore", "paper"), 46_946 - 2 * (25 * 32 + 1));
         assert_eq!(count("attentive-chrome", "published"), 55_681);
+        assert_eq!(count("deepchrome", "published"), 644_177);
+        // Published counts less the running statistics, which are not learnt.
+        assert_eq!(count("isegnet", "paper"), 2_058_199 - 1_820);
+        assert_eq!(count("isegnet", "tutorial"), 1_772_247 - 1_436);
+        assert_eq!(count("deepcage", "code") + deepcage_statistics(), 2_485_985);
     }
 }

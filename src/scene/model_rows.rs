@@ -30,7 +30,7 @@ pub(super) fn fill_attention(row: &mut Row, state: &State, geometry: Geometry) {
         .iter()
         .enumerate()
         .map(|(i, weights)| {
-            let is_per_mark = !prediction.mark_attention.is_empty();
+            let is_per_mark = prediction.attention.len() > 1 || !prediction.mark_attention.is_empty();
             let mark = manifest.and_then(|m| m.input.marks.get(i)).filter(|_| is_per_mark);
             let label = mark.cloned().unwrap_or_default();
             let note = prediction.mark_attention.get(i).map_or_else(String::new, |beta| format!("β {beta:.2}"));

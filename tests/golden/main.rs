@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod keras;
 mod npz;
 mod tf_checkpoint;
 
@@ -113,6 +114,69 @@ fn deepcore_agrees_with_tensorflow() {
     }
 }
 
+/// Sequences one a line, one-hot: `[lines, length, 4]`.
+fn one_hot(path: &std::path::Path, order: BaseOrder) -> Tensor {
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<f32> = text.lines().flat_map(|line| order.one_hot::<u8>(line.as_bytes())).map(f32::from).collect();
+    Tensor::from_vec(rows, (text.lines().count(), (), 4), &Device::Cpu).unwrap()
+}
+
+#[test]
+fn isegnet_agrees_with_keras() {
+    let Some(path) = golden("isegnet/model.h5") else { return };
+    let weights = keras::isegnet(&path);
+    let expected = npz::read(&golden("isegnet/expected.npz").unwrap());
+    let sequence = one_hot(&golden("isegnet/sequences.txt").unwrap(), BaseOrder::ACGT);
+    let architecture = architecture("isegnet").unwrap();
+    for dtype in [DType::F32, DType::F64] {
+        let weights = Weights::stored(weights.clone(), dtype, &Device::Cpu);
+        let model = (architecture.build)(&weights, architecture.default_manifest()).unwrap();
+        assert_eq!(weights.unused(), [""; 0]);
+        for n in [1, 2, 7] {
+            let batch =
+                Batch { sequence: Some(take(&sequence, n)), marks: Some(take(&expected["marks"], n)), ..Batch::default() };
+            let (output, gradient) = model.gradient(&batch).unwrap();
+            let published: Vec<f64> = flat(&output.score).iter().flat_map(|s| model.published_output(*s)).collect();
+            let published = Tensor::new(published, &Device::Cpu).unwrap();
+            assert_output("output", &published, &take(&expected["output"], n));
+            // Keras holds the tracks one after the other.
+            let marks = gradient.marks.unwrap().get(0).unwrap().t().unwrap();
+            assert_near("gradient of marks", &marks, &expected["gradient_0"], 1e-4, 0.0);
+            assert_near("gradient of DNA", &gradient.sequence.unwrap().get(0).unwrap(), &expected["gradient_1"], 1e-4, 0.0);
+        }
+    }
+}
+
+#[test]
+fn deepcage_agrees_with_keras() {
+    let Some(path) = golden("deepcage/weights.h5") else { return };
+    let weights = keras::deepcage(&path);
+    let expected = npz::read(&golden("deepcage/expected.npz").unwrap());
+    let sequence = one_hot(&golden("deepcage/sequences.txt").unwrap(), BaseOrder::AGCT);
+    let architecture = architecture("deepcage").unwrap();
+    for dtype in [DType::F32, DType::F64] {
+        let weights = Weights::stored(weights.clone(), dtype, &Device::Cpu);
+        let model = (architecture.build)(&weights, architecture.preset("code").unwrap()).unwrap();
+        assert_eq!(weights.unused(), [""; 0]);
+        for n in [1, 2, 7] {
+            let batch = Batch {
+                sequence: Some(take(&sequence, n)),
+                expression: Some(take(&expected["expression"], n)),
+                motif_scores: Some(take(&expected["motif_scores"], n)),
+                ..Batch::default()
+            };
+            let (output, gradient) = model.gradient(&batch).unwrap();
+            assert_output("output", &output.score, &take(&expected["output"], n));
+            let first = |t: &Option<Tensor>| t.as_ref().unwrap().get(0).unwrap();
+            let of = [first(&gradient.sequence).t().unwrap(), first(&gradient.expression), first(&gradient.motif_scores)];
+            for (i, gradient) in of.iter().enumerate() {
+                let name = format!("gradient_{i}");
+                assert_near(&name, gradient, &expected[&name], 1e-4, 0.0);
+            }
+        }
+    }
+}
+
 #[test]
 fn attentive_chrome_agrees_with_pytorch() {
     let Some(path) = golden("attentivechrome/weights.pt") else { return };
@@ -130,6 +194,31 @@ fn attentive_chrome_agrees_with_pytorch() {
             assert_output("alpha", &alpha, &take(&expected["alpha"], n));
             assert_output("beta", &beta, &take(&expected["beta"], n));
             assert_near("gradient", &gradient.marks.unwrap(), &take(&expected["gradient"], n), 1e-4, 0.0);
+        }
+    }
+}
+
+#[test]
+fn deepchrome_agrees_with_pytorch() {
+    let Some(path) = golden("deepchrome/weights.pt") else { return };
+    let weights: HashMap<_, _> = candle_core::pickle::read_all(path).unwrap().into_iter().collect();
+    let expected = npz::read(&golden("deepchrome/expected.npz").unwrap());
+    let architecture = architecture("deepchrome").unwrap();
+    for dtype in [DType::F32, DType::F64] {
+        let weights = Weights::stored(weights.clone(), dtype, &Device::Cpu);
+        let model = (architecture.build)(&weights, architecture.default_manifest()).unwrap();
+        assert_eq!(weights.unused(), [""; 0]);
+        for n in [1, 2, 4, 7] {
+            let (output, gradient) = model.gradient(&Batch { marks: Some(take(&expected["x"], n)), ..Batch::default() }).unwrap();
+            let scores = flat(&output.score);
+            let log_probabilities: Vec<f64> = scores.iter().flat_map(|s| model.published_output(*s)).collect();
+            let log_probabilities = Tensor::from_vec(log_probabilities, (n, 2), &Device::Cpu).unwrap();
+            assert_output("output", &log_probabilities, &take(&expected["output"], n));
+            // d log p(high) = (1 - p(high)) dF.
+            let low: Vec<f64> = scores.iter().map(|s| 1.0 / (1.0 + s.exp())).collect();
+            let low = Tensor::from_vec(low, (n, 1, 1), &Device::Cpu).unwrap();
+            let gradient = gradient.marks.unwrap().to_dtype(DType::F64).unwrap().broadcast_mul(&low).unwrap();
+            assert_near("gradient", &gradient, &take(&expected["gradient"], n), 1e-4, 0.0);
         }
     }
 }

@@ -33,6 +33,14 @@ impl BiLstm {
         Self::from_names(weights, inputs, hidden, "_l0", &[("bias_ih", init), ("bias_hh", init)], init)
     }
 
+    /// As [`BiLstm::torch`], fresh weights as in version 1 of AttentiveChrome (torch-rnn): normal with a deviation of one over
+    /// the root of input and state together, the forget gates' bias 1.
+    pub fn torch_normal(weights: &Weights, inputs: usize, hidden: usize) -> std::result::Result<Self, ModelError> {
+        let init = Init::Normal(((inputs + hidden) as f64).sqrt().recip());
+        let biases = [("bias_ih", Init::ForgetBias), ("bias_hh", Init::Constant(0.0))];
+        Self::from_names(weights, inputs, hidden, "_l0", &biases, init)
+    }
+
     fn from_names(
         weights: &Weights,
         inputs: usize,
@@ -55,9 +63,15 @@ impl BiLstm {
         Ok(Self { directions: [direction("")?, direction("_reverse")?] })
     }
 
+    /// Of both directions `[4 * hidden, inputs + 1]`, input weights with the bias as last column, and the recurrent weights
+    /// `[4 * hidden, hidden]`.
+    pub(crate) fn packed(&self) -> Result<[(Tensor, &Tensor); 2]> {
+        Ok([self.directions[0].packed()?, self.directions[1].packed()?])
+    }
+
     /// `x` `[n, steps, inputs]` gives `[n, steps, 2 * hidden]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let [(input, recurrent), reverse] = [self.directions[0].packed()?, self.directions[1].packed()?];
+        let [(input, recurrent), reverse] = self.packed()?;
         bilstm(x, &Tensor::stack(&[input, reverse.0], 0)?, &Tensor::stack(&[recurrent, reverse.1], 0)?)
     }
 }

@@ -15,9 +15,26 @@ pub struct Linear {
 impl Linear {
     /// `weight` and `bias`; fresh weights are Glorot uniform, the bias 0.
     pub fn new(weights: &Weights, inputs: usize, outputs: usize) -> std::result::Result<Self, ModelError> {
+        Self::with(weights, inputs, outputs, Init::glorot(inputs, outputs), Init::Constant(0.0))
+    }
+
+    /// A `torch.nn.Linear`: fresh weights and biases are uniform up to one over the root of `inputs`, as in Torch7 too.
+    pub fn torch(weights: &Weights, inputs: usize, outputs: usize) -> std::result::Result<Self, ModelError> {
+        let init = Init::torch(inputs);
+        Self::with(weights, inputs, outputs, init, init)
+    }
+
+    /// `weight` and `bias` that begin as told.
+    pub fn with(
+        weights: &Weights,
+        inputs: usize,
+        outputs: usize,
+        weight: Init,
+        bias: Init,
+    ) -> std::result::Result<Self, ModelError> {
         Ok(Self {
-            weight: weights.get("weight", &[outputs, inputs], Init::glorot(inputs, outputs))?,
-            bias: Some(weights.get("bias", &[outputs], Init::Constant(0.0))?),
+            weight: weights.get("weight", &[outputs, inputs], weight)?,
+            bias: Some(weights.get("bias", &[outputs], bias)?),
         })
     }
 

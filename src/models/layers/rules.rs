@@ -56,7 +56,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 }
 
 /// The maximum over the last dimension; the first of equals takes the gradient, a NaN makes the maximum NaN.
-pub(super) fn max_pool(x: &Tensor) -> Result<Tensor> {
+pub(super) fn max_over_last(x: &Tensor) -> Result<Tensor> {
     let x = x.contiguous()?;
     if RULE.get() == BackwardRule::Rescale {
         return ruled(&x, Layer::MaxPool, BackwardRule::Rescale);
