@@ -24,6 +24,7 @@ mod lines;
 mod npy;
 mod npz;
 mod npz_rows;
+mod read_counts;
 mod signal;
 mod text;
 mod write;
@@ -43,6 +44,7 @@ pub use lines::clean_text;
 pub use npy::{Array, Values, read_npy, write_npy};
 pub use npz::{NpzReader, write_npz};
 pub use npz_rows::NpzRows;
+pub use read_counts::{ReadTally, count_reads};
 pub use signal::{Column, SignalReader, SignalUnit, columns_of_values};
 pub use write::write_whole;
 

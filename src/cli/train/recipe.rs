@@ -200,7 +200,7 @@ impl Recipe {
             manifest.input.marks.retain(|mark| self.marks.contains(mark));
         }
         if let Some(length) = self.window {
-            set_window(manifest, length);
+            manifest.set_window_length(length);
             manifest.check().map_err(|e| Failure::Usage(format!("--window {length}: {e}")))?;
         }
         let mut units = samples.iter().flat_map(|sample| {
@@ -220,11 +220,4 @@ impl Recipe {
         }
         Ok(())
     }
-}
-
-/// A window of `length` bases with the TSS as far along as it was.
-pub(in crate::cli) fn set_window(manifest: &mut Manifest, length: u64) {
-    let window = &mut manifest.window;
-    window.tss_index = (u128::from(window.tss_index) * u128::from(length) / u128::from(window.length.max(1))) as u64;
-    window.length = length;
 }
