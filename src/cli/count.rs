@@ -156,7 +156,7 @@ fn read_windows(path: &Path) -> Result<Rows, Failure> {
             return Err(anyhow!("{}: more than {MAX_WINDOWS} windows", path.display()).into());
         }
         rows.windows.push(region);
-        rows.names.push(clean_text(&fields.join("\t")).into_owned());
+        rows.names.push(fields.iter().map(|field| clean_text(field)).collect::<Vec<_>>().join("\t"));
     }
     match rows.names.is_empty() {
         true => Err(anyhow!("{}: no window in it", path.display()).into()),

@@ -368,7 +368,7 @@ mod tests {
         let (plain, packed) = (folder.path().join("a.tagAlign"), folder.path().join("a.tagAlign.gz"));
         std::fs::write(&plain, &text).unwrap();
         let mut gzip = flate2::write::GzEncoder::new(File::create(&packed).unwrap(), flate2::Compression::fast());
-        std::io::Write::write_all(&mut gzip, text.as_bytes()).unwrap();
+        io::Write::write_all(&mut gzip, text.as_bytes()).unwrap();
         gzip.finish().unwrap();
         for path in [plain, packed] {
             let (counts, tally) = count_reads(&path, &windows(), &mut go).unwrap().unwrap();
@@ -404,7 +404,7 @@ mod tests {
                 bytes[at] = random.random();
             }
             let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            std::io::Write::write_all(&mut gzip, &bytes).unwrap();
+            io::Write::write_all(&mut gzip, &bytes).unwrap();
             let _ = error(&[gzip.finish().unwrap(), BAM_END.to_vec()].concat());
         }
         assert!(error(b"").is_ok(), "no read is no error");

@@ -89,7 +89,7 @@ pub(super) fn run(
 }
 
 fn number(x: f64) -> String {
-    if x.is_finite() { format!("{x:.4}") } else { "NA".to_owned() }
+    if x.is_finite() { format!("{x:.6}") } else { "NA".to_owned() }
 }
 
 fn table(lines: &[Line], provenance: String) -> Table {

@@ -139,6 +139,9 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let data = read(&session, &samples, model.manifest(), &watcher)?;
     watcher.clear();
     let judged = threads(args.threads)?.install(|| judge(args, &session, &folder, &*model, &data))?;
+    if interrupt::is_interrupted() {
+        return Err(Failure::Interrupted);
+    }
     report(args, &model.manifest().clone(), &data, &judged)
 }
 
@@ -257,7 +260,7 @@ fn report(args: &EvaluateArgs, manifest: &Manifest, data: &Dataset, judged: &[Of
         let threshold = of.threshold.map_or_else(String::new, |t| format!(", {high} high (above {t})"));
         notes.push(format!("{}: {n} genes{threshold}; {overlap}", of.evaluation.sample));
         for line in of.evaluation.judge() {
-            let number = |x: f64| if x.is_finite() { format!("{x:.4}") } else { "NA".to_owned() };
+            let number = |x: f64| if x.is_finite() { format!("{x:.6}") } else { "NA".to_owned() };
             rows.push(vec![
                 of.evaluation.sample.clone(),
                 n.to_string(),
@@ -266,7 +269,7 @@ fn report(args: &EvaluateArgs, manifest: &Manifest, data: &Dataset, judged: &[Of
                 number(line.interval.value),
                 number(line.interval.low),
                 number(line.interval.high),
-                line.p.map_or_else(String::new, |p| format!("{p:.4}")),
+                line.p.map_or_else(String::new, |p| format!("{p:.6}")),
             ]);
         }
     }
@@ -330,7 +333,7 @@ fn panel_rows(judged: &[OfSample], data: &Dataset) -> Vec<Vec<String>> {
     for (i, predictor) in judged[0].evaluation.predictors.iter().enumerate() {
         let predicted = panel(&|e| e.predictors[i].values.clone());
         for (name, value) in predicted.judge(&measured, |sample, y| y > cuts[sample]).named() {
-            let value = if value.is_finite() { format!("{value:.4}") } else { "NA".to_owned() };
+            let value = if value.is_finite() { format!("{value:.6}") } else { "NA".to_owned() };
             let (samples, genes) = (format!("{} samples", judged.len()), common.len().to_string());
             rows.push(vec![
                 samples,

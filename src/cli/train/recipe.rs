@@ -203,6 +203,18 @@ impl Recipe {
             manifest.set_window_length(length);
             manifest.check().map_err(|e| Failure::Usage(format!("--window {length}: {e}")))?;
         }
+        if session.genome.is_gene_relative
+            && let Some((_, gene)) = session.genome.genes.iter().next()
+            && let Some(length) = session.genome.chroms.len_of(&gene.region.chrom)
+        {
+            // A table holds so much around each TSS and no more.
+            if self.window.is_none() && manifest.window.length > length {
+                manifest.set_window_length(length / manifest.input.bin_size.max(1) * manifest.input.bin_size.max(1));
+            }
+            if manifest.window.length == length && manifest.window.tts.is_none() {
+                manifest.window.tss_index = gene.tss(session.genome.tss);
+            }
+        }
         let mut units = samples.iter().flat_map(|sample| {
             let track = |mark: &String| session.signal_for(*sample, mark);
             manifest.input.marks.iter().filter_map(track).filter_map(|t| session.tracks[t.0].unit).collect::<Vec<_>>()
