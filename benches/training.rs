@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let there = |name: &str| MODELS.iter().any(|m| m.name == name) && only.as_deref().is_none_or(|only| only == name);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     for (name, preset) in NETWORKS.into_iter().filter(|(name, _)| there(name)) {
-        let times = pool.install(|| steps(name, preset, runs)).map_err(|e| format!("{name}: {e}"))?;
+        let times = pool.install(|| steps(name, preset, runs).map_err(|e| format!("{name}: {e}")))?;
         let least = times.iter().copied().fold(f64::INFINITY, f64::min);
         println!("{name}\t{GENES}\t{:.1}\t{least:.1}", median(&times));
     }
