@@ -98,17 +98,24 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
-            eprintln!("cislens: {}", crate::tracks::clean_text(&message));
+            complain(&message);
             ExitCode::from(2)
         }
         Err(Failure::Failed(error)) => {
-            eprintln!("cislens: {}", crate::tracks::clean_text(&format!("{error:#}")));
+            complain(&format!("{error:#}"));
             ExitCode::from(1)
         }
         Err(Failure::Interrupted) => {
             eprintln!("cislens: interrupted, nothing written");
             ExitCode::from(130)
         }
+    }
+}
+
+/// Says on stderr why nothing was done; some reasons are lists.
+fn complain(message: &str) {
+    for (i, line) in message.lines().enumerate() {
+        eprintln!("{}{}", if i == 0 { "cislens: " } else { "" }, crate::tracks::clean_text(line));
     }
 }
 

@@ -21,9 +21,7 @@ mod lstm_alpha;
 mod lstm_attn;
 mod manifest;
 mod mlp;
-mod pickle;
 mod source;
-mod torch;
 mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
@@ -34,7 +32,7 @@ pub use deepcore::DeepCore;
 pub use dropout::Dropout;
 pub use error::ModelError;
 pub use folder::{FILES, load_model, load_model_as, read_manifest, save_model};
-pub use import::{ImportOptions, import};
+pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions, Imported, import, read_checkpoint};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
 pub use input::{Input, InputSource};
@@ -47,7 +45,6 @@ pub use manifest::{
 };
 pub use mlp::Mlp;
 pub use source::{SampleSource, missing_input};
-pub use torch::read_state_dict;
 pub use weights::{Init, Weights};
 
 use candle_core::{DType, Tensor, Var};

@@ -123,6 +123,20 @@ impl Weights {
         }
     }
 
+    /// Names and shapes of what a builder asked for.
+    pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        match &*self.source {
+            Source::Stored { used, .. } => {
+                let used = used.lock().unwrap_or_else(PoisonError::into_inner);
+                used.iter().map(|(name, tensor)| (name.clone(), tensor.dims().to_vec())).collect()
+            }
+            Source::Fresh { variables, .. } => {
+                let variables = variables.lock().unwrap_or_else(PoisonError::into_inner);
+                variables.iter().map(|(name, variable)| (name.clone(), variable.dims().to_vec())).collect()
+            }
+        }
+    }
+
     /// Names in the file that no builder asked for, sorted.
     pub fn unused(&self) -> Vec<String> {
         let Source::Stored { tensors, used } = &*self.source else { return Vec::new() };
