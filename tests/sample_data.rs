@@ -27,7 +27,7 @@ fn held_out_of(model: &str, statistic: &str, change: impl FnOnce(&mut Dataset)) 
     let name = &model.manifest().samples[0];
     let sample = SampleId(session.samples.iter().position(|s| s.name == *name).unwrap());
     let mut readers = Readers::new(session);
-    let mut data = Dataset::read(&mut readers, sample, model.manifest(), &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let mut data = Dataset::read(&mut readers, &[sample], model.manifest(), &mut |_, _| ControlFlow::Continue(())).unwrap();
     change(&mut data);
     let indices: Vec<usize> = (0..data.examples.len()).filter(|&i| **data.examples[i].window.chrom() == *HELD_OUT).collect();
     assert!(indices.len() > 200, "{} genes on {HELD_OUT}", indices.len());

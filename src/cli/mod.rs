@@ -6,6 +6,7 @@ mod attribute;
 mod batch;
 mod cache;
 mod check;
+mod device;
 mod import;
 mod init;
 mod input;
@@ -67,6 +68,8 @@ enum Failure {
     Failed(anyhow::Error),
     /// Stopped by a signal: 130.
     Interrupted,
+    /// The same, with something to say of what was kept.
+    Stopped(String),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -104,6 +107,10 @@ pub fn run() -> ExitCode {
         Err(Failure::Failed(error)) => {
             complain(&format!("{error:#}"));
             ExitCode::from(1)
+        }
+        Err(Failure::Stopped(message)) => {
+            eprintln!("cislens: {}", crate::tracks::clean_text(&message));
+            ExitCode::from(130)
         }
         Err(Failure::Interrupted) => {
             eprintln!("cislens: interrupted, nothing written");

@@ -16,6 +16,16 @@ impl Dropout {
         Self { share: share.clamp(0.0, 0.99), random: ChaCha8Rng::seed_from_u64(seed) }
     }
 
+    /// Place in the stream of random numbers: all that what is dropped next depends on, beside share and seed.
+    pub fn position(&self) -> u128 {
+        self.random.get_word_pos()
+    }
+
+    /// Goes on from a [`Dropout::position`].
+    pub fn set_position(&mut self, position: u128) {
+        self.random.set_word_pos(position);
+    }
+
     /// `x` with other values dropped each time.
     pub fn apply(&mut self, x: &Tensor) -> Result<Tensor> {
         if self.share == 0.0 {

@@ -127,8 +127,13 @@ impl Expression {
 
     /// The value of a gene: by its id whatever the versions, else by its symbol.
     pub fn value(&self, gene: &Gene) -> Option<f64> {
+        self.row(gene).map(|row| self.rows[row].1)
+    }
+
+    /// The place of a gene among [`Self::rows`].
+    pub fn row(&self, gene: &Gene) -> Option<usize> {
         let by_id = self.exact.get(&gene.id).or_else(|| self.stems.get(gene.unversioned_id()));
-        by_id.or_else(|| self.exact.get(&gene.name)).map(|&row| self.rows[row].1)
+        by_id.or_else(|| self.exact.get(&gene.name)).copied()
     }
 
     /// The median of all rows of the file, whether or not the annotation knows the gene.

@@ -1,18 +1,32 @@
-//! Fitting a network to one sample's genes, and how well it does on genes it has not seen.
+//! Fitting a network to a sample's genes, or several samples', and how well it does on genes it has not seen.
 
+mod checkpoint;
 mod dataset;
 mod fit;
+mod judge;
+mod loss;
 mod metrics;
 mod optimiser;
+mod options;
+mod parts;
 mod split;
+mod store;
 
+pub use checkpoint::{CHECKPOINT, CheckpointError};
 pub use dataset::{Dataset, Example};
-pub use fit::{Epoch, FitOptions, Fitted, Progress, evaluate, fit, predict};
+pub use fit::{Epoch, Fitted, Progress, fit};
+pub use judge::{evaluate, intervals, predict};
+pub use loss::loss_of;
 pub use metrics::{
-    Interval, Statistic, auroc, average_precision, bootstrap_interval, pearson, r_squared, root_mean_square_error, spearman,
+    Interval, PairedTest, Panel, PanelStatistics, Statistic, accuracy, auroc, average_precision, bootstrap_interval, compare,
+    f1_macro, f1_micro, mean_square_error, measures, median, pearson, permutation_test, precision_recall_points, r_squared,
+    receiver_operating_points, root_mean_square_error, spearman,
 };
-pub use optimiser::Adam;
-pub use split::{Split, Validation};
+pub use optimiser::{Clip, Descent, Optimiser, Rule};
+pub use options::{FitOptions, Watch};
+pub use parts::{PARTS, Part, Parts};
+pub use split::{Shares, Split, SplitPlan, Validation, count_overlapping};
+pub use store::Record;
 
 use crate::models::ModelError;
 
@@ -35,6 +49,12 @@ pub enum TrainingError {
         /// As it was.
         learning_rate: f64,
     },
+    /// A checkpoint of another fit, or a damaged one.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint could not be written; the one before is still there.
+    #[error("{0}")]
+    Write(String),
     /// Stopped by the caller.
     #[error("cancelled")]
     Cancelled,

@@ -1,10 +1,62 @@
 //! How predictions agree with measurements. All in f64; NaN where a statistic is undefined.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+mod bootstrap;
+mod classes;
+mod paired;
+mod panel;
+
+pub use bootstrap::{Interval, bootstrap_interval};
+pub use classes::{accuracy, auroc, average_precision, f1_macro, f1_micro, precision_recall_points, receiver_operating_points};
+pub use paired::{PairedTest, compare, permutation_test};
+pub use panel::{Panel, PanelStatistics};
+
+use crate::models::OutputKind;
 
 /// A statistic of paired predictions and truths; for classes the truth is 1 or 0.
 pub type Statistic = fn(&[f64], &[f64]) -> f64;
+
+/// Every statistic `cislens evaluate` prints of an output, by name, the one that is watched first. A regression is also judged as
+/// DeepCORE's authors do, with truth and prediction cut into high and low at the median of the truth.
+pub fn measures(kind: OutputKind) -> &'static [(&'static str, Statistic)] {
+    match kind {
+        OutputKind::Regression => &[
+            ("r", pearson),
+            ("spearman", spearman),
+            ("r2", r_squared),
+            ("rmse", root_mean_square_error),
+            ("mse", mean_square_error),
+            ("f1_macro_at_median", |p, t| at_median(f1_macro, p, t)),
+            ("f1_micro_at_median", |p, t| at_median(f1_micro, p, t)),
+            ("accuracy_at_median", |p, t| at_median(accuracy, p, t)),
+        ],
+        OutputKind::Binary => &[
+            ("auroc", auroc),
+            ("average_precision", average_precision),
+            ("f1_macro", f1_macro),
+            ("f1_micro", f1_micro),
+            ("accuracy", accuracy),
+        ],
+    }
+}
+
+/// A statistic of classes where both sides are numbers: high is above the median of the truth.
+fn at_median(statistic: Statistic, predicted: &[f64], truth: &[f64]) -> f64 {
+    let cut = median(truth);
+    let above = |x: &f64| x - cut;
+    let high: Vec<f64> = truth.iter().map(|y| f64::from(u8::from(*y > cut))).collect();
+    statistic(&predicted.iter().map(above).collect::<Vec<_>>(), &high)
+}
+
+/// The middle value, or the mean of the middle two; NaN of none.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+    }
+}
 
 fn mean(x: &[f64]) -> f64 {
     x.iter().sum::<f64>() / x.len() as f64
@@ -47,9 +99,14 @@ fn ranks(x: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Root of the mean squared difference.
+/// Mean squared difference.
+pub fn mean_square_error(predicted: &[f64], truth: &[f64]) -> f64 {
+    predicted.iter().zip(truth).map(|(x, y)| (x - y).powi(2)).sum::<f64>() / truth.len() as f64
+}
+
+/// Its root.
 pub fn root_mean_square_error(predicted: &[f64], truth: &[f64]) -> f64 {
-    (predicted.iter().zip(truth).map(|(x, y)| (x - y).powi(2)).sum::<f64>() / truth.len() as f64).sqrt()
+    mean_square_error(predicted, truth).sqrt()
 }
 
 /// Coefficient of determination: 1 - residual over total sum of squares; negative where the mean predicts better.
@@ -60,69 +117,6 @@ pub fn r_squared(predicted: &[f64], truth: &[f64]) -> f64 {
     if total > 0.0 { 1.0 - residual / total } else { f64::NAN }
 }
 
-/// Area under the receiver operating characteristic: the chance that a high gene is scored above a low one, ties counting half.
-pub fn auroc(score: &[f64], truth: &[f64]) -> f64 {
-    let ranks = ranks(score);
-    let high = truth.iter().filter(|y| **y > 0.5).count() as f64;
-    let low = truth.len() as f64 - high;
-    let sum: f64 = ranks.iter().zip(truth).filter(|(_, y)| **y > 0.5).map(|(rank, _)| rank).sum();
-    if high > 0.0 && low > 0.0 { (sum - high * (high + 1.0) / 2.0) / (high * low) } else { f64::NAN }
-}
-
-/// Area under the precision-recall curve as a sum of steps (not interpolated): mean precision over the high genes, equal scores
-/// taken together.
-pub fn average_precision(score: &[f64], truth: &[f64]) -> f64 {
-    let mut order: Vec<usize> = (0..score.len()).collect();
-    order.sort_by(|a, b| score[*b].total_cmp(&score[*a]));
-    let (mut found, mut seen, mut sum) = (0.0, 0.0, 0.0);
-    let mut rest = &order[..];
-    while let Some(first) = rest.first() {
-        let n = rest.iter().take_while(|i| score[**i] == score[*first]).count().max(1);
-        let high = rest[..n].iter().filter(|i| truth[**i] > 0.5).count() as f64;
-        (found, seen) = (found + high, seen + n as f64);
-        sum += high * found / seen;
-        rest = &rest[n..];
-    }
-    if found > 0.0 { sum / found } else { f64::NAN }
-}
-
-/// A value with the bounds that hold 95 % of its bootstrap.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Interval {
-    /// On all genes.
-    pub value: f64,
-    /// 2.5th percentile.
-    pub low: f64,
-    /// 97.5th percentile.
-    pub high: f64,
-}
-
-/// `statistic` with its percentile interval over `n` resamplings of the genes with replacement; a resampling on which it is undefined
-/// is left out.
-pub fn bootstrap_interval(statistic: Statistic, predicted: &[f64], truth: &[f64], n: usize, seed: u64) -> Interval {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let len = predicted.len().min(truth.len());
-    let mut values = Vec::with_capacity(n);
-    for _ in 0..if len == 0 { 0 } else { n } {
-        let chosen: Vec<usize> = (0..len).map(|_| random.random_range(0..len)).collect();
-        let of = |x: &[f64]| chosen.iter().map(|i| x[*i]).collect::<Vec<_>>();
-        let value = statistic(&of(predicted), &of(truth));
-        if value.is_finite() {
-            values.push(value);
-        }
-    }
-    values.sort_by(f64::total_cmp);
-    Interval { value: statistic(predicted, truth), low: percentile(&values, 0.025), high: percentile(&values, 0.975) }
-}
-
-/// Of sorted values, linearly between neighbours.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    let at = share * last as f64;
-    let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
-    below + (above - below) * at.fract()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +124,9 @@ mod tests {
     const PREDICTED: [f64; 10] = [0.1, 0.4, 0.35, 0.8, 0.4, 0.4, 0.9, -0.2, 1.5, 0.0];
     const MEASURED: [f64; 10] = [1.0, 0.5, 2.0, 3.0, 1.0, 2.5, 2.0, -1.0, 4.0, 0.5];
     const HIGH: [f64; 10] = [0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0];
+
+    /// Logits of a gene called high above 0.39.
+    const CALLED: [f64; 10] = [-0.29, 0.01, -0.04, 0.41, 0.01, 0.01, 0.51, -0.59, 1.11, -0.39];
 
     #[test]
     fn statistics_are_those_of_scipy_and_scikit_learn() {
@@ -140,6 +137,10 @@ mod tests {
             (r_squared(&PREDICTED, &MEASURED), -0.148_331_108_144_192_26),
             (auroc(&PREDICTED, &HIGH), 0.88),
             (average_precision(&PREDICTED, &HIGH), 0.876_190_476_190_476_2),
+            (mean_square_error(&PREDICTED, &MEASURED), 2.150_25),
+            (f1_macro(&CALLED, &HIGH), 0.696_969_696_969_697),
+            (f1_micro(&CALLED, &HIGH), 0.7),
+            (accuracy(&CALLED, &HIGH), 0.7),
         ] {
             assert!((found - expected).abs() < 1e-14, "{found} {expected}");
         }
@@ -176,6 +177,6 @@ mod tests {
         assert!(few.low < few.value && few.value < few.high);
         assert!(more.high - more.low < (few.high - few.low) / 3.0);
         assert_eq!(few, bootstrap_interval(pearson, &PREDICTED, &MEASURED, 500, 1));
-        assert_eq!(percentile(&[1.0, 2.0, 4.0], 0.75), 3.0);
+        assert_eq!(bootstrap::percentile(&[1.0, 2.0, 4.0], 0.75), 3.0);
     }
 }

@@ -1,0 +1,230 @@
+//! What is fitted, to which genes, and how: the options that training and the designs of an evaluation share.
+
+use super::super::Failure;
+use crate::models::{BinStatistic, Manifest, Orientation, Transform, architecture, missing_input};
+use crate::session::{SampleId, Session};
+use crate::training::{Clip, Descent, FitOptions, Rule, Shares, SplitPlan, Validation};
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+
+#[derive(Args, Clone, Debug)]
+pub(in crate::cli) struct Recipe {
+    /// Published sizes to start from, where an architecture has several (paper, code)
+    #[arg(long)]
+    pub preset: Option<String>,
+    /// Fit as the network was published: its optimiser, rate, batch, epochs, dropout, L2 and stopping, and signals as they are
+    #[arg(long)]
+    pub published: bool,
+    /// Learn from one view only (ablation)
+    #[arg(long, value_enum, value_name = "VIEW")]
+    pub without: Option<View>,
+    /// Learn from these marks only (ablation)
+    #[arg(long, value_delimiter = ',', value_name = "MARK,...")]
+    pub marks: Vec<String>,
+    /// Bases around the TSS [default: as published]
+    #[arg(long, value_name = "BASES")]
+    pub window: Option<u64>,
+    /// How genes are parted [default: chromosomes; file-order for bin tables]
+    #[arg(long, value_enum)]
+    pub split: Option<SplitKind>,
+    /// Parts to learn from, to stop by and to judge on (80/10/10, 60/20/20, 6601/6601/6600)
+    #[arg(long, value_name = "A/B/C", value_parser = clap::value_parser!(Shares))]
+    pub shares: Option<Shares>,
+    /// Chromosomes to judge on, never learnt from; the last one where none is given
+    #[arg(long, value_delimiter = ',', value_name = "CHROM,...")]
+    pub test: Vec<String>,
+    /// Initial weights, order of genes: the same seed gives the same weights
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Passes over the training genes, at most
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Stop after so many passes without a better validation figure; 0 never stops early
+    #[arg(long)]
+    pub patience: Option<usize>,
+    /// Genes a step
+    #[arg(long)]
+    pub batch: Option<usize>,
+    /// adam, sgd or rmsprop
+    #[arg(long, value_enum)]
+    pub optimiser: Option<OptimiserKind>,
+    /// Learning rate
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// The rate of step t is rate / (1 + DECAY t)
+    #[arg(long, value_name = "DECAY")]
+    pub rate_decay: Option<f64>,
+    /// Longest global norm of a gradient; 0 for any
+    #[arg(long, value_name = "NORM")]
+    pub clip: Option<f64>,
+    /// Coefficient of the squares of all weights
+    #[arg(long)]
+    pub l2: Option<f64>,
+    /// Coefficient of the network's own penalty (DeepCORE: last layers and attention)
+    #[arg(long)]
+    pub penalty: Option<f64>,
+    /// Share of values dropped where the network has dropout
+    #[arg(long)]
+    pub dropout: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum View {
+    Sequence,
+    Marks,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum SplitKind {
+    /// Whole chromosomes are held out
+    Chromosomes,
+    /// Genes with overlapping windows stay together
+    Components,
+    /// As the genes stand in the file
+    FileOrder,
+    /// At random
+    Random,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum OptimiserKind {
+    Adam,
+    Sgd,
+    Rmsprop,
+}
+
+/// Share of the genes of the training chromosomes that say when to stop.
+const VALIDATION: f64 = 0.1;
+
+impl Recipe {
+    /// How genes are parted.
+    pub fn plan(&self, session: &Session) -> Result<SplitPlan, Failure> {
+        // Each gene of a bin table is a chromosome of its own.
+        let default = if session.genome.is_gene_relative { SplitKind::FileOrder } else { SplitKind::Chromosomes };
+        let kind = self.split.unwrap_or(default);
+        let shares = self.shares.unwrap_or_default();
+        if kind != SplitKind::Chromosomes && !self.test.is_empty() {
+            return Err(Failure::Usage("--test names chromosomes: it goes with --split chromosomes".to_owned()));
+        }
+        Ok(match kind {
+            SplitKind::Chromosomes if self.shares.is_some() => {
+                return Err(Failure::Usage("--shares goes with --split components, file-order or random".to_owned()));
+            }
+            SplitKind::Chromosomes => SplitPlan::Chromosomes {
+                test: match (&self.test[..], session.genome.chroms.iter().last()) {
+                    ([], Some((last, _))) => vec![last.to_string()],
+                    (named, _) => named.to_vec(),
+                },
+                validation: Validation::Share(VALIDATION),
+            },
+            SplitKind::Components => SplitPlan::Components(shares),
+            SplitKind::FileOrder => SplitPlan::FileOrder(shares),
+            SplitKind::Random => SplitPlan::Random(shares),
+        })
+    }
+
+    /// How to fit.
+    pub fn options(&self, architecture: &str) -> Result<FitOptions, Failure> {
+        let default = if self.published { FitOptions::published(architecture) } else { FitOptions::of(architecture) };
+        let rule = match self.optimiser {
+            Some(OptimiserKind::Adam) => Rule::Adam { epsilon: 1e-8, is_uncorrected: false },
+            Some(OptimiserKind::Sgd) => Rule::Sgd,
+            Some(OptimiserKind::Rmsprop) => Rule::RmsProp,
+            None => default.descent.rule,
+        };
+        let options = FitOptions {
+            seed: self.seed,
+            epochs: self.epochs.unwrap_or(default.epochs),
+            patience: match self.patience {
+                Some(0) => None,
+                Some(patience) => Some(patience),
+                None => default.patience,
+            },
+            batch_size: self.batch.unwrap_or(default.batch_size),
+            descent: Descent {
+                rule,
+                rate: self.rate.unwrap_or(default.descent.rate),
+                decay: self.rate_decay.unwrap_or(default.descent.decay),
+                clip: match self.clip {
+                    Some(0.0) => None,
+                    Some(norm) => Some(Clip::Norm(norm)),
+                    None => default.descent.clip,
+                },
+                l2: self.l2.unwrap_or(default.descent.l2),
+            },
+            penalty: self.penalty.unwrap_or(default.penalty),
+            dropout: self.dropout.unwrap_or(default.dropout),
+            ..default
+        };
+        options.check().map_err(Failure::Usage)?;
+        Ok(options)
+    }
+
+    /// The published manifest, turned to this session: its assembly and unit of signals, genes read 5' to 3'.
+    pub fn manifest(&self, name: &str, session: &Session, samples: &[SampleId]) -> Result<Manifest, Failure> {
+        let architecture = architecture(name).map_err(|e| Failure::Usage(e.to_string()))?;
+        let mut manifest = match &self.preset {
+            Some(name) => architecture.preset(name).ok_or_else(|| Failure::Usage(format!("no preset \"{name}\"")))?,
+            None => architecture.default_manifest(),
+        };
+        if !self.published {
+            manifest.input.bin_statistic = BinStatistic::Mean;
+            manifest.input.transform = Transform::Log1p;
+            manifest.orientation = Orientation::Gene;
+        }
+        if session.genome.is_gene_relative {
+            // A bin's number stands at each of its bases.
+            manifest.input.bin_statistic = BinStatistic::Mean;
+            manifest.orientation = Orientation::Genome;
+        }
+        self.adapt(&mut manifest, session, samples)?;
+        Ok(manifest)
+    }
+
+    /// Turns a manifest to this session and to what was asked for.
+    pub fn adapt(&self, manifest: &mut Manifest, session: &Session, samples: &[SampleId]) -> Result<(), Failure> {
+        let names = || samples.iter().map(|s| session.samples[s.0].name.clone());
+        manifest.source = format!("trained by cislens {} with seed {}", env!("CARGO_PKG_VERSION"), self.seed);
+        manifest.assembly = (!session.genome.name.is_empty()).then(|| session.genome.name.clone());
+        manifest.samples = names().collect();
+        match self.without {
+            Some(View::Sequence) => manifest.input.sequence = None,
+            Some(View::Marks) => manifest.input.marks.clear(),
+            None => {}
+        }
+        if !self.marks.is_empty() {
+            if let Some(unknown) = self.marks.iter().find(|m| !manifest.input.marks.contains(m)) {
+                let known = manifest.input.marks.join(", ");
+                return Err(Failure::Usage(format!("--marks {unknown}: {} reads {known}", manifest.architecture)));
+            }
+            manifest.input.marks.retain(|mark| self.marks.contains(mark));
+        }
+        if let Some(length) = self.window {
+            set_window(manifest, length);
+            manifest.check().map_err(|e| Failure::Usage(format!("--window {length}: {e}")))?;
+        }
+        let mut units = samples.iter().flat_map(|sample| {
+            let track = |mark: &String| session.signal_for(*sample, mark);
+            manifest.input.marks.iter().filter_map(track).filter_map(|t| session.tracks[t.0].unit).collect::<Vec<_>>()
+        });
+        if let Some(first) = units.next() {
+            if let Some(other) = units.find(|unit| *unit != first) {
+                return Err(Failure::Failed(anyhow!("the marks are of several units: {first} and {other}")));
+            }
+            manifest.input.signal = first;
+        }
+        for sample in samples {
+            if let Some(reason) = missing_input(session, *sample, manifest) {
+                return Err(Failure::Usage(reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A window of `length` bases with the TSS as far along as it was.
+pub(in crate::cli) fn set_window(manifest: &mut Manifest, length: u64) {
+    let window = &mut manifest.window;
+    window.tss_index = (u128::from(window.tss_index) * u128::from(length) / u128::from(window.length.max(1))) as u64;
+    window.length = length;
+}
