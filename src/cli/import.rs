@@ -34,6 +34,9 @@ pub(super) struct ImportArgs {
     /// DeepCAGE: names of its transcription factors, one a line, in the order of the network's input
     #[arg(long, value_name = "FILE")]
     tfs: Option<PathBuf>,
+    /// The published version, where weights do not tell it (isegnet: binary; deepcage: code-binary)
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// Samples it was trained on
     #[arg(long, value_name = "NAME")]
     sample: Vec<String>,
@@ -49,6 +52,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
         assembly: args.assembly.clone(),
         bins: args.bins,
         bin_size: args.bin_size,
+        preset: args.preset.clone(),
         tfs: args.tfs.as_deref().map(read_names).transpose()?.unwrap_or_default(),
     };
     let imported = import(&args.architecture, &args.file, &marks, &args.out, &options);

@@ -15,6 +15,7 @@ mod list;
 mod output;
 mod predict;
 mod render;
+mod serve;
 mod simulate;
 mod train;
 mod view;
@@ -56,6 +57,8 @@ enum Command {
     Attribute(attribute::AttributeArgs),
     /// Say what results are kept on disk, or remove them
     Cache(cache::CacheArgs),
+    /// Answer requests for a model on standard input (docs/external.md)
+    Serve(serve::ServeArgs),
     /// Print what there is: models, methods, formats, themes, keys
     List(list::ListArgs),
 }
@@ -96,8 +99,11 @@ pub fn run() -> ExitCode {
         Some(Command::Predict(args)) => predict::run(&args),
         Some(Command::Attribute(args)) => attribute::run(&args),
         Some(Command::Cache(args)) => cache::run(&args),
+        Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::List(args)) => list::run(&args),
     };
+    // A command of an external model may hang, and would stay behind.
+    crate::models::stop_commands();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {

@@ -11,6 +11,7 @@ mod deepchrome;
 mod deepcore;
 mod dropout;
 mod error;
+mod external;
 mod folder;
 mod import;
 mod input;
@@ -31,7 +32,8 @@ pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
 pub use dropout::Dropout;
 pub use error::ModelError;
-pub use folder::{FILES, load_model, load_model_as, read_manifest, save_model};
+pub use external::{EXTERNAL, External, ExternalSpec, ProfileStatistic, serve, stop_commands};
+pub use folder::{Commands, FILES, load_model, load_model_as, open_model, read_manifest, save_model};
 pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions, Imported, import, read_checkpoint};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
@@ -148,7 +150,6 @@ impl Batch {
     }
 
     /// Expression and motif scores of transcription factors, where `input` reads any.
-    #[expect(dead_code, reason = "for the first network that reads them")]
     fn tfs_for(&self, input: &InputSpec) -> Result<Option<[&Tensor; 2]>, ModelError> {
         if input.tfs.is_empty() {
             return Ok(None);

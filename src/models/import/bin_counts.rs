@@ -9,7 +9,7 @@ const fn named_alike(
     sizes: &'static [(&'static str, &'static str, usize)],
     marks: MarkCount,
 ) -> Importer {
-    Importer { architecture, convert: |_| Ok::<(), ModelError>(()), sizes, marks }
+    Importer { architecture, convert: |_| Ok::<(), ModelError>(()), sizes, marks, rest: |_, _, _| Ok(()) }
 }
 
 /// A line of [`super::IMPORTERS`].

@@ -17,6 +17,7 @@ pub(super) const DEEPCORE: Importer = Importer {
         ("dense", "dense.weight", 0),
     ],
     marks: MarkCount::Axis("marks.conv.weight", 2),
+    rest: |_, _, _| Ok(()),
 };
 
 /// Weight and bias of dense layers: ours, then theirs. The attention over both views is the one that reaches the output.

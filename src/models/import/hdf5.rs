@@ -133,10 +133,10 @@ pub(super) mod tests {
             })
             .collect();
         match groups {
-            [] => built.into_iter().for_each(|layer| drop(file.add_group(layer))),
+            [] => built.into_iter().for_each(|layer| file.add_group(layer)),
             [name, ..] => {
                 let mut wrapper = file.create_group(name);
-                built.into_iter().for_each(|layer| drop(wrapper.add_group(layer)));
+                built.into_iter().for_each(|layer| wrapper.add_group(layer));
                 file.add_group(wrapper.finish());
             }
         }

@@ -40,12 +40,14 @@ pub struct ImportOptions {
     pub bin_size: u64,
     /// Transcription factors in the order of the network's channels (DeepCAGE); placeholders where empty.
     pub tfs: Vec<String>,
+    /// The published version, where shapes do not tell it (a classifier or a regression); the first where absent.
+    pub preset: Option<String>,
 }
 
 impl Default for ImportOptions {
     fn default() -> Self {
-        let (name, samples, assembly, tfs) = (None, Vec::new(), None, Vec::new());
-        Self { name, samples, assembly, bins: None, bin_size: PUBLISHED_BIN_SIZE, tfs }
+        let (samples, tfs) = (Vec::new(), Vec::new());
+        Self { name: None, samples, assembly: None, bins: None, bin_size: PUBLISHED_BIN_SIZE, tfs, preset: None }
     }
 }
 
@@ -59,10 +61,14 @@ pub(super) struct Importer {
     sizes: &'static [(&'static str, &'static str, usize)],
     /// Where the number of marks shows.
     marks: MarkCount,
+    /// What else shapes and options tell.
+    rest: fn(&mut Manifest, &mut Checkpoint, &ImportOptions) -> Result<(), ModelError>,
 }
 
 /// Where the number of marks a checkpoint reads shows.
 enum MarkCount {
+    /// Nowhere: it reads none.
+    None,
     /// In the size of an axis of a parameter.
     Axis(&'static str, usize),
     /// In the size of an axis of a parameter, which is so many for each bin.
@@ -133,12 +139,19 @@ pub fn import(name: &str, file: &Path, marks: &[String], folder: &Path, options:
     })?;
     let mut checkpoint = Checkpoint { tensors: without_wrapper(read_checkpoint(file)?), notes: Vec::new() };
     (importer.convert)(&mut checkpoint)?;
-    let mut manifest = architecture.default_manifest();
+    let mut manifest = match &options.preset {
+        None => architecture.default_manifest(),
+        Some(preset) => architecture.preset(preset).ok_or_else(|| {
+            let known: Vec<&str> = architecture.presets.iter().map(|preset| preset.name).collect();
+            ModelError::Input(format!("no preset \"{preset}\"; {name} has {}", known.join(", ")))
+        })?,
+    };
     manifest.samples.clone_from(&options.samples);
     manifest.assembly.clone_from(&options.assembly);
     importer.read_sizes(&mut manifest, &checkpoint.tensors);
     importer.set_window(&mut manifest, &checkpoint.tensors, marks, options)?;
     importer.set_marks(&mut manifest, &mut checkpoint, marks)?;
+    (importer.rest)(&mut manifest, &mut checkpoint, options)?;
     manifest.name = options.name.clone().unwrap_or_else(|| stem(file));
     manifest.source = format!("imported from {} (SHA-256 {}...)", file_name(file), hash_of(file)?);
     fit::check(architecture, &manifest, &checkpoint.tensors)?;
@@ -188,6 +201,7 @@ impl Importer {
     fn set_marks(&self, manifest: &mut Manifest, checkpoint: &mut Checkpoint, marks: &[String]) -> Result<(), ModelError> {
         let published = manifest.input.marks.clone();
         let channels = match self.marks {
+            MarkCount::None => Some(0),
             MarkCount::Axis(parameter, axis) => size_of(&checkpoint.tensors, parameter, axis),
             MarkCount::AxisOfBins(parameter, axis) => {
                 let bins = manifest.input.positions(manifest.window.length);

@@ -124,7 +124,8 @@ fn what_does_not_fit_is_refused() {
         assert!(other.lines().any(|l| l == line), "{other}");
     }
     let text = import("attentive-chrome", "real/deepdiff/Cell1.expr.csv").unwrap();
-    let kinds = "no weights of a kind read here (TensorFlow, NumPy, PyTorch, Keras HDF5, safetensors); it begins with 45 4e 53 47";
+    let kinds =
+        "no weights of a kind read here (TensorFlow, NumPy, PyTorch, Keras HDF5, safetensors); it begins with 45 4e 53 47";
     assert!(text.contains("Cell1.expr.csv: ") && text.contains(kinds), "{text}");
     let text = import("deepchrome", "golden/attentivechrome/weights.pt").unwrap();
     assert!(text.contains("conv.weight: expected [50, 5, 10], found nothing"), "{text}");
@@ -194,7 +195,7 @@ fn damaged_files_of_every_format_are_errors_or_weights_and_nothing_half_written(
     for (name, file, damaged) in in_every_format(folder.path(), &lstm()) {
         let whole = std::fs::read(&damaged).unwrap();
         let out = folder.path().join("out");
-        let mut read = |bytes: &[u8]| {
+        let read = |bytes: &[u8]| {
             std::fs::write(&damaged, bytes).unwrap();
             let imported = import("lstm", &file, &marks("a,b"), &out, &ImportOptions::default());
             assert_eq!(imported.is_ok(), out.exists(), "{name}");
