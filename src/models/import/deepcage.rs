@@ -36,7 +36,8 @@ fn name_factors(manifest: &mut Manifest, checkpoint: &mut Checkpoint, options: &
     let Some(tfs) = inputs.and_then(|inputs| inputs.checked_sub(from_sequence)) else { return Ok(()) };
     manifest.input.tfs.names = match options.tfs.len() {
         0 => {
-            let note = format!("{tfs} transcription factors are called TF1 to TF{tfs}: --tfs FILE names them, which a session needs");
+            let note =
+                format!("{tfs} transcription factors are called TF1 to TF{tfs}: --tfs FILE names them, which a session needs");
             checkpoint.notes.push(note);
             (1..=tfs).map(|i| format!("TF{i}")).collect()
         }

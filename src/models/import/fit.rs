@@ -3,6 +3,7 @@
 use super::checkpoint::Tensors;
 use crate::models::{Architecture, Manifest, ModelError, Weights};
 use candle_core::{DType, Device};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Differences of each kind listed.
@@ -16,7 +17,8 @@ pub(super) fn check(architecture: &Architecture, manifest: &Manifest, tensors: &
     manifest.check()?;
     let fresh = Weights::fresh(0, DType::F32, &Device::Cpu);
     (architecture.build)(&fresh, manifest.clone())?;
-    let expected = fresh.shapes();
+    let expected: BTreeMap<String, Vec<usize>> =
+        fresh.saved().into_iter().map(|(name, variable)| (name, variable.dims().to_vec())).collect();
     let (mut differing, mut missing, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for (name, shape) in &expected {
         match tensors.get(name) {

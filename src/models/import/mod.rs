@@ -2,9 +2,12 @@
 
 mod bin_counts;
 mod checkpoint;
+mod deepcage;
 mod deepcore;
 mod fit;
 mod hdf5;
+mod isegnet;
+mod keras;
 mod npz;
 mod pickle;
 mod safetensors;
@@ -80,6 +83,8 @@ enum MarkCount {
 /// Every network that can be imported. Adding one is a line here.
 const IMPORTERS: &[&Importer] = &[
     &deepcore::DEEPCORE,
+    &isegnet::ISEGNET,
+    &deepcage::DEEPCAGE,
     &bin_counts::ATTENTIVE_CHROME,
     &bin_counts::DEEPCHROME,
     &bin_counts::LSTM,

@@ -136,7 +136,7 @@ fn what_does_not_fit_is_refused() {
 fn weights_of(manifest: &Manifest, seed: u64) -> Tensors {
     let weights = Weights::fresh(seed, DType::F32, &Device::Cpu);
     (architecture(&manifest.architecture).unwrap().build)(&weights, manifest.clone()).unwrap();
-    weights.variables().into_iter().map(|(name, v)| (name, v.as_detached_tensor())).collect()
+    weights.saved().into_iter().map(|(name, v)| (name, v.as_detached_tensor())).collect()
 }
 
 /// A small LSTM of two marks.
