@@ -95,7 +95,7 @@ fn load(folder: &Path, args: &InputArgs) -> Result<Box<dyn Model>, Failure> {
 }
 
 /// A model's folder, or a model of the session by its name or its folder's.
-fn find_model(model: &Path, session: &Session) -> Result<PathBuf, Failure> {
+pub(super) fn find_model(model: &Path, session: &Session) -> Result<PathBuf, Failure> {
     if model.join("model.toml").is_file() {
         return Ok(model.to_owned());
     }
@@ -175,7 +175,7 @@ fn find_genes(args: &InputArgs, session: &Session) -> Result<Vec<GeneId>, Failur
 }
 
 /// Genes of a file in its order, each once; names that are none are counted and listed.
-fn listed_genes(path: &Path, session: &Session) -> Result<Vec<GeneId>, Failure> {
+pub(super) fn listed_genes(path: &Path, session: &Session) -> Result<Vec<GeneId>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
     let (mut found, mut seen, mut unknown) = (Vec::new(), BTreeSet::new(), Vec::new());
     for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {

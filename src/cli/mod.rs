@@ -6,7 +6,9 @@ mod attribute;
 mod batch;
 mod cache;
 mod check;
+mod count;
 mod device;
+mod evaluate;
 mod import;
 mod init;
 mod input;
@@ -49,8 +51,12 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Read a published checkpoint into a model folder
     Import(import::ImportArgs),
+    /// Count reads in bins or windows
+    Count(count::CountArgs),
     /// Fit a network to a sample
     Train(train::TrainArgs),
+    /// Judge a model on genes, beside baselines and other models
+    Evaluate(evaluate::EvaluateArgs),
     /// Predict for genes or arrays
     Predict(predict::PredictArgs),
     /// Explain predictions for genes or arrays
@@ -95,7 +101,9 @@ pub fn run() -> ExitCode {
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Simulate(args)) => simulate::run(&args),
         Some(Command::Import(args)) => import::run(&args),
+        Some(Command::Count(args)) => count::run(&args),
         Some(Command::Train(args)) => train::run(&args),
+        Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
         Some(Command::Attribute(args)) => attribute::run(&args),
         Some(Command::Cache(args)) => cache::run(&args),

@@ -94,6 +94,15 @@ impl Manifest {
         }
     }
 
+    /// Makes the window `length` bases long with the TSS as far along as it was; a stretch around the gene's end shrinks or grows alike.
+    pub fn set_window_length(&mut self, length: u64) {
+        let old = self.window.length.max(1);
+        let scaled = |x: u64| (u128::from(x) * u128::from(length) / u128::from(old)) as u64;
+        self.window.tss_index = scaled(self.window.tss_index);
+        self.window.tts = self.window.tts.map(|tts| TtsSpec { length: scaled(tts.length), index: scaled(tts.index) });
+        self.window.length = length;
+    }
+
     /// One of the architecture's sizes.
     ///
     /// # Errors
