@@ -395,7 +395,7 @@ fn files_that_cannot_be_read_are_named_with_status_1() {
     cislens(folder, "predict dna --sequences q.txt --out a.npz").refused(1, &["q.txt: line 1: 4 bases"]);
     cislens(folder, "predict dna --arrays few.npz --out a.npz").refused(2, &["reads DNA: --sequences F.txt gives it"]);
     cislens(folder, "import attentive-chrome noise.pt --marks a --out d")
-        .refused(1, &["noise.pt: not readable as PyTorch weights"]);
+        .refused(1, &["noise.pt: no weights of a kind read here"]);
     cislens(folder, "import attentive-chrome absent.pt --marks a --out d").refused(1, &["absent.pt: No such file"]);
     cislens(folder, "init absent.bw noise.pt --out s.toml")
         .refused(1, &["absent.bw: No such file", "noise.pt: neither its name nor its content"]);

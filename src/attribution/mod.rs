@@ -72,10 +72,19 @@ pub enum AttributionError {
     Cancelled,
     /// The network or its input.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(ModelError),
     /// The method says nothing about this network.
     #[error("{0}")]
     NotApplicable(String),
+}
+
+impl From<ModelError> for AttributionError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::NoGradient(_) => Self::NotApplicable(error.to_string()),
+            other => Self::Model(other),
+        }
+    }
 }
 
 impl From<candle_core::Error> for AttributionError {

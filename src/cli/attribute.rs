@@ -2,11 +2,11 @@
 
 use super::batch::for_each;
 use super::input::{InputArgs, Inputs, open};
-use super::output::{Output, Table, place, provenance};
+use super::output::{Output, Table, place, provenance, push_output};
 use super::{Failure, interrupt};
 use crate::attribution::{self, Attribution, METHODS, Method, Options, Run};
 use crate::genome::{BASES, Window};
-use crate::models::{Input, Manifest};
+use crate::models::{Input, Manifest, Model};
 use crate::tracks::{Array, NpzRows, TrackError, Values};
 use clap::Args;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ pub(super) fn run(args: &AttributeArgs) -> Result<(), Failure> {
         },
         |i, (input, result)| {
             match &mut output {
-                Output::Npz(rows) => push_arrays(rows, manifest, &input, &result)?,
+                Output::Npz(rows) => push_arrays(rows, &*model, &input, &result)?,
                 Output::Tsv(table) => push_line(table, manifest, &inputs, i, (&input.window, &result)),
             }
             settings = result.settings;
@@ -92,12 +92,12 @@ fn options(args: &AttributeArgs, method: &dyn Method) -> Result<Options, Failure
 }
 
 /// `sequence` in A,C,G,T; marks as they were read: `marks` by base, `x` by bin.
-fn push_arrays(rows: &mut NpzRows, manifest: &Manifest, input: &Input, result: &Attribution) -> Result<(), TrackError> {
+fn push_arrays(rows: &mut NpzRows, model: &dyn Model, input: &Input, result: &Attribution) -> Result<(), TrackError> {
     if let Some(sequence) = &result.sequence {
         rows.push("sequence", &Array::f32(&[sequence.len(), BASES.len()], sequence.concat()))?;
     }
     if let Some(marks) = &result.marks {
-        let name = if manifest.input.bin_size == 1 { "marks" } else { "x" };
+        let name = if model.manifest().input.bin_size == 1 { "marks" } else { "x" };
         rows.push(name, &Array::f32(&[input.positions(), input.n_marks()], marks.clone()))?;
     }
     for (name, values) in [("expression", &result.expression), ("motif_scores", &result.motif_scores)] {
@@ -111,7 +111,7 @@ fn push_arrays(rows: &mut NpzRows, manifest: &Manifest, input: &Input, result: &
     if let Some(pairs) = &result.pairs {
         rows.push("pairs", &Array::f32(&[pairs.units.len(), pairs.units.len()], pairs.values.clone()))?;
     }
-    rows.push("output", &Array::f32(&[1], vec![result.score as f32]))?;
+    push_output(rows, model, result.score)?;
     match result.delta {
         Some(delta) => rows.push("delta", &Array { shape: Vec::new(), values: Values::F64(vec![delta]) }),
         None => Ok(()),

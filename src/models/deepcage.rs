@@ -64,6 +64,7 @@ fn preset(tfs: usize, dense: usize, kind: OutputKind) -> Manifest {
         sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),
         metrics: Default::default(),
         hash: String::new(),
+        external: None,
     }
 }
 

@@ -56,6 +56,7 @@ fn preset(attention: usize, dense: usize) -> Manifest {
         sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),
         metrics: Default::default(),
         hash: String::new(),
+        external: None,
     }
 }
 

@@ -71,6 +71,7 @@ fn preset(filters: usize, kind: OutputKind) -> Manifest {
         sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),
         metrics: Default::default(),
         hash: String::new(),
+        external: None,
     }
 }
 

@@ -12,6 +12,7 @@ mod deepchrome;
 mod deepcore;
 mod dropout;
 mod error;
+mod external;
 mod folder;
 mod import;
 mod input;
@@ -23,9 +24,7 @@ mod lstm_alpha;
 mod lstm_attn;
 mod manifest;
 mod mlp;
-mod pickle;
 mod source;
-mod torch;
 mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
@@ -38,8 +37,9 @@ pub use deepcore::DeepCore;
 pub(crate) use deepcore::View as DeepCoreView;
 pub use dropout::Dropout;
 pub use error::ModelError;
-pub use folder::{FILES, load_model, load_model_as, read_manifest, save_model};
-pub use import::{ImportOptions, import};
+pub use external::{EXTERNAL, External, ExternalSpec, ProfileStatistic, serve, stop_commands};
+pub use folder::{Commands, FILES, load_model, load_model_as, open_model, read_manifest, save_model};
+pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions, Imported, import, read_checkpoint};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
 pub use input::{Input, InputSource};
@@ -53,7 +53,6 @@ pub use manifest::{
 };
 pub use mlp::Mlp;
 pub use source::{SampleSource, missing_input};
-pub use torch::read_state_dict;
 pub use weights::{Init, Statistic, Weights};
 
 use candle_core::{DType, Tensor, Var};
