@@ -5,7 +5,7 @@ use super::{deepcore_weights, flat, golden, keras, npz};
 use candle_core::{DType, Device, Tensor};
 use cislens::attribution::kernels::{Edit, evaluator, has_kernel, plain};
 use cislens::genome::{Strand, Stretch};
-use cislens::models::{Input, InputSource, Manifest, Model, ModelError, TfSpec, Weights, architecture, read_state_dict};
+use cislens::models::{Input, InputSource, Manifest, Model, ModelError, TfSpec, Weights, architecture, read_checkpoint};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
@@ -173,7 +173,7 @@ fn measured_genes() -> Option<Vec<Vec<f32>>> {
 /// A published network on every `step`th gene, and DeepCORE's golden one on the genes' first 100 bins laid out base by base.
 fn check_measured_genes(step: usize, edits: usize) {
     let Some(genes) = measured_genes() else { return };
-    let weights = read_state_dict(&measured("attentivechrome/model.pt").unwrap()).unwrap();
+    let weights = read_checkpoint(&measured("attentivechrome/model.pt").unwrap()).unwrap();
     let published = twins("attentive-chrome", "published", &weights.into_iter().collect(), |manifest| {
         (manifest.window.length, manifest.window.tss_index, manifest.input.bin_size) = (200, 100, 1);
     });
