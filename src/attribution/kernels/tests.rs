@@ -126,7 +126,7 @@ fn edits(input: &Input, seed: u64) -> Vec<Edit> {
     let (k, positions) = (input.n_marks(), input.positions());
     if let Some(sequence) = &input.sequence {
         let n = sequence.len();
-        let indices = (0..20).chain(n / 2 - 10..n / 2 + 10).chain(n - 20..n).chain((0..30).map(|_| random.random_range(0..n)));
+        let indices = (0..8).chain(n / 2 - 4..n / 2 + 4).chain(n - 8..n).chain((0..12).map(|_| random.random_range(0..n)));
         for index in indices.collect::<Vec<_>>() {
             edits.extend(b"ACGTN".iter().map(|&base| Edit::substitution(index, base)));
         }
