@@ -1,6 +1,6 @@
 //! `model.toml`: everything a publication varies about a network, so that no such number is a constant in code.
 
-use super::ModelError;
+use super::{ExternalSpec, ModelError};
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub struct Manifest {
     /// First 16 hex digits of SHA-256 of the weights file.
     #[serde(default)]
     pub hash: String,
+    /// The command that is the network, where the architecture is "external".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalSpec>,
 }
 
 impl Manifest {

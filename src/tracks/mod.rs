@@ -44,7 +44,7 @@ pub use feature::{Feature, Features};
 pub use format::{FORMATS, Format, Kind, detect, format_of, open};
 pub use lines::clean_text;
 pub use npy::{Array, Values, read_npy, write_npy};
-pub use npz::{NpzReader, write_npz};
+pub use npz::{NpzReader, npz_from_bytes, npz_to_bytes, write_npz};
 pub use npz_rows::NpzRows;
 pub use read_counts::{ReadTally, count_reads};
 pub use signal::{Column, SignalReader, SignalUnit, columns_of_values};
