@@ -36,7 +36,7 @@ pub(super) fn run(args: &AttributeArgs) -> Result<(), Failure> {
     let mut output = Output::open(&args.out)?;
     let (model, inputs) = open(&args.input, &args.model)?;
     let manifest = model.manifest();
-    if let Some(reason) = method.obstacle(manifest) {
+    if let Some(reason) = method.obstacle(&*model) {
         return Err(Failure::Usage(format!("{} says nothing about model {}: {reason}", method.name(), manifest.name)));
     }
     let (mut windows, mut settings) = (Vec::new(), String::new());
@@ -78,7 +78,7 @@ fn find_method(name: &str) -> Result<&'static dyn Method, Failure> {
 
 /// Settings of another method are refused: they would change nothing.
 fn options(args: &AttributeArgs, method: &dyn Method) -> Result<Options, Failure> {
-    let mut options = Options::default();
+    let mut options = method.defaults();
     for (option, value, owner) in [("--steps", args.steps, "integrated-gradients"), ("--block", args.block, "occlusion")] {
         match value {
             Some(0) => return Err(Failure::Usage(format!("{option} 0: at least 1"))),
@@ -105,6 +105,12 @@ fn push_arrays(rows: &mut NpzRows, model: &dyn Model, input: &Input, result: &At
             rows.push(name, &Array::f32(&[values.len()], values.clone()))?;
         }
     }
+    if let Some(profile) = &result.profile {
+        rows.push("profile", &Array::f32(&[profile.len()], profile.clone()))?;
+    }
+    if let Some(pairs) = &result.pairs {
+        rows.push("pairs", &Array::f32(&[pairs.units.len(), pairs.units.len()], pairs.values.clone()))?;
+    }
     push_output(rows, model, result.score)?;
     match result.delta {
         Some(delta) => rows.push("delta", &Array { shape: Vec::new(), values: Values::F64(vec![delta]) }),
@@ -120,6 +126,9 @@ fn push_line(table: &mut Table, manifest: &Manifest, inputs: &Inputs, i: usize, 
         add("delta", delta);
         add("gap", gap);
     }
+    if let Some(error) = result.standard_error {
+        add("standard_error", error);
+    }
     let sum = |values: &mut dyn Iterator<Item = f32>| values.filter(|v| v.is_finite()).map(f64::from).sum::<f64>();
     if let Some(sequence) = &result.sequence {
         add("DNA", sum(&mut sequence.iter().flatten().copied()));
@@ -134,6 +143,9 @@ fn push_line(table: &mut Table, manifest: &Manifest, inputs: &Inputs, i: usize, 
         if let Some(values) = values {
             add(name, sum(&mut values.iter().copied()));
         }
+    }
+    if let Some(profile) = &result.profile {
+        add("profile", sum(&mut profile.iter().copied()));
     }
     table.push(fields);
 }

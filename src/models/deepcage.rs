@@ -5,7 +5,7 @@ use super::layers::{BatchNorm, ConvOptions, Linear, Normed, conv, max_pool};
 use super::weights::{Init, Weights};
 use super::{
     Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
-    OutputSpec, Preset, TfSpec, Transform, WindowSpec,
+    OutputSpec, Preset, Structure, TfSpec, Transform, WindowSpec,
 };
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
@@ -233,6 +233,10 @@ impl Model for DeepCage {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { has_relu: true, is_feed_forward: true, ..Structure::default() }
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

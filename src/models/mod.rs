@@ -210,6 +210,30 @@ pub enum Attention {
     },
 }
 
+/// What of a network's make-up some methods have to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Structure {
+    /// It has rectifiers ([`layers::relu`] and the layers that hold one).
+    pub has_relu: bool,
+    /// Nothing but convolutions, dense layers, normalisation, pools and rectifiers lies between DNA or marks and F.
+    pub is_feed_forward: bool,
+    /// What follows its last pooling over bins or marks is linear: [`Model::activation_map`].
+    pub has_linear_head: bool,
+    /// It reads bins one after the other and any number of them: the fewest positions (bases or bins) it can read.
+    pub shortest: Option<usize>,
+}
+
+/// What each bin or mark adds to F, where the layers after the last pooling are linear (Zhou 2016).
+#[derive(Clone, Debug)]
+pub enum ActivationMap {
+    /// A value a bin, `[n, bins]`.
+    Bins(Tensor),
+    /// A value a mark, `[n, k]`.
+    Marks(Tensor),
+    /// A value a bin of each mark, `[n, k, bins]`.
+    MarkBins(Tensor),
+}
+
 /// A value whose type can be asked for.
 pub trait AsAny {
     /// Itself.
@@ -247,6 +271,17 @@ pub trait Model: AsAny + Send + Sync {
 
     /// What was added to the loss when it was published, before its coefficient.
     fn penalty(&self, _output: &Output) -> Result<Option<Tensor>, ModelError> {
+        Ok(None)
+    }
+
+    /// What methods ask of its make-up.
+    fn structure(&self) -> Structure {
+        Structure::default()
+    }
+
+    /// What each bin or mark adds to F; `None` where the head is not linear. The values sum to F less a constant of
+    /// the weights.
+    fn activation_map(&self, _batch: &Batch) -> Result<Option<ActivationMap>, ModelError> {
         Ok(None)
     }
 
