@@ -128,7 +128,7 @@ fn attentive_chrome(
             truncate: false,
             tfs: Default::default(),
         },
-        output: OutputSpec { kind: OutputKind::Binary, unit: "high".to_owned(), pseudocount: 0.0, threshold: None },
+        output: OutputSpec { kind: OutputKind::Binary, unit: "high".to_owned(), pseudocount: 0.0, threshold: None, signal: None },
         sizes: sizes.into(),
         metrics: BTreeMap::new(),
         hash: String::new(),

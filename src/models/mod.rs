@@ -25,6 +25,7 @@ mod manifest;
 mod mlp;
 mod pickle;
 mod source;
+mod tfs;
 mod torch;
 mod weights;
 
@@ -49,10 +50,11 @@ pub use lstm::Lstm;
 pub use lstm_alpha::LstmAlpha;
 pub use lstm_attn::LstmAttn;
 pub use manifest::{
-    BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, TfSpec, Transform, TtsSpec, WindowSpec,
+    BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, SignalTarget, TfSpec, Transform, TtsSpec, WindowSpec,
 };
 pub use mlp::Mlp;
 pub use source::{SampleSource, missing_input};
+pub use tfs::TfMotifs;
 pub use torch::read_state_dict;
 pub use weights::{Init, Statistic, Weights};
 

@@ -4,6 +4,7 @@ mod checkpoint;
 mod dataset;
 mod fit;
 mod judge;
+mod loci;
 mod loss;
 mod metrics;
 mod optimiser;

@@ -346,7 +346,7 @@ impl<'a> Draft<'a> {
         let mut samples: Vec<String> = Vec::new();
         self.add_bins(&mut samples);
         self.add_rows(&mut samples);
-        self.made.file.samples = samples.into_iter().map(|name| SampleEntry { name, expression: None }).collect();
+        self.made.file.samples = samples.into_iter().map(|name| SampleEntry { name, ..SampleEntry::default() }).collect();
         for (path, facts) in std::mem::take(&mut self.tables) {
             if let Err(reason) = self.add_expression(&path, &facts) {
                 self.problem(&path, &reason);
