@@ -87,6 +87,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("quick_xml", &["export"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
+    ("smartcore", &["training"]),
     ("crossterm", &["input", "app"]),
     ("tokio", &["jobs", "app", "tracks", "cli"]),
 ];

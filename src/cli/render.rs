@@ -1,10 +1,10 @@
 //! `cislens render`: a figure without a terminal.
 
 use super::Failure;
-use super::view::open_state;
+use super::view::{commands, open_state};
 use crate::export::{self, FigureOptions, Progress, Provenance, WIDTHS_MM};
 use crate::jobs::Analysis;
-use crate::models::load_model;
+use crate::models::{Commands, open_model};
 use crate::scene::Scene;
 use crate::session::Readers;
 use crate::state::{RowId, State};
@@ -39,6 +39,9 @@ pub(super) struct RenderArgs {
     /// The model to ask
     #[arg(long)]
     model: Option<String>,
+    /// Let models start the command that model.toml names (docs/external.md)
+    #[arg(long)]
+    allow_command: bool,
     /// The gene to explain; the nearest one if not given
     #[arg(long)]
     gene: Option<String>,
@@ -89,7 +92,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     state.n_columns = geometry.n_columns;
     let mut readers = Readers::new(state.session.clone());
     export::read_rows(&mut state, &mut readers);
-    explain(&mut state, &mut readers, &analyses)?;
+    explain(&mut state, &mut readers, &analyses, commands(args.allow_command))?;
     if args.analyses.is_none() {
         leave_out_inapplicable(&mut state, &analyses);
     }
@@ -204,8 +207,8 @@ fn leave_out_inapplicable(state: &mut State, analyses: &[Analysis]) {
     }
 }
 
-fn explain(state: &mut State, readers: &mut Readers, analyses: &[Analysis]) -> Result<(), Failure> {
-    let load = |folder: &Path| load_model(folder, &candle_core::Device::Cpu).map_err(|e| e.to_string());
+fn explain(state: &mut State, readers: &mut Readers, analyses: &[Analysis], commands: Commands) -> Result<(), Failure> {
+    let load = move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string());
     let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template("{msg:20} {bar:30} {pos}/{len}  {elapsed}").context("progress")?);
     export::explain(state, readers, &load, analyses, &mut |Progress { analysis, done, total }| {

@@ -2,6 +2,7 @@
 //!
 //! Painter of the same [`crate::scene::Scene`] as the screen, built at the grain of a page. A figure says what made it.
 
+mod charts;
 mod compose;
 mod figure;
 mod font;
@@ -14,6 +15,7 @@ mod svg;
 #[cfg(test)]
 mod tests;
 
+pub use charts::{Chart, Marks, draw_charts};
 pub use compose::{Progress, command_of, explain, figure_of_state, read_rows};
 pub use figure::draw;
 

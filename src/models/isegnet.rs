@@ -5,7 +5,7 @@ use super::layers::{Linear, Normed, average_pool};
 use super::weights::Weights;
 use super::{
     Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
-    OutputSpec, Preset, Transform, TtsSpec, WindowSpec,
+    OutputSpec, Preset, Structure, Transform, TtsSpec, WindowSpec,
 };
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
@@ -75,6 +75,7 @@ fn preset(filters: usize, dense: usize, kind: OutputKind) -> Manifest {
         sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),
         metrics: Default::default(),
         hash: String::new(),
+        external: None,
     }
 }
 
@@ -225,6 +226,10 @@ impl Model for Isegnet {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { has_relu: true, is_feed_forward: true, ..Structure::default() }
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {
