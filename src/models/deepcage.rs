@@ -79,10 +79,10 @@ fn preset(tfs: usize, filters: usize, growth: usize, dense: usize, kind: OutputK
 }
 
 /// `x` and its `growth` new channels: normalised, rectified, mixed by a convolution over single positions, then over three.
-struct DenseLayer {
-    norm: BatchNorm,
-    mix: Normed,
-    weight: Tensor,
+pub(crate) struct DenseLayer {
+    pub(crate) norm: BatchNorm,
+    pub(crate) mix: Normed,
+    pub(crate) weight: Tensor,
     bias: Tensor,
 }
 
@@ -115,12 +115,12 @@ impl DenseLayer {
 }
 
 /// A convolution with ReLU, normalisation, pool and dropout, then a dense block.
-struct Stage {
-    weight: Tensor,
-    bias: Tensor,
-    norm: BatchNorm,
-    pool: usize,
-    block: Vec<DenseLayer>,
+pub(crate) struct Stage {
+    pub(crate) weight: Tensor,
+    pub(crate) bias: Tensor,
+    pub(crate) norm: BatchNorm,
+    pub(crate) pool: usize,
+    pub(crate) block: Vec<DenseLayer>,
 }
 
 impl Stage {
@@ -167,9 +167,9 @@ const POOL_DROPOUT: f64 = 0.4;
 pub struct DeepCage {
     manifest: Manifest,
     dtype: DType,
-    stages: Vec<Stage>,
-    dense: Normed,
-    output: Linear,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) dense: Normed,
+    pub(crate) output: Linear,
 }
 
 impl DeepCage {

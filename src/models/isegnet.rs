@@ -80,9 +80,9 @@ fn preset(filters: usize, dense: usize, kind: OutputKind) -> Manifest {
 }
 
 /// One of the two inputs through its convolutions.
-struct View {
-    convs: [Normed; 2],
-    pool: usize,
+pub(crate) struct View {
+    pub(crate) convs: [Normed; 2],
+    pub(crate) pool: usize,
 }
 
 /// How a layer runs: with its running statistics, or with the batch's and dropout.
@@ -134,12 +134,12 @@ impl View {
 pub struct Isegnet {
     manifest: Manifest,
     dtype: DType,
-    marks: Option<View>,
-    sequence: Option<View>,
-    merged: [Normed; 2],
-    pool: usize,
-    dense: [Normed; 3],
-    output: Linear,
+    pub(crate) marks: Option<View>,
+    pub(crate) sequence: Option<View>,
+    pub(crate) merged: [Normed; 2],
+    pub(crate) pool: usize,
+    pub(crate) dense: [Normed; 3],
+    pub(crate) output: Linear,
 }
 
 impl Isegnet {

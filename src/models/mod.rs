@@ -33,6 +33,7 @@ pub(crate) use attentive_chrome::AttentiveLstm;
 pub use cnn_alpha_beta::CnnAlphaBeta;
 pub use cnn_attn::CnnAttn;
 pub use deepcage::DeepCage;
+pub(crate) use deepcage::Stage as DeepCageStage;
 pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
 pub(crate) use deepcore::View as DeepCoreView;
@@ -45,6 +46,7 @@ pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions,
 pub(crate) use input::tests::manifest as test_manifest;
 pub use input::{Input, InputSource};
 pub use isegnet::Isegnet;
+pub(crate) use isegnet::View as IsegnetView;
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use lstm_alpha::LstmAlpha;
