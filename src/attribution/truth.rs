@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Effects below this in ln TPM are no effect: the truth's own limit for full samples.
 const SMALLEST_EFFECT: f64 = 0.05;
+/// Stands for the gene of what drives none.
+const NO_GENE: &str = ".";
 /// The sample data's truth has 6 MB.
 const MAX_BYTES: u64 = 1 << 30;
 /// Bases on each side of an instance whose GC and DNase are scored.
@@ -214,6 +216,8 @@ pub fn recover(
     let motifs = manifest.input.sequence.is_some();
     let sample_name = session.samples.get(sample.0).map_or("", |s| s.name.as_str());
     let of_genes = candidates(rows, sample_name, motifs);
+    let none = Vec::new();
+    let decoys = of_genes.get(NO_GENE).unwrap_or(&none);
     let mut scores: Vec<Vec<(f64, bool)>> = vec![Vec::new(); networks.len() + SIMPLE_SCORES.len()];
     for (i, &id) in genes.iter().enumerate() {
         if !go_on(i) {
@@ -222,7 +226,8 @@ pub fn recover(
         let gene = session.genome.genes.get(id);
         let window = manifest.window_of(gene, session.genome.tss);
         let Some(all) = of_genes.get(&gene.id) else { continue };
-        let here: Vec<Candidate> = all.iter().filter(|c| holds(&window, &c.region)).cloned().collect();
+        let all = all.iter().chain(decoys);
+        let here: Vec<Candidate> = all.filter(|c| holds(&window, &c.region)).cloned().collect();
         if here.is_empty() {
             continue;
         }
@@ -294,13 +299,14 @@ mod tests {
             "S2\tG\te1\tpromoter\tc\t40\t50\t+\tAP1\t0.3",
             "*\tG\te1\tpromoter\tc\t60\t70\t+\tREST\t0",
             "*\tG\te2\tdecoy_closed\tc\t100\t110\t+\tSP1\t0",
-            "*\tG\te3\tdecoy_peak\tc\t200\t300\t.\t.\t0",
+            "*\t.\te3\tdecoy_peak\tc\t200\t300\t.\t.\t0",
         ];
         std::fs::write(&path, head.to_owned() + &rows.join("\n")).unwrap();
         let rows = read_truth(&path).unwrap();
         let of = |motifs| candidates(&rows, "S1", motifs)["G"].iter().map(|c| (c.region.start, c.works)).collect::<Vec<_>>();
         assert_eq!(of(true), [(20, true), (40, false), (60, false)]);
-        assert_eq!(of(false), [(10, true), (200, false)]);
+        assert_eq!(of(false), [(10, true)]);
+        assert_eq!(candidates(&rows, "S1", false)[NO_GENE].len(), 1);
         for (bad, reason) in
             [("S1\tG", "line 2: not ten columns"), ("S1\tG\te\tk\tc\t9\t3\t.\t.\t0", "line 2: the end lies before")]
         {
