@@ -1,6 +1,7 @@
 //! A model on disk: a folder with `model.toml` and `model.safetensors`.
 
-use super::{EXTERNAL, External, Manifest, Model, ModelError, Weights, architecture};
+use super::{EXTERNAL, External, Manifest, Model, ModelError, TfMotifs, Weights, architecture};
+use crate::motifs::{MOTIF_FORMATS, Motif, read_motifs};
 use crate::tracks::{TrackError, write_whole};
 use candle_core::{DType, Device, Tensor};
 use rand::SeedableRng;
@@ -12,9 +13,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 const MANIFEST: &str = "model.toml";
 const WEIGHTS: &str = "model.safetensors";
+/// Motifs of the transcription factors a network reads, where it reads any.
+const MOTIFS: &str = "motifs.homer";
 /// The files of a model's folder.
 pub const FILES: [&str; 2] = [MANIFEST, WEIGHTS];
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
@@ -44,6 +48,13 @@ pub fn save_model(folder: &Path, manifest: &Manifest, weights: &BTreeMap<String,
     let manifest = Manifest { hash: hash(&bytes), ..manifest.clone() };
     let text = toml::to_string(&manifest).map_err(|e| ModelError::Manifest(e.to_string()))?;
     std::fs::create_dir_all(folder).map_err(|e| error(e.to_string()))?;
+    if let Some(motifs) = &manifest.input.tfs.motifs {
+        // A factor's motifs are found by its name.
+        let named = |motif: &Motif| Motif { name: motif.tf.clone().unwrap_or_else(|| motif.name.clone()), ..motif.clone() };
+        let motifs: Vec<Motif> = motifs.motifs().iter().map(named).collect();
+        let format = MOTIF_FORMATS.iter().find(|f| f.name == "homer").ok_or_else(|| error("no HOMER format".to_owned()))?;
+        write(&folder.join(MOTIFS), (format.format)(&motifs, &manifest.source).as_bytes())?;
+    }
     // Weights first: were the program stopped between the two, their hash would not be the manifest's and nothing would be loaded.
     write(&folder.join(WEIGHTS), &bytes)?;
     write(&folder.join(MANIFEST), text.as_bytes())?;
@@ -55,7 +66,15 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, ModelError> {
     let path = folder.join(MANIFEST);
     let error = |reason: String| ModelError::File { path: path.clone(), reason };
     let text = String::from_utf8(read(&path, MAX_MANIFEST_BYTES)?).map_err(|_| error("not text (UTF-8)".to_owned()))?;
-    toml::from_str(&text).map_err(|e| error(e.to_string().trim_end().to_owned()))
+    let mut manifest: Manifest = toml::from_str(&text).map_err(|e| error(e.to_string().trim_end().to_owned()))?;
+    let (tfs, path) = (&mut manifest.input.tfs, folder.join(MOTIFS));
+    if !tfs.is_empty() && path.exists() {
+        let wrong = |reason: String| ModelError::File { path: path.clone(), reason };
+        let mut motifs = read_motifs(&path).map_err(|e| wrong(e.to_string()))?;
+        motifs.iter_mut().for_each(|motif| motif.tf = None);
+        tfs.motifs = Some(Arc::new(TfMotifs::new(&motifs, &tfs.names).map_err(|e| wrong(e.to_string()))?));
+    }
+    Ok(manifest)
 }
 
 /// Whether a model may start a command of its own.

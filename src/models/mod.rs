@@ -25,6 +25,7 @@ mod lstm_attn;
 mod manifest;
 mod mlp;
 mod source;
+mod tfs;
 mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
@@ -32,6 +33,7 @@ pub(crate) use attentive_chrome::AttentiveLstm;
 pub use cnn_alpha_beta::CnnAlphaBeta;
 pub use cnn_attn::CnnAttn;
 pub use deepcage::DeepCage;
+pub(crate) use deepcage::Stage as DeepCageStage;
 pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
 pub(crate) use deepcore::View as DeepCoreView;
@@ -44,15 +46,17 @@ pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions,
 pub(crate) use input::tests::manifest as test_manifest;
 pub use input::{Input, InputSource};
 pub use isegnet::Isegnet;
+pub(crate) use isegnet::View as IsegnetView;
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use lstm_alpha::LstmAlpha;
 pub use lstm_attn::LstmAttn;
 pub use manifest::{
-    BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, TfSpec, Transform, TtsSpec, WindowSpec,
+    BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, SignalTarget, TfSpec, Transform, TtsSpec, WindowSpec,
 };
 pub use mlp::Mlp;
 pub use source::{SampleSource, missing_input};
+pub use tfs::TfMotifs;
 pub use weights::{Init, Statistic, Weights};
 
 use candle_core::{DType, Tensor, Var};

@@ -35,7 +35,7 @@ pub(super) struct EvaluateArgs {
     /// Genes by name or id, one a line
     #[arg(long, value_name = "FILE", conflicts_with = "part")]
     genes: Option<PathBuf>,
-    /// Compare with: a model, a .tsv of predictions (gene_id, output), or a baseline (random-forest, svr-rbf, svr-linear); may be repeated
+    /// Compare with: a model, a .tsv of predictions (gene_id, output), or a baseline (random-forest, svr-rbf); may be repeated
     #[arg(long, value_name = "MODEL|TSV")]
     against: Vec<PathBuf>,
     /// A published design instead: networks are fitted and judged for each of its lines

@@ -42,7 +42,7 @@ impl BatchNorm {
     }
 
     /// What inference multiplies each channel by and then adds, in f64.
-    fn scale_and_shift(&self) -> Result<[Vec<f64>; 2]> {
+    pub(crate) fn scale_and_shift(&self) -> Result<[Vec<f64>; 2]> {
         let numbers = |t: &Tensor| t.to_dtype(DType::F64)?.to_vec1::<f64>();
         let (mean, variance) = (numbers(self.mean.tensor())?, numbers(self.variance.tensor())?);
         let (weight, bias) = (numbers(&self.weight)?, numbers(&self.bias)?);

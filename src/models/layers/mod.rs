@@ -34,6 +34,7 @@ pub(crate) use correlate::{BLOCK, Filters};
 pub use linear::Linear;
 pub use normed::Normed;
 pub use pool::{average_pool, max_pool};
+pub(crate) use product::{Packed, Rows};
 pub use real::Real;
 pub(crate) use real::{Kernel, add_scaled, dispatch};
 pub use rules::{BackwardRule, relu, with_rule};
