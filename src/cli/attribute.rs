@@ -182,8 +182,10 @@ pub(super) fn run(args: &AttributeArgs) -> Result<(), Failure> {
     );
     let done = match done {
         Err(Failure::Interrupted) => {
-            journal.keep();
-            eprintln!("cislens: {next} of {} inputs are kept; the same command with --resume goes on", inputs.len());
+            if next > 0 {
+                journal.keep();
+                eprintln!("cislens: {next} of {} inputs are kept; the same command with --resume goes on", inputs.len());
+            }
             return Err(Failure::Interrupted);
         }
         other => other?,
@@ -252,6 +254,9 @@ fn find_method(name: &str) -> Result<&'static dyn Method, Failure> {
     })
 }
 
+/// Finding the nodes takes time that grows with their square.
+const MOST_GAUSS_NODES: usize = 10_000;
+
 /// Settings of another method are refused: they would change nothing.
 fn options(args: &AttributeArgs, method: &dyn Method) -> Result<Options, Failure> {
     let mut options = method.defaults();
@@ -272,6 +277,10 @@ fn options(args: &AttributeArgs, method: &dyn Method) -> Result<Options, Failure
     }
     set!(n_steps = "n-steps", rule = "rule", baseline = "baseline", samples = "samples", seed = "seed", noise = "noise");
     set!(block = "block", unit = "unit", to = "to");
+    if options.rule == Rule::GaussLegendre && options.n_steps > MOST_GAUSS_NODES {
+        let n = options.n_steps;
+        return Err(Failure::Usage(format!("--n-steps {n}: gauss-legendre has at most {MOST_GAUSS_NODES}")));
+    }
     if let Some(views) = args.views {
         reads("views")?;
         options.views = Some(views);
