@@ -2,6 +2,7 @@
 //! vector regression on mean log signals along the window.
 
 use super::{Dataset, Split, SplitPlan, TrainingError};
+use crate::tracks::contain_panic;
 use smartcore::ensemble::random_forest_regressor::{RandomForestRegressor, RandomForestRegressorParameters};
 use smartcore::linalg::basic::matrix::DenseMatrix;
 use smartcore::svm::Kernels;
@@ -39,13 +40,8 @@ pub const BASELINES: &[Baseline] = &[
         name: "svr-rbf",
         about: "support vector regression, radial kernel, on the same",
         parts: 20,
+        // Not the linear kernel beside it: smartcore 0.7 takes the norms of the wrong rows for it.
         fit: |x, y, other| support_vectors(x, y, other, Kernels::rbf().with_gamma(1.0 / x[0].len() as f64)),
-    },
-    Baseline {
-        name: "svr-linear",
-        about: "support vector regression, linear kernel, on the same",
-        parts: 20,
-        fit: |x, y, other| support_vectors(x, y, other, Kernels::linear()),
     },
 ];
 
@@ -63,13 +59,17 @@ impl Baseline {
     /// # Errors
     /// Where no mark is read, there is too little to learn from, or the inputs cannot be read back.
     pub fn predict(&self, data: &Dataset, train: &[usize], targets: &[f64], test: &[usize]) -> Result<Vec<f64>, TrainingError> {
-        let (x, other) = (data.mean_log_signal(train, self.parts)?, data.mean_log_signal(test, self.parts)?);
+        let marks = data.mean_log_signal(&train[..train.len().min(1)], 1)?.first().map_or(0, Vec::len);
+        // No more features than genes: smartcore 0.7 cuts a row of features to the number of rows.
+        let parts = self.parts.min(train.len() / marks.max(1)).max(1);
+        let (x, other) = (data.mean_log_signal(train, parts)?, data.mean_log_signal(test, parts)?);
         let y: Vec<f64> = train.iter().map(|i| targets[*i]).collect();
         if x.first().is_none_or(Vec::is_empty) {
             return Err(TrainingError::Data(format!("{} reads marks; there are none, or no gene to learn from", self.name)));
         }
         let (x, other) = standardised(x, other);
-        (self.fit)(&x, &y, &other).map_err(|e| TrainingError::Data(format!("{}: {e}", self.name)))
+        let fitted = contain_panic(|| (self.fit)(&x, &y, &other)).unwrap_or_else(Err);
+        fitted.map_err(|e| TrainingError::Data(format!("{}: {e}", self.name)))
     }
 
     /// Predicts each of `genes` from four fifths of the others, parted so that no two folds share a base.
@@ -217,8 +217,10 @@ mod tests {
             let found = Baseline::named(name).unwrap().predict(&data, &train, &targets, &test).unwrap();
             pearson(&found, &truth)
         };
-        assert!(r("least-squares") < 0.4 && r("svr-linear") < 0.4);
+        assert!(r("least-squares") < 0.4);
         assert!(r("random-forest") > 0.5 && r("svr-rbf") > 0.9, "{} {}", r("random-forest"), r("svr-rbf"));
+        // Fewer genes than features would be.
+        assert_eq!(BASELINES[2].predict(&data, &train[..8], &targets, &test).unwrap().len(), test.len());
     }
 
     #[test]
