@@ -165,7 +165,8 @@ fn what_cannot_be_drawn_is_said_and_leaves_no_file() {
     refuse(&["--locus", "NOSUCHGENE", "--out", out], 1, "NOSUCHGENE");
     refuse(&["--gene", "NOSUCHGENE", "--out", out], 1, "NOSUCHGENE");
     refuse(&["--out", "nothing/none/f.svg"], 1, "nothing/none");
-    refuse(&["--out", "nothing/f.png"], 2, ".svg");
+    refuse(&["--out", "nothing/f.jpg"], 2, ".svg, .pdf or .png");
+    refuse(&["--out", "nothing"], 2, ".svg, .pdf or .png");
     refuse(&["--width", "20", "--out", out], 2, "60 to 2000 mm");
     refuse(&["--width", "NaN", "--out", out], 2, "60 to 2000 mm");
     refuse(&["--theme", "neon", "--out", out], 2, "there are dark, light");

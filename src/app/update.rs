@@ -87,6 +87,7 @@ fn act(state: &mut State, action: Action) {
         Action::Model(step) => state.switch_model(isize::from(step)),
         Action::Theme => next_theme(state),
         Action::Figure => state.wants_figure = true,
+        Action::Preview => state.wants_preview = true,
         Action::Messages => state.mode = Mode::Messages(u16::MAX),
         Action::Help => state.mode = Mode::Help(0),
         Action::Quit => state.is_quitting = true,

@@ -1,7 +1,7 @@
 //! A state with everything read and explained, on this thread: for a figure made without the browser, and for the browser's
 //! own at the grain of a page.
 
-use super::{FigureError, FigureOptions, Provenance, draw, geometry};
+use super::{FigureError, FigureOptions, Highlight, PictureFormat, Provenance, arrange, draw, geometry};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
 use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, predict};
 use crate::models::{Input, Model};
@@ -31,7 +31,9 @@ pub fn figure_of_state(state: &State, command: String, options: &FigureOptions) 
     state.n_columns = geometry.n_columns;
     let mut readers = Readers::new(state.session.clone());
     read_rows(&mut state, &mut readers);
-    draw(&Scene::build(&state, geometry), &Provenance::of(&state, command), options)
+    let mut scene = Scene::build(&state, geometry);
+    arrange(&mut scene, options);
+    draw(&scene, &Provenance::of(&state, command), options)
 }
 
 /// Reads every row of a state at its number of columns. What cannot be read becomes the reason its row shows.
@@ -119,13 +121,19 @@ fn analyse(
 
 /// The command that makes the figure of a state again; `session` is what was given to open it.
 pub fn command_of(state: &State, session: &[PathBuf], out: &Path, options: &FigureOptions) -> String {
+    let mut place = vec!["--locus".to_owned(), state.region.to_string()];
+    if let Some(gene) = state.current_gene() {
+        place.extend(["--gene".to_owned(), gene.name.clone()]);
+    }
+    command_at(state, session, &place, out, options)
+}
+
+/// As [`command_of`], with the options that say what places are drawn and how.
+pub fn command_at(state: &State, session: &[PathBuf], place: &[String], out: &Path, options: &FigureOptions) -> String {
     let mut words: Vec<String> = vec!["cislens".to_owned(), "render".to_owned()];
     words.extend(session.iter().map(|p| p.display().to_string()));
+    words.extend(place.iter().cloned());
     let mut say = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
-    say("--locus", &state.region.to_string());
-    if let Some(gene) = state.current_gene() {
-        say("--gene", &gene.name);
-    }
     match state.session.samples.get(state.sample.0) {
         Some(sample) if !sample.name.is_empty() => say("--sample", &sample.name),
         _ => {}
@@ -149,14 +157,38 @@ pub fn command_of(state: &State, session: &[PathBuf], out: &Path, options: &Figu
             say("--lines", &format!("{label}={}", view.extra_lines));
         }
     }
-    say("--width", &options.width_mm.to_string());
-    say("--theme", &options.theme.name);
-    say("--out", &out.display().to_string());
+    words.extend(options_in_words(options, out));
+    words.extend(["--out".to_owned(), out.display().to_string()]);
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
+/// The options of a figure as those of the command.
+fn options_in_words(options: &FigureOptions, out: &Path) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut say = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    if !options.order.is_empty() {
+        say("--order", options.order.join(","));
+    }
+    options.scales.iter().for_each(|(label, (lo, hi))| say("--scale", format!("{label}={lo}:{hi}")));
+    for Highlight { region, name } in &options.highlights {
+        say("--highlight", if name.is_empty() { region.to_string() } else { format!("{region}={name}") });
+    }
+    if let Some(letter) = options.letter {
+        say("--letter", letter.to_string());
+    }
+    say("--width", options.width_mm.to_string());
+    say("--theme", options.theme.name.clone());
+    if PictureFormat::of(out) == Some(PictureFormat::Png) {
+        say("--dpi", options.dpi.to_string());
+    }
+    if options.is_bare {
+        words.push("--bare".to_owned());
+    }
+    words
+}
+
 /// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:,=+@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
@@ -178,7 +210,7 @@ mod tests {
     use crate::tracks::{SignalInterval, write_bigwig};
 
     fn options() -> FigureOptions {
-        FigureOptions { width_mm: 174.0, theme: Theme::named("print").unwrap() }
+        FigureOptions::new(Theme::named("print").unwrap())
     }
 
     /// A measured signal beside a track whose file is not there.

@@ -1,6 +1,6 @@
 //! Figures of scenes made by hand: valid XML, text in its place, and the numbers where the paths say they are.
 
-use super::figure::Sheet;
+use super::sheet::Sheet;
 use super::*;
 use crate::genome::{GeneId, Region, Strand};
 use crate::jobs::Analysis;
@@ -152,7 +152,7 @@ fn assert_sound(svg: &str) -> Vec<Element> {
 }
 
 fn options(width_mm: f64) -> FigureOptions {
-    FigureOptions { width_mm, theme: Theme::named("print").unwrap() }
+    FigureOptions { width_mm, ..FigureOptions::new(Theme::named("print").unwrap()) }
 }
 
 fn column(mean: f32, max: f32) -> Column {
@@ -257,7 +257,7 @@ fn everything(options: &FigureOptions, name: &str) -> Scene {
 }
 
 fn provenance() -> Provenance {
-    Provenance { command: "cislens render --locus 'a b'".to_owned(), assembly: "hg38".to_owned(), input_hash: "ff".to_owned() }
+    Provenance { command: "cislens render --locus 'a b'".to_owned(), assembly: "hg38".to_owned(), input_hash: "ff".to_owned(), session_hash: "5e".to_owned() }
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn hostile_names_are_text_and_nothing_else() {
     let options = options(174.0);
     let mut scene = everything(&options, name);
     scene.ruler.label = name.to_owned();
-    let provenance = Provenance { command: name.to_owned(), assembly: name.to_owned(), input_hash: name.to_owned() };
+    let provenance = Provenance { command: name.to_owned(), assembly: name.to_owned(), input_hash: name.to_owned(), session_hash: name.to_owned() };
     let elements = assert_sound(&draw(&scene, &provenance, &options).unwrap());
     assert!(elements.iter().all(|e| e.get("onload").is_empty()));
     let shown = "<g onload=\"x()\">&amp;]]>--[31m' (\u{2212})";

@@ -117,6 +117,11 @@ impl Scene {
         }
     }
 
+    /// The bases of column `i`: from, to (at least one).
+    pub fn bases_of_column(&self, i: usize) -> (u64, u64) {
+        bases_of_column(&self.region, self.n_columns, i)
+    }
+
     /// The column (fractional, from the left edge of the plot) where a position begins; may lie outside.
     pub fn x(&self, position: f64) -> f64 {
         column_of(&self.region, self.n_columns, position)
