@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use candle_core::{DType, Device, Tensor};
-use cislens::models::{Architecture, Attention, Batch, MODELS, Manifest, Model, ModelError, Weights, WindowSpec, architecture};
+use cislens::models::{
+    Architecture, Attention, Batch, MODELS, Manifest, Model, ModelError, N_INPUTS, Weights, WindowSpec, architecture,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -15,25 +17,37 @@ fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |a, b| b.abs().max(a))
 }
 
-/// An architecture as it comes, but for a short window: 700 bases, or 20 bins.
+/// An architecture as it comes, but for a short window: 700 bases, or 20 bins; the widest networks narrower.
 fn short(architecture: &Architecture) -> Manifest {
     let mut manifest = architecture.default_manifest();
     manifest.window.length = if manifest.input.bin_size == 1 { 700 } else { 20 * manifest.input.bin_size };
     manifest.window.tss_index = manifest.window.length / 2;
+    if let Some(tts) = &mut manifest.window.tts {
+        (tts.length, tts.index, manifest.window.tss_index) = (300, 100, 250);
+    }
+    manifest.input.tfs.names.truncate(5);
+    let narrower: &[(&str, usize)] = match architecture.name {
+        "isegnet" => {
+            &[("filters", 6), ("merged_filters", 7), ("merged_filters2", 5), ("dense1", 9), ("dense2", 8), ("dense3", 7)]
+        }
+        "deepcage" => &[("filters", 6), ("growth", 3), ("layers", 2), ("dense", 9)],
+        _ => &[],
+    };
+    manifest.sizes.extend(narrower.iter().map(|(name, size)| ((*name).to_owned(), *size)));
     manifest
 }
 
-/// DeepCORE with one view alone: sequence, then marks.
-fn single_views() -> [Manifest; 2] {
-    let [mut sequence, mut marks] = [0, 1].map(|_| short(architecture("deepcore").unwrap()));
+/// A network of both with one view alone: sequence, then marks.
+fn single_views(name: &str) -> [Manifest; 2] {
+    let [mut sequence, mut marks] = [0, 1].map(|_| short(architecture(name).unwrap()));
     sequence.input.marks.clear();
     marks.input.sequence = None;
     [sequence, marks]
 }
 
-/// Every network, DeepCORE with each view alone too.
+/// Every network, those of two views with each alone too.
 fn manifests() -> Vec<Manifest> {
-    MODELS.iter().map(short).chain(single_views()).collect()
+    MODELS.iter().map(short).chain(single_views("deepcore")).chain(single_views("isegnet")).collect()
 }
 
 fn model(manifest: &Manifest, dtype: DType) -> Box<dyn Model> {
@@ -41,7 +55,19 @@ fn model(manifest: &Manifest, dtype: DType) -> Box<dyn Model> {
     let fresh = Weights::fresh(3, DType::F32, &Device::Cpu);
     let architecture = architecture(&manifest.architecture).unwrap();
     (architecture.build)(&fresh, manifest.clone()).unwrap();
-    let tensors = fresh.variables().into_iter().map(|(name, v)| (name, v.as_tensor().clone())).collect();
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut moved = |name: &str, tensor: &Tensor| {
+        // Normalisations begin as the identity: as after training they say something.
+        let around = match name.rsplit('.').next() {
+            Some("running_mean") => 0.0..0.5,
+            Some("running_var") => 0.5..1.5,
+            Some("weight") if tensor.rank() == 1 => -0.5..1.5,
+            _ => return tensor.clone(),
+        };
+        let values = (0..tensor.elem_count()).map(|_| random.random_range(around.clone())).collect::<Vec<f32>>();
+        Tensor::from_vec(values, tensor.dims(), &Device::Cpu).unwrap()
+    };
+    let tensors = fresh.saved().into_iter().map(|(name, v)| (name.clone(), moved(&name, v.as_tensor()))).collect();
     (architecture.build)(&Weights::stored(tensors, dtype, &Device::Cpu), manifest.clone()).unwrap()
 }
 
@@ -65,7 +91,18 @@ fn batch(manifest: &Manifest, n: usize, dtype: DType) -> Batch {
         let all = Tensor::from_vec(values, (7, (), channels), &Device::Cpu).unwrap();
         all.narrow(0, 0, n).unwrap().contiguous().unwrap().to_dtype(dtype).unwrap()
     };
-    Batch { sequence: manifest.input.sequence.map(|_| of(sequence, 4)), marks: (k > 0).then(|| of(marks, k)), ..Batch::default() }
+    let tfs = manifest.input.tfs.len();
+    let mut factors = || {
+        let values: Vec<f64> = (0..7 * tfs).map(|_| random.random_range(0.0..4.0)).collect();
+        (tfs > 0).then(|| of(values, tfs).reshape((n, tfs)).unwrap())
+    };
+    let (expression, motif_scores) = (factors(), factors());
+    Batch {
+        sequence: manifest.input.sequence.map(|_| of(sequence, 4)),
+        marks: (k > 0).then(|| of(marks, k)),
+        expression,
+        motif_scores,
+    }
 }
 
 fn inputs(batch: &Batch) -> impl Iterator<Item = &Tensor> {
@@ -81,26 +118,28 @@ fn gradients_are_central_differences() {
             let (output, gradient) = model.gradient(&batch).unwrap();
             let score = flat(&output.score);
             let (mut seen, mut kinks) = (0, 0);
-            for dna in [true, false] {
-                let of = |b: &Batch| if dna { b.sequence.clone() } else { b.marks.clone() };
-                let (Some(x), Some(gradient)) = (of(&batch), of(&gradient)) else { continue };
-                let (values, gradient) = (flat(&x), flat(&gradient));
+            for part in 0..N_INPUTS {
+                let (Some(x), Some(gradient)) = (batch.parts()[part], gradient.parts()[part]) else { continue };
+                let (values, gradient) = (flat(x), flat(gradient));
                 let scale = largest(&gradient);
                 assert!(scale > 0.0);
                 // The largest of each sample, and others spread over the window.
                 let row = values.len() / n;
                 let mut order: Vec<usize> = (0..values.len()).collect();
                 order.sort_by(|a, b| gradient[*b].abs().total_cmp(&gradient[*a].abs()));
-                let chosen = order[..20].iter().copied().chain((0..n).flat_map(|i| (0..10).map(move |j| i * row + j * row / 10)));
+                let chosen = order[..20.min(order.len())]
+                    .iter()
+                    .copied()
+                    .chain((0..n).flat_map(|i| (0..10).map(move |j| i * row + j * row / 10)));
                 for j in chosen {
                     let h = 1e-6;
                     let moved = |by: f64| {
                         let mut values = values.clone();
                         values[j] += by;
                         let x = Tensor::from_vec(values, x.dims(), &Device::Cpu).unwrap();
-                        let mut batch = batch.clone();
-                        *(if dna { &mut batch.sequence } else { &mut batch.marks }) = Some(x);
-                        flat(&model.forward(&batch).unwrap().score)[j / row]
+                        let mut parts = batch.parts().map(|part| part.cloned());
+                        parts[part] = Some(x);
+                        flat(&model.forward(&Batch::from_parts(parts)).unwrap().score)[j / row]
                     };
                     let (up, down) = (moved(h), moved(-h));
                     seen += 1;
@@ -187,15 +226,14 @@ fn attention_is_a_share_of_one() {
 fn not_a_number_reaches_the_score_of_its_sample_alone() {
     for manifest in manifests() {
         let model = model(&manifest, DType::F32);
-        for dna in [true, false] {
-            let mut batch = batch(&manifest, 3, DType::F32);
-            let input = if dna { &mut batch.sequence } else { &mut batch.marks };
-            let Some(x) = input else { continue };
+        for part in 0..N_INPUTS {
+            let mut parts = batch(&manifest, 3, DType::F32).parts().map(|part| part.cloned());
+            let Some(x) = &mut parts[part] else { continue };
             let mut values: Vec<f32> = x.flatten_all().unwrap().to_vec1().unwrap();
             let at = values.len() / 2;
             values[at] = f32::NAN;
             *x = Tensor::from_vec(values, x.dims(), &Device::Cpu).unwrap();
-            let score = flat(&model.forward(&batch).unwrap().score);
+            let score = flat(&model.forward(&Batch::from_parts(parts)).unwrap().score);
             assert_eq!(score.iter().map(|s| s.is_nan()).collect::<Vec<_>>(), [false, true, false], "{}", manifest.name);
         }
     }
@@ -203,13 +241,15 @@ fn not_a_number_reaches_the_score_of_its_sample_alone() {
 
 #[test]
 fn what_a_model_does_not_read_may_be_there_and_has_no_gradient() {
-    let both = batch(&short(architecture("deepcore").unwrap()), 2, DType::F32);
-    let [sequence, marks] = single_views();
-    for (manifest, dna) in [(&sequence, false), (&marks, true)] {
-        let (_, gradient) = model(manifest, DType::F32).gradient(&both).unwrap();
-        let (unread, read) = if dna { (gradient.sequence, gradient.marks) } else { (gradient.marks, gradient.sequence) };
-        assert_eq!(largest(&flat(&unread.unwrap())), 0.0);
-        assert!(largest(&flat(&read.unwrap())) > 0.0);
+    for name in ["deepcore", "isegnet"] {
+        let both = batch(&short(architecture(name).unwrap()), 2, DType::F32);
+        let [sequence, marks] = single_views(name);
+        for (manifest, dna) in [(&sequence, false), (&marks, true)] {
+            let (_, gradient) = model(manifest, DType::F32).gradient(&both).unwrap();
+            let (unread, read) = if dna { (gradient.sequence, gradient.marks) } else { (gradient.marks, gradient.sequence) };
+            assert_eq!(largest(&flat(&unread.unwrap())), 0.0);
+            assert!(largest(&flat(&read.unwrap())) > 0.0);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! mutagenesis (all single substitutions), occlusion (Zeiler and Fergus 2014), saliency (Simonyan 2013).
 
 mod integrated_gradients;
+pub mod kernels;
 mod occlusion;
 mod path;
 mod saliency;

@@ -1,13 +1,12 @@
 //! Occlusion: F with one block of one mark blanked, minus F (Zeiler and Fergus 2014).
 
-use super::{Attribution, AttributionError, Method, Options, Run, scores};
+use super::kernels::{Edit, evaluator};
+use super::{Attribution, AttributionError, Method, Options, Run};
 use crate::models::{Input, Manifest, Model};
 
 /// `D[block, mark] = F(x with the block of the mark at "no signal") - F(x)`; every position of a block holds its block's delta
 /// divided by the block's length, so that a sum over positions is the sum over blocks.
 pub struct Occlusion;
-
-const CHUNK: usize = 8;
 
 impl Method for Occlusion {
     fn name(&self) -> &'static str {
@@ -38,19 +37,17 @@ impl Method for Occlusion {
             1 => options.block.max(1),
             _ => 1, // the input is binned already: a position is a bin
         };
-        let score = scores(model, &input.batch(model.dtype())?)?[0];
+        let evaluator = evaluator(model, input)?;
         let settings = format!("blocks of {} bp set to no signal", block as u64 * model.manifest().input.bin_size.max(1));
-        let mut result = Attribution::new(self.name(), settings, score, input, model.dtype());
+        let mut result = Attribution::new(self.name(), settings, evaluator.score(), input, model.dtype());
         let n_blocks = positions.div_ceil(block);
         let blocks: Vec<(usize, usize)> = (0..n_blocks).flat_map(|b| (0..k).map(move |mark| (b, mark))).collect();
         (result.total, result.marks) = (blocks.len(), Some(vec![f32::NAN; input.marks.len()]));
 
-        let one_hot = input.one_hot();
-        for chunk in blocks.chunks(CHUNK) {
-            let mut sequences = Vec::with_capacity(one_hot.len() * chunk.len());
-            let mut marks = Vec::with_capacity(input.marks.len() * chunk.len());
+        for chunk in blocks.chunks(evaluator.chunk()) {
+            run.step()?;
             // A block that is blank already changes nothing: its delta is exactly zero without an evaluation.
-            let mut changed = Vec::with_capacity(chunk.len());
+            let (mut changed, mut edits) = (Vec::with_capacity(chunk.len()), Vec::with_capacity(chunk.len()));
             for &(b, mark) in chunk {
                 let span = b * block..((b + 1) * block).min(positions);
                 let is_blank = |p: usize| input.marks[p * k + mark] == input.blank[mark];
@@ -58,20 +55,14 @@ impl Method for Occlusion {
                     fill(&mut result, span, k, mark, 0.0);
                     continue;
                 }
-                let from = marks.len();
-                sequences.extend_from_slice(&one_hot);
-                marks.extend_from_slice(&input.marks);
                 let blanked = span.clone().flat_map(|p| input.copies_of_position(p));
-                blanked.for_each(|p| marks[from + p * k + mark] = input.blank[mark]);
+                let marks = blanked.map(|p| (p * k + mark, input.blank[mark])).collect();
+                edits.push(Edit { bases: Vec::new(), marks });
                 changed.push((span, mark));
             }
-            if !changed.is_empty() {
-                run.step()?;
-                let batch = input.batch_of(changed.len(), sequences, marks, model.dtype())?;
-                for ((span, mark), blanked) in changed.into_iter().zip(scores(model, &batch)?) {
-                    let share = (blanked - score) / span.len() as f64;
-                    fill(&mut result, span, k, mark, share as f32);
-                }
+            for ((span, mark), delta) in changed.into_iter().zip(evaluator.deltas(&edits)?) {
+                let share = delta / span.len() as f64;
+                fill(&mut result, span, k, mark, share as f32);
             }
             result.done += chunk.len();
             if result.done < result.total {

@@ -1,5 +1,6 @@
 //! Gradients along the straight path between two inputs: the sums that integrated gradients are made of, for any baseline and rule.
 
+use super::kernels::{PathKernel, path_kernel};
 use super::{AttributionError, Run, finite_scores};
 use crate::models::{Batch, Model};
 use candle_core::{DType, Tensor};
@@ -13,8 +14,8 @@ pub struct Node {
     pub weight: f64,
 }
 
-/// Nodes in one network call: a call must stay under some 25 ms.
-const CHUNK: usize = 3;
+/// Numbers that go into one network call: a call must stay under some 25 ms.
+const CALL: usize = 300_000;
 
 /// The straight path from a baseline to an input, one window each, of one network.
 pub struct Path<'a> {
@@ -22,21 +23,37 @@ pub struct Path<'a> {
     baseline: Batch,
     /// Input minus baseline.
     change: Batch,
+    kernel: Option<Box<dyn PathKernel + 'a>>,
 }
 
 impl<'a> Path<'a> {
     /// `baseline` and `input` have the network's precision and one window each. A view that does not move along the path has the
     /// input's values in the baseline.
     pub fn new(model: &'a dyn Model, baseline: &Batch, input: &Batch) -> Result<Self, AttributionError> {
+        Ok(Self { kernel: path_kernel(model, baseline, input)?, ..Self::direct(model, baseline, input)? })
+    }
+
+    /// As [`Path::new`], by the network's own gradient at every node: works for any network, shares nothing with a kernel.
+    pub fn direct(model: &'a dyn Model, baseline: &Batch, input: &Batch) -> Result<Self, AttributionError> {
         let change = input.try_zip(baseline, |x, from| x - from)?;
-        Ok(Self { model, baseline: baseline.clone(), change })
+        Ok(Self { model, baseline: baseline.clone(), change, kernel: None })
+    }
+
+    /// Nodes of a call.
+    fn chunk(&self) -> usize {
+        let numbers: usize = self.change.parts().into_iter().flatten().map(Tensor::elem_count).sum();
+        self.kernel.as_ref().map_or((CALL / numbers.max(1)).clamp(1, 64), |kernel| kernel.chunk())
     }
 
     /// `sum_k weight_k * dF/dx` at the nodes, in f64 and the shapes of the input.
     pub fn gradients(&self, nodes: &[Node], run: &Run<'_>) -> Result<Batch, AttributionError> {
         let mut sum = self.change.try_map(|x| x.zeros_like()?.to_dtype(DType::F64))?;
-        for nodes in nodes.chunks(CHUNK) {
+        for nodes in nodes.chunks(self.chunk()) {
             run.step()?;
+            if let Some(kernel) = &self.kernel {
+                sum = sum.try_zip(&kernel.gradients(nodes)?, |sum, gradient| sum + gradient)?;
+                continue;
+            }
             let (output, gradient) = self.model.gradient(&self.inputs(nodes)?)?;
             finite_scores(&output.score)?;
             let weights: Vec<f64> = nodes.iter().map(|node| node.weight).collect();

@@ -1,6 +1,7 @@
-//! Saturation mutagenesis: F with each base replaced by each other one, minus F. The plain scan: every mutant is a forward pass.
+//! Saturation mutagenesis: F with each base replaced by each other one, minus F; by the network's exact kernel where it has one.
 
-use super::{Attribution, AttributionError, Method, Options, Run, scores};
+use super::kernels::{Edit, evaluator};
+use super::{Attribution, AttributionError, Method, Options, Run};
 use crate::genome::BASES;
 use crate::models::{Input, Manifest, Model};
 use std::time::{Duration, Instant};
@@ -8,11 +9,8 @@ use std::time::{Duration, Instant};
 /// `D[p, a] = F(x with base p = a) - F(x)`; the reference base is exactly 0. Raw deltas are stored; views are made on display.
 pub struct SaturationMutagenesis;
 
-/// A network call should last about this long: long enough to batch, short enough to stop within 50 ms.
-const CALL: Duration = Duration::from_millis(15);
 /// How often a partial result is handed on.
 const REPORT: Duration = Duration::from_millis(60);
-const MAX_BATCH: usize = 64;
 
 impl Method for SaturationMutagenesis {
     fn name(&self) -> &'static str {
@@ -42,33 +40,25 @@ impl Method for SaturationMutagenesis {
             return Err(AttributionError::NotApplicable("the network reads no DNA".to_owned()));
         };
         run.step()?;
-        let score = scores(model, &input.batch(model.dtype())?)?[0];
-        let mut result = Attribution::new(self.name(), "alternative minus reference".to_owned(), score, input, model.dtype());
+        let evaluator = evaluator(model, input)?;
+        let mut result =
+            Attribution::new(self.name(), "alternative minus reference".to_owned(), evaluator.score(), input, model.dtype());
         let mut deltas = vec![[f32::NAN; 4]; sequence.len()];
         let mutants = mutants_outward(sequence, options.centre.unwrap_or(sequence.len() / 2), &mut deltas);
         (result.sequence, result.total) = (Some(deltas), mutants.len());
 
-        let one_hot = input.one_hot();
-        let (mut batch, mut reported) = (1, Instant::now());
-        let mut rest = &mutants[..];
-        while !rest.is_empty() {
+        let mut reported = Instant::now();
+        for chunk in mutants.chunks(evaluator.chunk()) {
             run.step()?;
-            let (now, later) = rest.split_at(batch.min(rest.len()));
-            let began = Instant::now();
-            let mutant_scores = self.evaluate(model, input, &one_hot, now)?;
+            let edits: Vec<Edit> = chunk.iter().map(|mutant| mutant.edit(input)).collect();
+            let scored = evaluator.deltas(&edits)?;
             if let Some(deltas) = &mut result.sequence {
-                for (mutant, mutant_score) in now.iter().zip(mutant_scores) {
-                    deltas[mutant.index][mutant.acgt] = (mutant_score - score) as f32;
+                for (mutant, delta) in chunk.iter().zip(scored) {
+                    deltas[mutant.index][mutant.acgt] = delta as f32;
                 }
             }
-            result.done += now.len();
-            rest = later;
-            batch = match began.elapsed() {
-                spent if spent * 2 < CALL => (batch * 2).min(MAX_BATCH),
-                spent if spent > CALL => (batch / 2).max(1),
-                _ => batch,
-            };
-            if reported.elapsed() > REPORT && !rest.is_empty() {
+            result.done += chunk.len();
+            if reported.elapsed() > REPORT && result.done < result.total {
                 run.partial(&result)?;
                 reported = Instant::now();
             }
@@ -77,35 +67,19 @@ impl Method for SaturationMutagenesis {
     }
 }
 
-impl SaturationMutagenesis {
-    fn evaluate(
-        &self,
-        model: &dyn Model,
-        input: &Input,
-        one_hot: &[f32],
-        mutants: &[Mutant],
-    ) -> Result<Vec<f64>, AttributionError> {
-        let mut sequences = Vec::with_capacity(one_hot.len() * mutants.len());
-        for mutant in mutants {
-            let from = sequences.len();
-            sequences.extend_from_slice(one_hot);
-            // The base changes wherever the network reads it.
-            for index in input.window.copies(mutant.index as u64) {
-                let row = &mut sequences[from + 4 * index as usize..][..4];
-                row.fill(0.0);
-                row[input.channel_of(mutant.acgt)] = 1.0;
-            }
-        }
-        let marks = input.marks.repeat(mutants.len());
-        scores(model, &input.batch_of(mutants.len(), sequences, marks, model.dtype())?)
-    }
-}
-
 /// A substitution: base `acgt` (an index into A,C,G,T) at `index` of the window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Mutant {
     index: usize,
     acgt: usize,
+}
+
+impl Mutant {
+    /// The base changes wherever the network reads it.
+    fn edit(self, input: &Input) -> Edit {
+        let copies = input.window.copies(self.index as u64);
+        Edit { bases: copies.map(|index| (index as usize, BASES[self.acgt])).collect(), marks: Vec::new() }
+    }
 }
 
 /// All substitutions from `centre` outward, the right neighbour before the left; the reference entry of `deltas` becomes 0.

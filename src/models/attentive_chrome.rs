@@ -22,9 +22,9 @@ pub const ATTENTIVE_CHROME: Architecture = Architecture {
 const INIT: Init = Init::Uniform(0.1);
 
 /// A BiLSTM whose states are averaged by attention.
-struct AttentiveLstm {
-    lstm: BiLstm,
-    attention: ContextAttention,
+pub(crate) struct AttentiveLstm {
+    pub(crate) lstm: BiLstm,
+    pub(crate) attention: ContextAttention,
 }
 
 impl AttentiveLstm {
@@ -43,9 +43,9 @@ impl AttentiveLstm {
 pub struct AttentiveChrome {
     manifest: Manifest,
     dtype: DType,
-    marks: Vec<AttentiveLstm>,
-    over_marks: AttentiveLstm,
-    head: Linear,
+    pub(crate) marks: Vec<AttentiveLstm>,
+    pub(crate) over_marks: AttentiveLstm,
+    pub(crate) head: Linear,
 }
 
 impl AttentiveChrome {

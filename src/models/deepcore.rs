@@ -60,13 +60,13 @@ fn preset(attention: usize, dense: usize) -> Manifest {
 }
 
 /// One of the two inputs: convolution with pooling, then a BiLSTM over bins.
-struct View {
+pub(crate) struct View {
     /// `[filters, kernel, channels]`.
-    weight: Tensor,
+    pub(crate) weight: Tensor,
     /// `[filters]`.
-    bias: Tensor,
-    pool: usize,
-    lstm: BiLstm,
+    pub(crate) bias: Tensor,
+    pub(crate) pool: usize,
+    pub(crate) lstm: BiLstm,
 }
 
 impl View {
@@ -99,10 +99,10 @@ impl View {
 pub struct DeepCore {
     manifest: Manifest,
     dtype: DType,
-    sequence: Option<View>,
-    marks: Option<View>,
-    attention: [Linear; 2],
-    head: [Linear; 3],
+    pub(crate) sequence: Option<View>,
+    pub(crate) marks: Option<View>,
+    pub(crate) attention: [Linear; 2],
+    pub(crate) head: [Linear; 3],
 }
 
 impl DeepCore {
@@ -155,7 +155,23 @@ impl DeepCore {
     }
 
     fn run(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Output, ModelError> {
-        let states = dropout.apply(&self.encode(batch)?)?;
+        self.score_states(&self.encode(batch)?, dropout)
+    }
+
+    /// F `[n]` of pooled convolutions `[n, bins, filters]` of sequence and marks, those views that it has: everything behind the
+    /// first layer of each.
+    pub(crate) fn score_pooled(&self, pooled: [Option<&Tensor>; 2]) -> Result<Tensor, ModelError> {
+        let mut states = Vec::new();
+        for (view, pooled) in [&self.sequence, &self.marks].into_iter().zip(pooled) {
+            if let (Some(view), Some(pooled)) = (view, pooled) {
+                states.push(view.lstm.forward(pooled)?);
+            }
+        }
+        Ok(self.score_states(&Tensor::cat(&states, D::Minus1)?, &mut Dropout::new(0.0, 0))?.score)
+    }
+
+    fn score_states(&self, states: &Tensor, dropout: &mut Dropout) -> Result<Output, ModelError> {
+        let states = dropout.apply(states)?;
         let [hidden, score] = &self.attention;
         let weights = sparsemax(&score.forward(&hidden.forward(&states)?.tanh()?)?.squeeze(D::Minus1)?)?;
         let context = states.broadcast_mul(&weights.unsqueeze(D::Minus1)?)?.sum(1)?;

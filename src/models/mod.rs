@@ -7,6 +7,7 @@ mod attentive_chrome;
 mod bin_counts;
 mod cnn_alpha_beta;
 mod cnn_attn;
+mod deepcage;
 mod deepchrome;
 mod deepcore;
 mod dropout;
@@ -14,6 +15,7 @@ mod error;
 mod folder;
 mod import;
 mod input;
+mod isegnet;
 pub mod layers;
 mod linear;
 mod lstm;
@@ -27,10 +29,13 @@ mod torch;
 mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
+pub(crate) use attentive_chrome::AttentiveLstm;
 pub use cnn_alpha_beta::CnnAlphaBeta;
 pub use cnn_attn::CnnAttn;
+pub use deepcage::DeepCage;
 pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
+pub(crate) use deepcore::View as DeepCoreView;
 pub use dropout::Dropout;
 pub use error::ModelError;
 pub use folder::{FILES, load_model, load_model_as, read_manifest, save_model};
@@ -38,6 +43,7 @@ pub use import::{ImportOptions, import};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
 pub use input::{Input, InputSource};
+pub use isegnet::Isegnet;
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use lstm_alpha::LstmAlpha;
@@ -48,14 +54,17 @@ pub use manifest::{
 pub use mlp::Mlp;
 pub use source::{SampleSource, missing_input};
 pub use torch::read_state_dict;
-pub use weights::{Init, Weights};
+pub use weights::{Init, Statistic, Weights};
 
 use candle_core::{DType, Tensor, Var};
+use std::any::Any;
 
 /// Every architecture. Adding one is a file and a line here.
 pub const MODELS: &[Architecture] = &[
     deepcore::DEEPCORE,
     attentive_chrome::ATTENTIVE_CHROME,
+    isegnet::ISEGNET,
+    deepcage::DEEPCAGE,
     deepchrome::DEEPCHROME,
     lstm::LSTM,
     lstm_attn::LSTM_ATTN,
@@ -151,7 +160,6 @@ impl Batch {
     }
 
     /// Expression and motif scores of transcription factors, where `input` reads any.
-    #[expect(dead_code, reason = "for the first network that reads them")]
     fn tfs_for(&self, input: &InputSpec) -> Result<Option<[&Tensor; 2]>, ModelError> {
         if input.tfs.is_empty() {
             return Ok(None);
@@ -203,8 +211,20 @@ pub enum Attention {
     },
 }
 
-/// One network with its weights.
-pub trait Model: Send + Sync {
+/// A value whose type can be asked for.
+pub trait AsAny {
+    /// Itself.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Any> AsAny for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// One network with its weights. Exact kernels of attribution ask by [`AsAny`] whether it is the network they know.
+pub trait Model: AsAny + Send + Sync {
     /// What the network was built from.
     fn manifest(&self) -> &Manifest;
 
@@ -312,6 +332,12 @@ mod tests {
         assert!(architecture("deepcor").is_err_and(|e| e.to_string().contains("deepcore, attentive-chrome")));
     }
 
+    fn deepcage_statistics() -> usize {
+        // Three stages and the dense layer; a layer of a block normalises what comes in and its 32 new channels.
+        let block: usize = (0..5).map(|b| 160 + 32 * b + 32).sum();
+        2 * (3 * 160 + 256 + 3 * block)
+    }
+
     #[test]
     fn parameters_are_as_many_as_published() {
         let count = |architecture: &str, preset: &str| -> usize {
@@ -325,5 +351,9 @@ mod tests {
         assert_eq!(count("deepcore", "paper"), 46_946 - 2 * (25 * 32 + 1));
         assert_eq!(count("attentive-chrome", "published"), 55_681);
         assert_eq!(count("deepchrome", "published"), 644_177);
+        // Published counts less the running statistics, which are not learnt.
+        assert_eq!(count("isegnet", "paper"), 2_058_199 - 1_820);
+        assert_eq!(count("isegnet", "tutorial"), 1_772_247 - 1_436);
+        assert_eq!(count("deepcage", "code") + deepcage_statistics(), 2_485_985);
     }
 }

@@ -33,6 +33,31 @@ impl Init {
     }
 }
 
+/// Numbers that belong to the weights but are not learnt by gradient.
+pub enum Statistic {
+    /// From a file: constant.
+    Stored(Tensor),
+    /// Moved by training.
+    Moving(Var),
+}
+
+impl Statistic {
+    /// Its value, which no gradient flows to.
+    pub fn tensor(&self) -> &Tensor {
+        match self {
+            Self::Stored(tensor) => tensor,
+            Self::Moving(variable) => variable.as_tensor(),
+        }
+    }
+
+    /// Replaces its value by what `f` makes of it; a stored one stays.
+    pub fn update(&self, f: impl FnOnce(&Tensor) -> candle_core::Result<Tensor>) -> candle_core::Result<()> {
+        let Self::Moving(variable) = self else { return Ok(()) };
+        let now = variable.as_detached_tensor();
+        variable.set(&f(&now)?.to_dtype(now.dtype())?.detach())
+    }
+}
+
 /// A network's parameters by name. A builder asks for each with its shape.
 pub struct Weights {
     source: Arc<Source>,
@@ -44,8 +69,8 @@ pub struct Weights {
 enum Source {
     /// Constants, and those that were asked for.
     Stored { tensors: HashMap<String, Tensor>, used: Mutex<BTreeMap<String, Tensor>> },
-    /// Variables drawn from a seed when first asked for.
-    Fresh { seed: u64, variables: Mutex<BTreeMap<String, Var>> },
+    /// Variables drawn from a seed when first asked for, and statistics.
+    Fresh { seed: u64, variables: Mutex<BTreeMap<String, Var>>, statistics: Mutex<BTreeMap<String, Var>> },
 }
 
 impl Weights {
@@ -56,7 +81,7 @@ impl Weights {
 
     /// New variables. A parameter's values depend on the seed, its name and its shape only.
     pub fn fresh(seed: u64, dtype: DType, device: &Device) -> Self {
-        Self::new(Source::Fresh { seed, variables: Mutex::default() }, dtype, device)
+        Self::new(Source::Fresh { seed, variables: Mutex::default(), statistics: Mutex::default() }, dtype, device)
     }
 
     fn new(source: Source, dtype: DType, device: &Device) -> Self {
@@ -100,7 +125,7 @@ impl Weights {
                 used.lock().unwrap_or_else(PoisonError::into_inner).insert(name, tensor.clone());
                 Ok(tensor)
             }
-            Source::Fresh { seed, variables } => {
+            Source::Fresh { seed, variables, .. } => {
                 let mut variables = variables.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(variable) = variables.get(&name) {
                     return Ok(variable.as_tensor().clone());
@@ -113,6 +138,38 @@ impl Weights {
                 Ok(tensor)
             }
         }
+    }
+
+    /// Numbers that training moves without a gradient, as a batch normalisation's running mean: `start` everywhere at first, saved with
+    /// the weights.
+    ///
+    /// # Errors
+    /// As [`Weights::get`].
+    pub fn statistic(&self, name: &str, shape: &[usize], start: f64) -> Result<Statistic, ModelError> {
+        let Source::Fresh { statistics, .. } = &*self.source else {
+            return Ok(Statistic::Stored(self.get(name, shape, Init::Constant(start))?));
+        };
+        let name = format!("{}{name}", self.prefix);
+        let mut statistics = statistics.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(variable) = statistics.get(&name) {
+            return Ok(Statistic::Moving(variable.clone()));
+        }
+        let variable = Var::from_tensor(&Tensor::full(start, shape, &self.device)?.to_dtype(self.dtype)?)?;
+        statistics.insert(name, variable.clone());
+        Ok(Statistic::Moving(variable))
+    }
+
+    /// The statistics a builder asked for, by name: saved beside [`Weights::variables`], never optimised; empty for stored weights.
+    pub fn statistics(&self) -> BTreeMap<String, Var> {
+        match &*self.source {
+            Source::Stored { .. } => BTreeMap::new(),
+            Source::Fresh { statistics, .. } => statistics.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Variables and statistics: what is saved.
+    pub fn saved(&self) -> BTreeMap<String, Var> {
+        self.variables().into_iter().chain(self.statistics()).collect()
     }
 
     /// The variables a builder asked for, by name; empty for stored weights.

@@ -3,7 +3,7 @@
 use super::{GenomeEntry, SessionFile, TrackEntry};
 use crate::genome::{ChromSizes, Gene, Genes, TssChoice};
 use crate::tracks::{self, BinTable, Expression, ExpressionColumns, Kind, PUBLISHED_BIN_SIZE, SignalUnit, Track, TrackError};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -296,43 +296,48 @@ impl Session {
         }
     }
 
+    /// Samples of one table are read together.
     fn read_expression(&mut self, file: &SessionFile, folder: &Path) {
-        let mut read: HashMap<String, Option<Arc<Expression>>> = HashMap::new();
+        let mut tables: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for entry in &file.samples {
             let Some(expression) = &entry.expression else { continue };
-            let id = self.sample_named(&entry.name);
-            let transcripts = expression.transcripts.as_ref().map(|p| folder.join(p));
-            let columns = ExpressionColumns {
-                value: expression.column.as_deref(),
-                id: expression.id_column.as_deref(),
-                sample: Some(&entry.name),
-                transcripts: transcripts.as_deref(),
-            };
-            let key = format!("{} {columns:?}", expression.file.display());
-            let table = match read.get(&key) {
-                Some(table) => table.clone(),
-                None => {
-                    let table = match Expression::read(&folder.join(&expression.file), &columns) {
-                        Ok(loaded) => {
-                            self.warnings.extend(loaded.warnings);
-                            let mut unmatched = loaded.value.unmatched(&self.genome.genes);
-                            if self.genome.is_gene_relative {
-                                unmatched.rows.clear(); // a bin table holds some genes, an expression file all
-                            }
-                            self.warnings.extend(unmatched.warnings());
-                            Some(Arc::new(loaded.value))
-                        }
-                        Err(error) => {
-                            self.warnings.push(error.to_string());
-                            None
-                        }
-                    };
-                    read.insert(key, table.clone());
-                    table
+            self.sample_named(&entry.name); // in the order of the file
+            let table = (&expression.file, &expression.id_column, &expression.transcripts);
+            tables.entry(table).or_default().push((&entry.name, expression));
+        }
+        for ((file, id, transcripts), entries) in tables {
+            let transcripts = transcripts.as_ref().map(|path| folder.join(path));
+            let mut columns = Vec::new();
+            for (name, expression) in &entries {
+                columns.push(ExpressionColumns {
+                    value: expression.column.as_deref(),
+                    id: id.as_deref(),
+                    sample: Some(name),
+                    transcripts: transcripts.as_deref(),
+                });
+            }
+            let (read, warnings) = match Expression::read_samples(&folder.join(file), &columns) {
+                Ok(read) => read,
+                Err(error) => {
+                    self.warnings.push(error.to_string());
+                    continue;
                 }
             };
-            self.samples[id.0].expression = table;
-            self.samples[id.0].unit.clone_from(&expression.unit);
+            self.warnings.extend(warnings);
+            if let Some(first) = read.iter().flatten().next() {
+                // The ids are the same for every sample of a table.
+                let mut unmatched = first.unmatched(&self.genome.genes);
+                if self.genome.is_gene_relative {
+                    unmatched.rows.clear(); // a bin table holds some genes, an expression file all
+                }
+                self.warnings.extend(unmatched.warnings());
+            }
+            for ((name, entry), table) in entries.into_iter().zip(read) {
+                let id = self.sample_named(name);
+                let table = table.map_err(|error| self.warnings.push(error.to_string())).ok();
+                self.samples[id.0].expression = table.map(Arc::new);
+                self.samples[id.0].unit.clone_from(&entry.unit);
+            }
         }
     }
 }

@@ -118,7 +118,7 @@ pub fn fit(
     let architecture = architecture(&manifest.architecture)?;
     let fresh = Weights::fresh(options.seed, DType::F32, &Device::Cpu);
     let model = (architecture.build)(&fresh, manifest.clone())?;
-    let variables = fresh.variables();
+    let variables = fresh.saved();
     if let Some(bias) = variables.get(architecture.output_bias) {
         // Of two classes the first is high, and F is their difference.
         let start: Vec<f32> = (0..bias.elem_count()).map(|i| if i == 0 { first_score as f32 } else { 0.0 }).collect();

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod keras;
 mod npz;
 mod tf_checkpoint;
 
@@ -109,6 +110,69 @@ fn deepcore_agrees_with_tensorflow() {
             assert_output("encoder", &model.encode(&batch).unwrap().get(0).unwrap(), &expected["encoder"]);
             let gradient = [gradient.sequence.unwrap().get(0).unwrap(), gradient.marks.unwrap().get(0).unwrap()];
             assert_near("gradient", &Tensor::cat(&gradient, 1).unwrap(), &expected["gradient"], 1e-4, 0.0);
+        }
+    }
+}
+
+/// Sequences one a line, one-hot: `[lines, length, 4]`.
+fn one_hot(path: &std::path::Path, order: BaseOrder) -> Tensor {
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<f32> = text.lines().flat_map(|line| order.one_hot::<u8>(line.as_bytes())).map(f32::from).collect();
+    Tensor::from_vec(rows, (text.lines().count(), (), 4), &Device::Cpu).unwrap()
+}
+
+#[test]
+fn isegnet_agrees_with_keras() {
+    let Some(path) = golden("isegnet/model.h5") else { return };
+    let weights = keras::isegnet(&path);
+    let expected = npz::read(&golden("isegnet/expected.npz").unwrap());
+    let sequence = one_hot(&golden("isegnet/sequences.txt").unwrap(), BaseOrder::ACGT);
+    let architecture = architecture("isegnet").unwrap();
+    for dtype in [DType::F32, DType::F64] {
+        let weights = Weights::stored(weights.clone(), dtype, &Device::Cpu);
+        let model = (architecture.build)(&weights, architecture.default_manifest()).unwrap();
+        assert_eq!(weights.unused(), [""; 0]);
+        for n in [1, 2, 7] {
+            let batch =
+                Batch { sequence: Some(take(&sequence, n)), marks: Some(take(&expected["marks"], n)), ..Batch::default() };
+            let (output, gradient) = model.gradient(&batch).unwrap();
+            let published: Vec<f64> = flat(&output.score).iter().flat_map(|s| model.published_output(*s)).collect();
+            let published = Tensor::new(published, &Device::Cpu).unwrap();
+            assert_output("output", &published, &take(&expected["output"], n));
+            // Keras holds the tracks one after the other.
+            let marks = gradient.marks.unwrap().get(0).unwrap().t().unwrap();
+            assert_near("gradient of marks", &marks, &expected["gradient_0"], 1e-4, 0.0);
+            assert_near("gradient of DNA", &gradient.sequence.unwrap().get(0).unwrap(), &expected["gradient_1"], 1e-4, 0.0);
+        }
+    }
+}
+
+#[test]
+fn deepcage_agrees_with_keras() {
+    let Some(path) = golden("deepcage/weights.h5") else { return };
+    let weights = keras::deepcage(&path);
+    let expected = npz::read(&golden("deepcage/expected.npz").unwrap());
+    let sequence = one_hot(&golden("deepcage/sequences.txt").unwrap(), BaseOrder::AGCT);
+    let architecture = architecture("deepcage").unwrap();
+    for dtype in [DType::F32, DType::F64] {
+        let weights = Weights::stored(weights.clone(), dtype, &Device::Cpu);
+        let model = (architecture.build)(&weights, architecture.preset("code").unwrap()).unwrap();
+        assert_eq!(weights.unused(), [""; 0]);
+        for n in [1, 2, 7] {
+            let batch = Batch {
+                sequence: Some(take(&sequence, n)),
+                expression: Some(take(&expected["expression"], n)),
+                motif_scores: Some(take(&expected["motif_scores"], n)),
+                ..Batch::default()
+            };
+            let (output, gradient) = model.gradient(&batch).unwrap();
+            assert_output("output", &output.score, &take(&expected["output"], n));
+            let first = |t: &Option<Tensor>| t.as_ref().unwrap().get(0).unwrap();
+            let of = [first(&gradient.sequence).t().unwrap(), first(&gradient.expression), first(&gradient.motif_scores)];
+            for (i, gradient) in of.iter().enumerate() {
+                let name = format!("gradient_{i}");
+                assert_near(&name, gradient, &expected[&name], 1e-4, 0.0);
+            }
         }
     }
 }

@@ -83,6 +83,11 @@ pub fn manifest(name: &str) -> Manifest {
     let mut manifest = architecture(name).unwrap().default_manifest();
     name.clone_into(&mut manifest.name);
     (manifest.window.length, manifest.window.tss_index) = (WINDOW, WINDOW / 2);
+    if let Some(tts) = &mut manifest.window.tts {
+        // The genes are short: both stretches share bases.
+        (manifest.window.tss_index, tts.length, tts.index) = (WINDOW / 3, WINDOW / 3, WINDOW / 6);
+    }
+    manifest.input.tfs = Default::default();
     if manifest.input.bin_size > 1 {
         manifest.input.bin_size = WINDOW / 30; // more bins than a kernel and a pool span
     }
@@ -95,6 +100,6 @@ pub fn write_model(folder: &Path, manifest: &Manifest) {
     let weights = Weights::fresh(3, DType::F32, &Device::Cpu);
     (architecture(&manifest.architecture).unwrap().build)(&weights, manifest.clone()).unwrap();
     let tensors: std::collections::BTreeMap<String, Tensor> =
-        weights.variables().into_iter().map(|(name, v)| (name, v.as_tensor().clone())).collect();
+        weights.saved().into_iter().map(|(name, v)| (name, v.as_tensor().clone())).collect();
     save_model(folder, manifest, &tensors).unwrap();
 }

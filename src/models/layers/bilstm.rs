@@ -63,9 +63,15 @@ impl BiLstm {
         Ok(Self { directions: [direction("")?, direction("_reverse")?] })
     }
 
+    /// Of both directions `[4 * hidden, inputs + 1]`, input weights with the bias as last column, and the recurrent weights
+    /// `[4 * hidden, hidden]`.
+    pub(crate) fn packed(&self) -> Result<[(Tensor, &Tensor); 2]> {
+        Ok([self.directions[0].packed()?, self.directions[1].packed()?])
+    }
+
     /// `x` `[n, steps, inputs]` gives `[n, steps, 2 * hidden]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let [(input, recurrent), reverse] = [self.directions[0].packed()?, self.directions[1].packed()?];
+        let [(input, recurrent), reverse] = self.packed()?;
         bilstm(x, &Tensor::stack(&[input, reverse.0], 0)?, &Tensor::stack(&[recurrent, reverse.1], 0)?)
     }
 }

@@ -2,8 +2,69 @@
 //! candle 0.11.1 are used (`tests/candle_traps.rs`): every reshaped or transposed factor is made contiguous, `conv2d` stands for
 //! `conv1d`, `gather` for `max`, a mask for `relu`.
 
+use super::conv::ConvOptions;
 use super::conv_pool::Pool;
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
+
+/// As [`super::conv`].
+pub(super) fn conv(x: &Tensor, weight: &Tensor, bias: &Tensor, options: ConvOptions) -> Result<Tensor> {
+    let x = x.transpose(1, 2)?.contiguous()?.unsqueeze(2)?.pad_with_zeros(3, options.left, options.right)?;
+    let weight = weight.transpose(1, 2)?.contiguous()?.unsqueeze(2)?;
+    let y = x.conv2d(&weight, 0, 1, 1, 1)?.squeeze(2)?.broadcast_add(&bias.reshape((1, (), 1))?)?;
+    let y = y.transpose(1, 2)?.contiguous()?;
+    if options.relu { relu(&y) } else { Ok(y) }
+}
+
+/// ReLU'(0) = 0, and NaN times 0 stays NaN.
+fn relu(y: &Tensor) -> Result<Tensor> {
+    y * y.detach().gt(0f64)?.to_dtype(y.dtype())?
+}
+
+/// `[n, length, channels]` as `[n, windows, size, channels]`.
+fn in_windows(x: &Tensor, size: usize) -> Result<Tensor> {
+    let (n, length, channels) = x.dims3()?;
+    x.narrow(1, 0, length / size * size)?.contiguous()?.reshape((n, length / size, size, channels))
+}
+
+/// As [`super::average_pool`].
+pub(super) fn average_pool(x: &Tensor, size: usize) -> Result<Tensor> {
+    in_windows(x, size)?.mean(2)
+}
+
+/// As [`super::max_pool`].
+pub(super) fn max_pool(x: &Tensor, size: usize) -> Result<Tensor> {
+    let x = in_windows(x, size)?.transpose(2, 3)?.contiguous()?;
+    let first = x.detach().argmax_keepdim(D::Minus1)?;
+    // `argmax` passes over NaN unless it comes first.
+    x.gather(&first, D::Minus1)?.squeeze(D::Minus1)? + (x.detach().sum(D::Minus1)? * 0.0)?
+}
+
+/// As `affine` of the batch normalisation.
+pub(super) fn affine(x: &Tensor, scale: &[f64], shift: &[f64], relu_follows: bool) -> Result<Tensor> {
+    let of = |values: &[f64]| Tensor::new(values, x.device())?.to_dtype(x.dtype());
+    let y = x.broadcast_mul(&of(scale)?)?.broadcast_add(&of(shift)?)?;
+    if relu_follows { relu(&y) } else { Ok(y) }
+}
+
+/// As `normalise` of the batch normalisation: the output, the mean and the unbiased variance.
+pub(super) fn normalise(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    epsilon: f64,
+    relu_follows: bool,
+) -> Result<(Tensor, Tensor, Tensor)> {
+    let rows = x.contiguous()?.reshape(((), weight.elem_count()))?;
+    let mean = rows.mean_keepdim(0)?;
+    let centred = rows.broadcast_sub(&mean)?;
+    let variance = centred.sqr()?.mean_keepdim(0)?;
+    let y = centred.broadcast_div(&(&variance + epsilon)?.sqrt()?)?.broadcast_mul(weight)?.broadcast_add(bias)?;
+    let y = if relu_follows { relu(&y)? } else { y };
+    let n = rows.dim(0)? as f64;
+    let variance = (variance * (n / (n - 1.0).max(1.0)))?;
+    let of = |t: Tensor| t.detach().squeeze(0)?.to_dtype(DType::F64);
+    Ok((y.reshape(x.shape())?, of(mean)?, of(variance)?))
+}
 
 /// As [`super::conv_relu_max_pool`].
 pub(super) fn conv_relu_max_pool(x: &Tensor, weight: &Tensor, bias: &Tensor, pool: Pool) -> Result<Tensor> {

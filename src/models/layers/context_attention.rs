@@ -8,7 +8,7 @@ use candle_nn::ops::softmax;
 /// States are averaged with weights `softmax(states . context)` (AttentiveChrome, equations 3 and 4; no bias, no tanh).
 pub struct ContextAttention {
     /// `[width, 1]`.
-    context: Tensor,
+    pub(crate) context: Tensor,
 }
 
 impl ContextAttention {

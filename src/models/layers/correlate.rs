@@ -8,12 +8,12 @@ use super::real::{Kernel, Real, dispatch};
 use pulp::Simd;
 
 /// Positions of the largest register block; stretches are padded to a multiple of it.
-pub(super) const BLOCK: usize = 32;
+pub(crate) const BLOCK: usize = 32;
 /// Vectors of positions in a register block.
 const VECTORS: usize = 2;
 
 /// `[filters, kernel, channels]`, rearranged so that the filters of a register block lie side by side.
-pub(super) struct Filters<T> {
+pub(crate) struct Filters<T> {
     /// Blocks of filters, each `[channels, kernel, filters of the block]`.
     packed: Vec<T>,
     filters: usize,

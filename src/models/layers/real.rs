@@ -40,6 +40,18 @@ pub trait Real: WithDType + sealed::Sealed {
     fn times<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// `a * b + c`, rounded once where the instruction set can.
     fn fused<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
+    /// In each lane `then` where `a > b`, else `otherwise`.
+    fn if_greater<S: Simd>(
+        simd: S,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+        then: Self::Vector<S>,
+        otherwise: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+    /// As [`Real::tanh_all`], of one vector.
+    fn tanh<S: Simd>(simd: S, x: Self::Vector<S>) -> Self::Vector<S>;
+    /// As [`Real::sigmoid_all`], of one vector.
+    fn sigmoid<S: Simd>(simd: S, x: Self::Vector<S>) -> Self::Vector<S>;
     /// Hyperbolic tangent of each. f32: within 2e-7, relative to the value too; NaN stays NaN.
     fn tanh_all<S: Simd>(simd: S, values: &mut [Self]);
     /// 1 / (1 + e^-x) of each. f32: within 2e-7; NaN stays NaN.
@@ -48,7 +60,7 @@ pub trait Real: WithDType + sealed::Sealed {
 
 macro_rules! real {
     ($t:ident, $vector:ident, $load:ident, $load_mut:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $mul_add:ident,
-     $tanh:path, $sigmoid:path) => {
+     $greater:ident, $select:ident, $tanh:path, $sigmoid:path, $tanh_all:path, $sigmoid_all:path) => {
         impl Real for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -98,13 +110,28 @@ macro_rules! real {
             }
 
             #[inline(always)]
+            fn if_greater<S: Simd>(simd: S, a: S::$vector, b: S::$vector, then: S::$vector, otherwise: S::$vector) -> S::$vector {
+                simd.$select(simd.$greater(a, b), then, otherwise)
+            }
+
+            #[inline(always)]
+            fn tanh<S: Simd>(simd: S, x: S::$vector) -> S::$vector {
+                $tanh(simd, x)
+            }
+
+            #[inline(always)]
+            fn sigmoid<S: Simd>(simd: S, x: S::$vector) -> S::$vector {
+                $sigmoid(simd, x)
+            }
+
+            #[inline(always)]
             fn tanh_all<S: Simd>(simd: S, values: &mut [Self]) {
-                $tanh(simd, values)
+                $tanh_all(simd, values)
             }
 
             #[inline(always)]
             fn sigmoid_all<S: Simd>(simd: S, values: &mut [Self]) {
-                $sigmoid(simd, values)
+                $sigmoid_all(simd, values)
             }
         }
     };
@@ -120,6 +147,10 @@ real!(
     sub_f32s,
     mul_f32s,
     mul_add_e_f32s,
+    greater_than_f32s,
+    select_f32s,
+    tanh_f32,
+    sigmoid_f32,
     tanh_all_f32,
     sigmoid_all_f32
 );
@@ -133,6 +164,10 @@ real!(
     sub_f64s,
     mul_f64s,
     mul_add_e_f64s,
+    greater_than_f64s,
+    select_f64s,
+    tanh_f64,
+    sigmoid_f64,
     tanh_all_f64,
     sigmoid_all_f64
 );
@@ -152,6 +187,18 @@ fn sigmoid_all_f64<S: Simd>(_: S, values: &mut [f64]) {
 }
 
 #[inline(always)]
+fn tanh_f64<S: Simd>(simd: S, mut x: S::f64s) -> S::f64s {
+    tanh_all_f64(simd, pulp::bytemuck::cast_slice_mut(std::slice::from_mut(&mut x)));
+    x
+}
+
+#[inline(always)]
+fn sigmoid_f64<S: Simd>(simd: S, mut x: S::f64s) -> S::f64s {
+    sigmoid_all_f64(simd, pulp::bytemuck::cast_slice_mut(std::slice::from_mut(&mut x)));
+    x
+}
+
+#[inline(always)]
 fn tanh_all_f32<S: Simd>(simd: S, values: &mut [f32]) {
     let (vectors, rest) = S::as_mut_simd_f32s(values);
     for x in vectors {
@@ -162,21 +209,22 @@ fn tanh_all_f32<S: Simd>(simd: S, values: &mut [f32]) {
     }
 }
 
-/// By `sigmoid(x) = (1 + tanh(x / 2)) / 2`.
 #[inline(always)]
 fn sigmoid_all_f32<S: Simd>(simd: S, values: &mut [f32]) {
-    #[inline(always)]
-    fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-        let half = simd.splat_f32s(0.5);
-        simd.mul_add_e_f32s(tanh_f32(simd, simd.mul_f32s(x, half)), half, half)
-    }
     let (vectors, rest) = S::as_mut_simd_f32s(values);
     for x in vectors {
-        *x = sigmoid(simd, *x);
+        *x = sigmoid_f32(simd, *x);
     }
     for x in rest {
-        *x = sigmoid(pulp::Scalar::new(), *x);
+        *x = sigmoid_f32(pulp::Scalar::new(), *x);
     }
+}
+
+/// By `sigmoid(x) = (1 + tanh(x / 2)) / 2`.
+#[inline(always)]
+fn sigmoid_f32<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let half = simd.splat_f32s(0.5);
+    simd.mul_add_e_f32s(tanh_f32(simd, simd.mul_f32s(x, half)), half, half)
 }
 
 /// Eigen's rational approximation of tanh: no branch, no table, one division.

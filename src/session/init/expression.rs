@@ -63,6 +63,6 @@ fn unit_of(expression: &Expression, stem: &str) -> String {
             return unit.to_owned();
         }
     }
-    let is_whole = expression.rows().iter().all(|(_, value)| value.fract() == 0.0);
+    let is_whole = expression.rows().all(|(_, value)| value.fract() == 0.0);
     if is_whole || says("count") || says("counts") { "count".to_owned() } else { String::new() }
 }

@@ -1,0 +1,152 @@
+//! Time and peak memory of explaining one gene, median of several runs, as lines `name seconds megabytes`.
+//!
+//! `cargo bench --bench attribution -- [NAME...]` runs the rows whose names begin so; `RAYON_NUM_THREADS` says how many cores the
+//! kernels use. `benches/run.sh` runs other programs beside it.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a benchmark fails by panicking")]
+
+use candle_core::{DType, Device};
+use cislens::attribution::kernels::{Edit, evaluator};
+use cislens::attribution::{Attribution, Options, Run, method, run_whole};
+use cislens::genome::{BASES, Strand, Stretch};
+use cislens::models::{Batch, Input, InputSource, Model, ModelError, TfSpec, Weights, architecture};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::time::{Duration, Instant};
+
+/// A gene of random bases and marks in steps of 25 bp, mostly small with a few peaks.
+struct RandomGene(ChaCha8Rng);
+
+impl InputSource for RandomGene {
+    fn mark(&mut self, _: &str, stretch: &Stretch) -> Result<Vec<f32>, ModelError> {
+        let mut value = 0.0;
+        let mut draw = |i: u64| {
+            if i.is_multiple_of(25) {
+                value = self.0.random::<f32>().powi(4) * 8.0;
+            }
+            value
+        };
+        Ok((0..stretch.len).map(&mut draw).collect())
+    }
+
+    fn bases(&mut self, stretch: &Stretch) -> Result<Vec<u8>, ModelError> {
+        Ok((0..stretch.len).map(|_| BASES[self.0.random_range(0..4)]).collect())
+    }
+
+    fn tf_expression(&mut self, tfs: &TfSpec) -> Result<Vec<f32>, ModelError> {
+        Ok((0..tfs.len()).map(|_| self.0.random()).collect())
+    }
+
+    fn motif_scores(&mut self, tfs: &TfSpec, _: &[u8]) -> Result<Vec<f32>, ModelError> {
+        Ok((0..tfs.len()).map(|_| self.0.random()).collect())
+    }
+}
+
+/// A network with random weights, constants as those of a file are, and a gene.
+fn network(name: &str, preset: Option<&str>) -> (Box<dyn Model>, Input) {
+    let architecture = architecture(name).unwrap();
+    let manifest = preset.map_or_else(|| architecture.default_manifest(), |preset| architecture.preset(preset).unwrap());
+    let fresh = Weights::fresh(1, DType::F32, &Device::Cpu);
+    (architecture.build)(&fresh, manifest.clone()).unwrap();
+    let tensors = fresh.variables().into_iter().map(|(name, v)| (name, v.as_detached_tensor())).collect();
+    let window = manifest.window_at("chr1".into(), 100_000, Strand::Forward);
+    let input = Input::assemble(&manifest, &window, &mut RandomGene(ChaCha8Rng::seed_from_u64(1))).unwrap();
+    ((architecture.build)(&Weights::stored(tensors, DType::F32, &Device::Cpu), manifest).unwrap(), input)
+}
+
+fn explain(name: &str, model: &dyn Model, input: &Input, n_steps: usize) {
+    let options = Options { n_steps, ..Options::default() };
+    assert!(run_whole(method(name).unwrap(), model, input, &options).unwrap().is_complete());
+}
+
+/// Every pair of bins of 50 bp, all marks blanked in both.
+fn bin_pairs(model: &dyn Model, input: &Input) {
+    let (k, bins) = (input.n_marks(), input.positions() / 50);
+    let evaluator = evaluator(model, input).unwrap();
+    let blank = |bin: usize| Edit { bases: Vec::new(), marks: (bin * 50 * k..(bin + 1) * 50 * k).map(|i| (i, 0.0)).collect() };
+    for i in 0..bins {
+        let edits: Vec<Edit> = (i + 1..bins).map(|j| blank(i).and(&blank(j))).collect();
+        evaluator.deltas(&edits).unwrap();
+    }
+}
+
+/// Every position of every mark at base resolution blanked.
+fn points(model: &dyn Model, input: &Input) {
+    let evaluator = evaluator(model, input).unwrap();
+    let edits: Vec<Edit> = (0..input.marks.len()).map(|i| Edit { bases: Vec::new(), marks: vec![(i, 0.0)] }).collect();
+    evaluator.deltas(&edits).unwrap();
+}
+
+fn first_values(model: &dyn Model, input: &Input) -> Duration {
+    let began = Instant::now();
+    let mut first = None;
+    let mut report = |_: &Attribution| {
+        first.get_or_insert(began.elapsed());
+    };
+    method("ism").unwrap().attribute(model, input, &Options::default(), &mut Run::new(&|| true, &mut report)).unwrap();
+    first.unwrap_or(began.elapsed())
+}
+
+fn batch_of(input: &Input, n: usize) -> Batch {
+    input.batch(DType::F32).unwrap().try_map(|x| candle_core::Tensor::cat(&vec![x; n], 0)).unwrap()
+}
+
+/// Median of a few runs in seconds, after one that warms up.
+fn median(mut work: impl FnMut()) -> f64 {
+    let mut times = Vec::new();
+    let began = Instant::now();
+    work();
+    while times.len() < 3 || (times.len() < 15 && began.elapsed() < Duration::from_secs(6)) {
+        let began = Instant::now();
+        work();
+        times.push(began.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// The process's largest memory so far, MB.
+fn peak_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).map_or(f64::NAN, |kb| kb / 1024.0)
+}
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let row = |name: &str, work: &mut dyn FnMut() -> f64| {
+        if wanted.is_empty() || wanted.iter().any(|prefix| name.starts_with(prefix.as_str())) {
+            println!("{name} {:.6} {:.0}", work(), peak_mb());
+        }
+    };
+    for (name, preset) in [("deepcore", None), ("isegnet", Some("tutorial")), ("isegnet", Some("paper")), ("deepcage", None)] {
+        if architecture(name).is_err() {
+            continue;
+        }
+        let (model, input) = network(name, preset);
+        let title = if preset == Some("paper") { format!("{name}-paper") } else { name.to_owned() };
+        row(&format!("{title}-mutagenesis"), &mut || median(|| explain("ism", &*model, &input, 1)));
+        row(&format!("{title}-first-values"), &mut || first_values(&*model, &input).as_secs_f64());
+        for steps in [50, 200] {
+            row(&format!("{title}-ig-{steps}"), &mut || median(|| explain("ig", &*model, &input, steps)));
+        }
+        if name == "deepcore" {
+            row("deepcore-occlusion", &mut || median(|| explain("occlusion", &*model, &input, 1)));
+            row("deepcore-bin-pairs", &mut || median(|| bin_pairs(&*model, &input)));
+            let batch = batch_of(&input, 50);
+            row("deepcore-gradient-50", &mut || median(|| drop(model.gradient(&batch).unwrap())));
+        }
+        if name == "isegnet" {
+            row(&format!("{title}-track-points"), &mut || median(|| points(&*model, &input)));
+        }
+        for n in [1, 64] {
+            let batch = batch_of(&input, n);
+            row(&format!("{title}-forward-{n}"), &mut || median(|| drop(model.forward(&batch).unwrap())));
+        }
+    }
+    let (model, input) = network("attentive-chrome", None);
+    row("attentive-chrome-occlusion", &mut || median(|| explain("occlusion", &*model, &input, 1)));
+    for n in [1, 64] {
+        let batch = batch_of(&input, n);
+        row(&format!("attentive-chrome-forward-{n}"), &mut || median(|| drop(model.forward(&batch).unwrap())));
+    }
+}

@@ -1,0 +1,134 @@
+//! What F becomes when an input is edited: exactly, and without running the whole network again where a kernel knows better.
+//!
+//! A kernel keeps the network's inner values for the unedited input and recomputes only what an edit can reach. It gives what the
+//! plain path gives ([`plain`], one forward pass an edit) to rounding, and exactly 0 where an edit changes nothing inside. Deltas do
+//! not depend on which edits are asked for together, nor on the number of threads.
+
+mod attentive_chrome;
+mod deepcore;
+mod deepcore_path;
+mod deepcore_view;
+mod lanes;
+mod plain;
+#[cfg(test)]
+mod tests;
+
+pub use plain::plain;
+
+use super::AttributionError;
+use super::path::Node;
+use crate::models::layers::Real;
+use crate::models::{Batch, Input, Model, ModelError};
+use candle_core::Tensor;
+use std::borrow::Cow;
+
+/// A change of an input. What is listed twice ends as listed last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Edit {
+    /// Index in the window and the new base, `A C G T` or `N`.
+    pub bases: Vec<(usize, u8)>,
+    /// Index into [`Input::marks`] and the new value.
+    pub marks: Vec<(usize, f32)>,
+}
+
+impl Edit {
+    /// One base becomes another.
+    pub fn substitution(index: usize, base: u8) -> Self {
+        Self { bases: vec![(index, base)], marks: Vec::new() }
+    }
+
+    /// Both edits, `self` first.
+    pub fn and(&self, other: &Self) -> Self {
+        Self { bases: [&self.bases[..], &other.bases].concat(), marks: [&self.marks[..], &other.marks].concat() }
+    }
+
+    /// The edited input.
+    pub fn apply<'a>(&self, input: &'a Input) -> Cow<'a, Input> {
+        if *self == Self::default() {
+            return Cow::Borrowed(input);
+        }
+        let mut edited = input.clone();
+        if let Some(sequence) = &mut edited.sequence {
+            self.bases.iter().for_each(|&(index, base)| sequence[index] = base);
+        }
+        self.marks.iter().for_each(|&(index, value)| edited.marks[index] = value);
+        Cow::Owned(edited)
+    }
+}
+
+/// Scores edits of one input of one network.
+pub trait Evaluator: Sync {
+    /// F of the unedited input.
+    fn score(&self) -> f64;
+
+    /// Edits of a call that takes some 10 ms: callers ask whether to go on between calls.
+    fn chunk(&self) -> usize;
+
+    /// F of each edited input minus F. Runs in the rayon pool the caller has installed.
+    fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError>;
+}
+
+/// Builds a kernel if the network is one that it knows.
+type Build = for<'a> fn(&'a dyn Model, &'a Input) -> Option<Result<Box<dyn Evaluator + 'a>, AttributionError>>;
+
+/// Sums gradients along a straight path with fewer layers a node than the whole network.
+pub(super) trait PathKernel {
+    /// Nodes of a call that takes some 10 ms.
+    fn chunk(&self) -> usize;
+
+    /// `sum_k weight_k * dF/dx` at the nodes, in f64 and the shapes of the input.
+    fn gradients(&self, nodes: &[Node]) -> Result<Batch, AttributionError>;
+}
+
+/// Builds a path's kernel from baseline and input, if the network is one that it knows.
+type BuildPath = for<'a> fn(&'a dyn Model, &Batch, &Batch) -> Option<Result<Box<dyn PathKernel + 'a>, AttributionError>>;
+
+/// Every kernel of paths.
+const PATHS: &[BuildPath] = &[deepcore_path::build];
+
+/// The network's own kernel for the path from `baseline` to `input`, where it has one.
+pub(super) fn path_kernel<'a>(
+    model: &'a dyn Model,
+    baseline: &Batch,
+    input: &Batch,
+) -> Result<Option<Box<dyn PathKernel + 'a>>, AttributionError> {
+    PATHS.iter().find_map(|build| build(model, baseline, input)).transpose()
+}
+
+/// Every kernel. Adding one is a file and a line here.
+const KERNELS: &[Build] = &[deepcore::build, attentive_chrome::build];
+
+/// The network's own kernel for this input, or the plain path where it has none.
+pub fn evaluator<'a>(model: &'a dyn Model, input: &'a Input) -> Result<Box<dyn Evaluator + 'a>, AttributionError> {
+    // Kernels compare numbers; what is not one is the plain path's to report.
+    if !input.marks.iter().all(|value| value.is_finite()) {
+        return plain(model, input);
+    }
+    KERNELS.iter().find_map(|build| build(model, input)).unwrap_or_else(|| plain(model, input))
+}
+
+/// Whether there is an exact kernel for this network.
+pub fn has_kernel(model: &dyn Model, input: &Input) -> bool {
+    KERNELS.iter().any(|build| build(model, input).is_some())
+}
+
+/// A tensor's numbers, row-major.
+fn numbers<T: Real>(tensor: &Tensor) -> Result<Vec<T>, AttributionError> {
+    Ok(tensor.to_dtype(T::DTYPE)?.flatten_all()?.to_vec1()?)
+}
+
+/// An error where an edit sets a value that is not a number.
+fn check_finite(edits: &[Edit]) -> Result<(), AttributionError> {
+    match edits.iter().flat_map(|edit| &edit.marks).find(|(_, value)| !value.is_finite()) {
+        Some((_, value)) => Err(ModelError::NotFinite { place: "an edited mark".to_owned(), value: f64::from(*value) }.into()),
+        None => Ok(()),
+    }
+}
+
+/// `value`, if it is a number.
+fn finite(value: f64) -> Result<f64, AttributionError> {
+    match value.is_finite() {
+        true => Ok(value),
+        false => Err(ModelError::NotFinite { place: "the model's output".to_owned(), value }.into()),
+    }
+}

@@ -1,0 +1,228 @@
+//! Every kernel against the plain path, for networks of odd sizes and inputs with N runs, flat stretches, ties and saturated units.
+
+use super::*;
+use crate::attribution::{Path, Run};
+use crate::genome::{BASES, Strand, Stretch, Window};
+use crate::models::{InputSource, MODELS, Manifest, Weights, architecture};
+use candle_core::{DType, Device, Tensor};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::HashMap;
+
+/// A network of `manifest` with random weights and biases, those of the layers in `strong` ten times as large.
+fn network(manifest: &Manifest, seed: u64, dtype: DType, strong: &[&str]) -> Box<dyn Model> {
+    let architecture = architecture(&manifest.architecture).unwrap();
+    let fresh = Weights::fresh(seed, DType::F32, &Device::Cpu);
+    (architecture.build)(&fresh, manifest.clone()).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut tensors = HashMap::new();
+    for (name, variable) in fresh.variables() {
+        let scale = if strong.iter().any(|part| name.contains(part)) { 10.0 } else { 1.0 };
+        let values: Vec<f32> = variable.as_tensor().flatten_all().unwrap().to_vec1().unwrap();
+        let is_bias = name.contains("bias");
+        let values = values.into_iter().map(|v| scale * v + if is_bias { random.random_range(-0.2..0.2) } else { 0.0 }).collect();
+        tensors.insert(name, Tensor::from_vec(values, variable.dims(), &Device::Cpu).unwrap());
+    }
+    (architecture.build)(&Weights::stored(tensors, dtype, &Device::Cpu), manifest.clone()).unwrap()
+}
+
+/// Random bases with runs of one base and of N; marks of small counts with flat stretches and a high peak.
+struct Random(ChaCha8Rng);
+
+impl InputSource for Random {
+    fn mark(&mut self, _: &str, window: &Stretch) -> Result<Vec<f32>, ModelError> {
+        let mut value = 0.0;
+        let mut draw = |i: u64| {
+            if !(i / 40).is_multiple_of(3) || i.is_multiple_of(17) {
+                value = self.0.random_range(0..9) as f32 * 0.5;
+            }
+            if (90..100).contains(&i) { 400.0 } else { value }
+        };
+        Ok((0..window.len).map(&mut draw).collect())
+    }
+
+    fn bases(&mut self, window: &Stretch) -> Result<Vec<u8>, ModelError> {
+        let mut bases: Vec<u8> = (0..window.len).map(|_| BASES[self.0.random_range(0..4)]).collect();
+        let n = bases.len();
+        bases[n / 5..n / 5 + n / 20].fill(b'N');
+        bases[n / 2..n / 2 + n / 8].fill(b'A');
+        bases[n - 2..].fill(b'N');
+        Ok(bases)
+    }
+}
+
+fn random_input(manifest: &Manifest, seed: u64) -> Input {
+    let window = Window::around("c", 50_000, Strand::Forward, manifest.window.tss_index, manifest.window.length);
+    Input::assemble(manifest, &window, &mut Random(ChaCha8Rng::seed_from_u64(seed))).unwrap()
+}
+
+/// DeepCORE with other sizes; `views`: DNA, marks.
+fn deepcore(length: u64, sizes: [usize; 7], views: [bool; 2]) -> Manifest {
+    let mut manifest = MODELS.iter().find(|a| a.name == "deepcore").unwrap().default_manifest();
+    (manifest.window.length, manifest.window.tss_index) = (length, length / 2);
+    let names = ["filters", "kernel", "pool", "hidden", "attention", "decoder", "dense"];
+    manifest.sizes = names.iter().zip(sizes).map(|(name, size)| ((*name).to_owned(), size)).collect();
+    if !views[0] {
+        manifest.input.sequence = None;
+    }
+    if !views[1] {
+        manifest.input.marks.clear();
+    }
+    manifest
+}
+
+/// AttentiveChrome with other sizes.
+fn attentive_chrome(marks: usize, bins: u64, hidden: usize, mark_hidden: usize) -> Manifest {
+    let mut manifest = MODELS.iter().find(|a| a.name == "attentive-chrome").unwrap().default_manifest();
+    (manifest.window.length, manifest.window.tss_index) = (bins * manifest.input.bin_size, bins * manifest.input.bin_size / 2);
+    manifest.input.marks.truncate(marks);
+    manifest.sizes = [("hidden", hidden), ("mark_hidden", mark_hidden)].map(|(name, size)| (name.to_owned(), size)).into();
+    manifest
+}
+
+/// Networks of every kernel.
+fn manifests() -> Vec<Manifest> {
+    vec![
+        deepcore(700, [50, 50, 50, 15, 25, 32, 100], [true, true]),
+        deepcore(203, [7, 9, 4, 5, 3, 6, 2], [true, true]),
+        deepcore(260, [17, 31, 6, 4, 8, 3, 5], [true, false]),
+        deepcore(150, [3, 5, 11, 16, 1, 1, 1], [false, true]),
+        attentive_chrome(5, 100, 32, 16),
+        attentive_chrome(2, 33, 5, 3),
+        attentive_chrome(1, 1, 3, 7),
+    ]
+}
+
+/// All substitutions at the ends and at some bases between, N, and longer edits; marks by bin, in pairs, together with bases.
+fn edits(input: &Input, seed: u64) -> Vec<Edit> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut edits = Vec::new();
+    let (k, positions) = (input.n_marks(), input.positions());
+    if let Some(sequence) = &input.sequence {
+        let n = sequence.len();
+        let indices = (0..20).chain(n / 2 - 10..n / 2 + 10).chain(n - 20..n).chain((0..30).map(|_| random.random_range(0..n)));
+        for index in indices.collect::<Vec<_>>() {
+            edits.extend(b"ACGTN".iter().map(|&base| Edit::substitution(index, base)));
+        }
+        for width in [2, 7, n / 3] {
+            let from = random.random_range(0..n - width);
+            edits.push(Edit { bases: (from..from + width).map(|i| (i, b'N')).collect(), marks: Vec::new() });
+            edits.push(Edit::substitution(from, b'G').and(&Edit::substitution(from + width, b'T')));
+        }
+    }
+    if k > 0 {
+        let block = (positions / 14).max(1);
+        let blank = |from: usize, marks: std::ops::Range<usize>| Edit {
+            bases: Vec::new(),
+            marks: (from..(from + block).min(positions))
+                .flat_map(|p| marks.clone().map(move |mark| (p * k + mark, 0.0)))
+                .collect(),
+        };
+        for from in (0..positions).step_by(block) {
+            edits.extend((0..k).map(|mark| blank(from, mark..mark + 1)));
+            edits.push(blank(from, 0..k).and(&blank(random.random_range(0..positions), 0..k)));
+        }
+        edits.push(Edit { bases: Vec::new(), marks: (0..positions * k).map(|i| (i, 1.5)).collect() });
+        edits.push(Edit { bases: Vec::new(), marks: (0..positions).map(|p| (p * k, input.marks[p * k] * 0.5)).collect() });
+        if input.sequence.is_some() {
+            edits.push(blank(positions / 2, 0..k).and(&Edit::substitution(3, b'C')));
+            edits.push(blank(0, 0..1).and(&Edit::substitution(positions - 5, b'C')));
+        }
+    }
+    edits.push(Edit::default());
+    edits
+}
+
+fn tolerance(dtype: DType, score: f64) -> f64 {
+    (if dtype == DType::F64 { 1e-12 } else { 1e-6 }) * score.abs().max(1.0)
+}
+
+/// Measured: at most 2e-15 in f64 and 6e-7 in f32, relative to the larger of 1 and |F|.
+fn check(model: &dyn Model, input: &Input, edits: &[Edit]) {
+    let (kernel, slow) = (evaluator(model, input).unwrap(), plain(model, input).unwrap());
+    assert!(has_kernel(model, input));
+    let limit = tolerance(model.dtype(), slow.score());
+    assert!((kernel.score() - slow.score()).abs() <= limit, "{} and {}", kernel.score(), slow.score());
+    let (fast, exact) = (kernel.deltas(edits).unwrap(), slow.deltas(edits).unwrap());
+    for (i, (fast, exact)) in fast.iter().zip(&exact).enumerate() {
+        let what = || format!("{} edit {i} {:?}", model.manifest().architecture, &edits[i].bases);
+        assert!((fast - exact).abs() <= limit, "{}: {fast:e} and {exact:e}", what());
+        if edits[i].apply(input).as_ref() == input {
+            assert_eq!(*fast, 0.0, "{}", what());
+        }
+    }
+    assert!(exact.iter().any(|delta| *delta != 0.0));
+}
+
+#[test]
+fn kernels_equal_the_plain_path() {
+    for (i, manifest) in manifests().iter().enumerate() {
+        for seed in 0..3 {
+            let strong: &[&str] = [&[][..], &["conv"], &["attention", "context"]][seed as usize];
+            let input = random_input(manifest, seed + 10 * i as u64);
+            for dtype in [DType::F64, DType::F32] {
+                let model = network(manifest, seed, dtype, strong);
+                check(&*model, &input, &edits(&input, seed));
+            }
+        }
+    }
+}
+
+#[test]
+fn deltas_do_not_depend_on_what_is_asked_for_together_nor_on_threads() {
+    for manifest in manifests() {
+        let (model, input) = (network(&manifest, 5, DType::F32, &[]), random_input(&manifest, 5));
+        let (kernel, edits) = (evaluator(&*model, &input).unwrap(), edits(&input, 5));
+        let together = kernel.deltas(&edits).unwrap();
+        for (edit, delta) in edits.iter().zip(&together).step_by(7) {
+            assert_eq!(kernel.deltas(std::slice::from_ref(edit)).unwrap(), [*delta]);
+        }
+        for threads in [2, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert_eq!(pool.install(|| kernel.deltas(&edits)).unwrap(), together);
+        }
+    }
+}
+
+/// Integrated gradients' sums by a kernel and by the network's own gradient, times input minus baseline.
+fn shares(model: &dyn Model, from: &Batch, to: &Batch, nodes: &[Node]) -> [Vec<f64>; 2] {
+    let mut nobody = |_: &crate::attribution::Attribution| ();
+    let run = Run::new(&|| true, &mut nobody);
+    [Path::new(model, from, to).unwrap(), Path::direct(model, from, to).unwrap()].map(|path| {
+        let sum = path.gradients(nodes, &run).unwrap();
+        let share = |x: &Tensor| x.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>();
+        let change = to.try_zip(from, |to, from| to - from).unwrap();
+        let change: Vec<f64> = change.parts().into_iter().flatten().flat_map(|x| share(x).unwrap()).collect();
+        let sum = sum.parts().into_iter().flatten().flat_map(|x| share(x).unwrap());
+        sum.zip(change).map(|(gradient, change)| gradient * change).collect()
+    })
+}
+
+#[test]
+fn path_kernels_equal_the_direct_path() {
+    let nodes: Vec<Node> = (0..23).map(|i| Node { at: (f64::from(i) + 0.5) / 23.0, weight: 1.0 / 23.0 }).collect();
+    for (i, manifest) in manifests().iter().enumerate() {
+        for seed in 0..2 {
+            let input = random_input(manifest, seed + 20 * i as u64);
+            let other = random_input(manifest, seed + 20 * i as u64 + 7);
+            for (dtype, limit) in [(DType::F64, 1e-9), (DType::F32, 1e-4)] {
+                let model = network(manifest, seed, dtype, &[]);
+                let to = input.batch(dtype).unwrap();
+                let zero = to.try_map(Tensor::zeros_like).unwrap();
+                // Marks alone move.
+                let conditional = Batch { sequence: to.sequence.clone(), ..zero.clone() };
+                for (what, from) in [("zero", zero), ("other", other.batch(dtype).unwrap()), ("conditional", conditional)] {
+                    if what == "conditional" && manifest.input.marks.is_empty() {
+                        continue; // nothing moves
+                    }
+                    let [fast, direct] = shares(&*model, &from, &to, &nodes);
+                    assert_eq!(fast.len(), direct.len());
+                    let scale = direct.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+                    assert!(scale > 0.0);
+                    let worst = fast.iter().zip(&direct).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                    assert!(worst <= limit * scale, "{} {what} {dtype:?}: {worst:e} of {scale:e}", manifest.architecture);
+                }
+            }
+        }
+    }
+}

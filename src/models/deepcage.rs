@@ -1,0 +1,260 @@
+//! DeepCAGE (Liu et al. 2020): chromatin accessibility of a 1,000-bp sequence in a cell type, from densely connected convolutions and
+//! the expression and motif scores of transcription factors.
+
+use super::layers::{BatchNorm, ConvOptions, Linear, Normed, conv, max_pool};
+use super::weights::{Init, Weights};
+use super::{
+    Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
+    OutputSpec, Preset, TfSpec, Transform, WindowSpec,
+};
+use crate::genome::BaseOrder;
+use crate::tracks::SignalUnit;
+use candle_core::{D, DType, Tensor};
+
+/// The entry of [`super::MODELS`].
+pub const DEEPCAGE: Architecture = Architecture {
+    name: "deepcage",
+    about: "DeepCAGE: densely connected CNN over DNA with expression and motif scores of TFs (Liu et al. 2020)",
+    build: |weights, manifest| Ok(Box::new(DeepCage::new(weights, manifest)?)),
+    output_bias: "output.bias",
+    presets: &[
+        Preset { name: "paper", manifest: || preset(402, 512, OutputKind::Regression) },
+        Preset { name: "code", manifest: || preset(678, 256, OutputKind::Regression) },
+        Preset { name: "paper-binary", manifest: || preset(402, 512, OutputKind::Binary) },
+        Preset { name: "code-binary", manifest: || preset(678, 256, OutputKind::Binary) },
+    ],
+};
+
+/// Keras' default for batch normalisation, and that of the dense blocks.
+const EPSILON: f64 = 1e-3;
+const BLOCK_EPSILON: f64 = 1.1e-5;
+/// Kernels of the first, and of the second and third convolution.
+const STAGES: [&str; 3] = ["kernel1", "kernel2", "kernel2"];
+
+fn preset(tfs: usize, dense: usize, kind: OutputKind) -> Manifest {
+    let sizes =
+        [("filters", 160), ("kernel1", 15), ("kernel2", 12), ("pool", 4), ("layers", 5), ("growth", 32), ("dense", dense)];
+    let output = match kind {
+        OutputKind::Regression => OutputSpec { kind, unit: "ln(reads+1)".to_owned(), pseudocount: 1.0, threshold: None },
+        OutputKind::Binary => OutputSpec { kind, unit: "open".to_owned(), pseudocount: 0.0, threshold: None },
+    };
+    Manifest {
+        architecture: DEEPCAGE.name.to_owned(),
+        name: DEEPCAGE.name.to_owned(),
+        source: String::new(),
+        assembly: None,
+        samples: Vec::new(),
+        // No notion of strand.
+        orientation: Orientation::Genome,
+        window: WindowSpec { length: 1_000, tss_index: 500, tts: None },
+        input: InputSpec {
+            sequence: Some(BaseOrder::AGCT),
+            marks: Vec::new(),
+            signal: SignalUnit::Count,
+            bin_size: 1,
+            bin_statistic: BinStatistic::Mean,
+            transform: Transform::None,
+            scale: Vec::new(),
+            missing: 0.0,
+            truncate: false,
+            // The publication's factors are those of its motif file; who trains or imports names them.
+            tfs: TfSpec { names: (1..=tfs).map(|i| format!("TF{i}")).collect(), ..TfSpec::default() },
+        },
+        output,
+        sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),
+        metrics: Default::default(),
+        hash: String::new(),
+    }
+}
+
+/// `x` and its `growth` new channels: normalised, rectified, mixed by a convolution over single positions, then over three.
+struct DenseLayer {
+    norm: BatchNorm,
+    mix: Normed,
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl DenseLayer {
+    fn new(weights: &Weights, channels: usize, growth: usize) -> Result<Self, ModelError> {
+        let weight = weights.within("conv2").get("weight", &[growth, 3, growth], Init::glorot(3 * growth, 3 * growth))?;
+        Ok(Self {
+            norm: BatchNorm::new(&weights.within("norm1"), channels, BLOCK_EPSILON)?,
+            mix: Normed::conv(
+                &weights.within("conv1"),
+                &weights.within("norm2"),
+                [growth, 1, channels],
+                [0, 0],
+                false,
+                BLOCK_EPSILON,
+            )?,
+            bias: Tensor::zeros(growth, weights.dtype(), weight.device())?,
+            weight,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, is_training: bool) -> candle_core::Result<Tensor> {
+        let mixed = match is_training {
+            true => self.mix.forward_training(&self.norm.forward_training(x, true)?)?,
+            false => self.mix.forward(&self.norm.forward(x, true)?)?,
+        };
+        let new = conv(&mixed, &self.weight, &self.bias, ConvOptions { left: 1, right: 1, relu: false })?;
+        Tensor::cat(&[x, &new], D::Minus1)
+    }
+}
+
+/// A convolution with ReLU, normalisation, pool and dropout, then a dense block.
+struct Stage {
+    weight: Tensor,
+    bias: Tensor,
+    norm: BatchNorm,
+    pool: usize,
+    block: Vec<DenseLayer>,
+}
+
+impl Stage {
+    fn new(weights: &Weights, manifest: &Manifest, i: usize, channels: usize) -> Result<Self, ModelError> {
+        let [filters, kernel, growth] = [manifest.size("filters")?, manifest.size(STAGES[i])?, manifest.size("growth")?];
+        let of = weights.within(&format!("conv{}", i + 1));
+        let block = weights.within(&format!("block{}", i + 1));
+        let layer = |b: usize| DenseLayer::new(&block.within(&format!("{}", b + 1)), filters + b * growth, growth);
+        Ok(Self {
+            weight: of.get("weight", &[filters, kernel, channels], Init::glorot(kernel * channels, kernel * filters))?,
+            bias: of.get("bias", &[filters], Init::Constant(0.0))?,
+            norm: BatchNorm::new(&weights.within(&format!("norm{}", i + 1)), filters, EPSILON)?,
+            pool: manifest.size("pool")?,
+            block: (0..manifest.size("layers")?).map(layer).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, dropout: &mut Option<&mut Dropout>) -> candle_core::Result<Tensor> {
+        let y = conv(x, &self.weight, &self.bias, ConvOptions { relu: true, ..ConvOptions::default() })?;
+        let is_training = dropout.is_some();
+        let mut y = match dropout {
+            Some(dropout) => {
+                dropout.apply_scaled(&max_pool(&self.norm.forward_training(&y, false)?, self.pool)?, POOL_DROPOUT)?
+            }
+            None => max_pool(&self.norm.forward(&y, false)?, self.pool)?,
+        };
+        for layer in &self.block {
+            y = layer.forward(&y, is_training)?;
+        }
+        Ok(y)
+    }
+}
+
+/// Dropout after a pool, as a share of that of the last layer: 0.2 of 0.5.
+const POOL_DROPOUT: f64 = 0.4;
+
+/// The network. F is the value of a regression, or the logit of "open".
+///
+/// Parameters, for the stages `s` = 1, 2, 3 and the layers `b` = 1 to 5 of each: `conv{s}.{weight,bias}`, `norm{s}`,
+/// `block{s}.{b}.norm1`, `block{s}.{b}.conv1.weight` (over one position), `block{s}.{b}.norm2`, `block{s}.{b}.conv2.weight` (over three);
+/// then `dense.{weight,bias}`, `dense_norm` and `output.{weight,bias}`. Normalisations have `.{weight,bias,running_mean,running_var}`
+/// (Keras' gamma, beta, moving mean and variance). Convolutions are `[filters, kernel, channels]`, dense layers `[outputs, inputs]`;
+/// the last maps are flattened position by position, the products of expression and motif score come after them.
+pub struct DeepCage {
+    manifest: Manifest,
+    dtype: DType,
+    stages: Vec<Stage>,
+    dense: Normed,
+    output: Linear,
+}
+
+impl DeepCage {
+    /// Builds it from weights with the sizes of `manifest`.
+    ///
+    /// # Errors
+    /// Where a size is absent or 0, a weight does not fit, the input is not DNA alone, or the window is too short.
+    pub fn new(weights: &Weights, manifest: Manifest) -> Result<Self, ModelError> {
+        let [filters, growth, layers] = [manifest.size("filters")?, manifest.size("growth")?, manifest.size("layers")?];
+        let (pool, tfs) = (manifest.size("pool")?, manifest.input.tfs.len());
+        if manifest.input.sequence.is_none() || !manifest.input.marks.is_empty() {
+            return Err(ModelError::Manifest("deepcage reads DNA and transcription factors, and no mark".to_owned()));
+        }
+        let maps = filters + layers * growth;
+        let mut positions = manifest.window.length as usize;
+        for kernel in STAGES {
+            positions = (positions + 1).saturating_sub(manifest.size(kernel)?) / pool;
+        }
+        if positions == 0 {
+            let length = manifest.window.length;
+            return Err(ModelError::Manifest(format!("window.length = {length}: too short for deepcage's kernels and pools")));
+        }
+        let dense = manifest.size("dense")?;
+        let stage = |i: usize| Stage::new(weights, &manifest, i, if i == 0 { 4 } else { maps });
+        Ok(Self {
+            stages: (0..STAGES.len()).map(stage).collect::<Result<_, _>>()?,
+            dense: Normed::dense(
+                &weights.within("dense"),
+                &weights.within("dense_norm"),
+                positions * maps + tfs,
+                dense,
+                EPSILON,
+            )?,
+            output: Linear::new(&weights.within("output"), dense, 1)?,
+            dtype: weights.dtype(),
+            manifest,
+        })
+    }
+
+    fn run(&self, batch: &Batch, mut dropout: Option<&mut Dropout>) -> Result<Output, ModelError> {
+        let input = &self.manifest.input;
+        let Some(x) = batch.sequence_for(input)? else {
+            return Err(ModelError::Manifest("deepcage reads DNA".to_owned()));
+        };
+        let (found, length) = (x.dim(1)? as u64, self.manifest.window.length);
+        if found != length {
+            return Err(ModelError::Input(format!("{found} bases, where deepcage's dense layer was made for {length}")));
+        }
+        let mut x = x.to_dtype(self.dtype)?;
+        for stage in &self.stages {
+            x = stage.forward(&x, &mut dropout)?;
+        }
+        x = x.flatten_from(1)?;
+        if let Some([expression, motif_scores]) = batch.tfs_for(input)? {
+            let factors = (expression.to_dtype(self.dtype)? * motif_scores.to_dtype(self.dtype)?)?;
+            x = Tensor::cat(&[x, factors], 1)?;
+        }
+        let x = x.unsqueeze(1)?;
+        let x = match dropout {
+            Some(dropout) => dropout.apply(&self.dense.forward_training(&x)?)?,
+            None => self.dense.forward(&x)?,
+        };
+        Ok(Output { score: self.output.forward(&x.squeeze(1)?)?.squeeze(D::Minus1)?, attention: None })
+    }
+}
+
+impl Model for DeepCage {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {
+        self.run(batch, None)
+    }
+
+    fn forward_training(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Output, ModelError> {
+        self.run(batch, Some(dropout))
+    }
+
+    /// The value, or the probability of "open".
+    fn published_output(&self, score: f64) -> Vec<f64> {
+        match self.manifest.output.kind {
+            OutputKind::Regression => vec![score],
+            OutputKind::Binary => vec![1.0 / (1.0 + (-score).exp())],
+        }
+    }
+
+    /// The squares of the output layer's weights, as the authors' regression has it; its classifier has no penalty.
+    fn penalty(&self, _: &Output) -> Result<Option<Tensor>, ModelError> {
+        match self.manifest.output.kind {
+            OutputKind::Regression => Ok(Some(self.output.weight.sqr()?.sum_all()?)),
+            OutputKind::Binary => Ok(None),
+        }
+    }
+}
