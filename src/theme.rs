@@ -247,8 +247,13 @@ mod tests {
             let theme = Theme::named(name).unwrap();
             let of = |role: &str| lightness(theme.colour(role));
             let ground = of("background");
-            let pairs =
-                [("positive", "negative"), ("base.G", "base.C"), ("base.G", "base.T"), ("base.G", "base.A"), ("text", "highlight")];
+            let pairs = [
+                ("positive", "negative"),
+                ("base.G", "base.C"),
+                ("base.G", "base.T"),
+                ("base.G", "base.A"),
+                ("text", "highlight"),
+            ];
             for (a, b) in pairs {
                 assert!((of(a) - of(b)).abs() >= 8.0, "{name}: {a} {:.0} and {b} {:.0}", of(a), of(b));
             }
@@ -257,9 +262,8 @@ mod tests {
             }
             assert!((of("highlight") - ground).abs() < 15.0, "{name}: a highlight lies behind the rows and must not hide them");
             // A ramp from nothing to the strongest weight darkens (or lightens) all the way.
-            let ramp: Vec<f64> = (0..=32)
-                .map(|i| lightness(theme.colour("background").mix(theme.colour("attention"), i as f32 / 32.0)))
-                .collect();
+            let ramp: Vec<f64> =
+                (0..=32).map(|i| lightness(theme.colour("background").mix(theme.colour("attention"), i as f32 / 32.0))).collect();
             let sign = (ramp[32] - ramp[0]).signum();
             assert!(ramp.windows(2).all(|w| (w[1] - w[0]) * sign > 0.0), "{name}: {ramp:?}");
         }

@@ -50,7 +50,8 @@ pub fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let screen = Screen::enter()?;
     // On this thread, which the panic hook takes for the one that owns the terminal.
-    let ending = runtime.block_on(App { state, files, keymap, depth, workers, screen, asked: Asked::default(), is_showing: false }.run(replies));
+    let ending = runtime
+        .block_on(App { state, files, keymap, depth, workers, screen, asked: Asked::default(), is_showing: false }.run(replies));
     runtime.shutdown_timeout(Duration::from_millis(100));
     ending
 }
@@ -101,7 +102,7 @@ impl App {
         let mut events = EventStream::new();
         let mut signals = Signals::listen()?;
         let (said, mut hears) = unbounded_channel();
-        let (shown, mut shows) = unbounded_channel();
+        let (shown, mut shows) = unbounded_channel::<String>();
         self.resize()?;
         let mut is_dirty = true;
         let mut next_frame = Instant::now();

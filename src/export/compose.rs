@@ -3,7 +3,7 @@
 
 use super::{FigureError, FigureOptions, Highlight, PictureFormat, Provenance, arrange, draw, geometry};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
-use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, predict};
+use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Prediction, Reply, predict, predict_input};
 use crate::models::{Input, Model};
 use crate::scene::Scene;
 use crate::session::{Readers, TrackKind};
@@ -65,25 +65,41 @@ pub fn read_rows(state: &mut State, readers: &mut Readers) {
     }
 }
 
-/// Asks the model in use about the gene in use, and explains the answer. What fails becomes the reason its row shows.
+/// Asks the model in use about the gene in use, and explains the answer; gives what the network read. What fails becomes the
+/// reason its row shows. `change` may edit what is read before the network sees it.
 pub fn explain(
     state: &mut State,
     readers: &mut Readers,
     load: &LoadModel,
     analyses: &[Analysis],
+    change: &dyn Fn(&mut Input) -> Result<(), String>,
     report: &mut dyn FnMut(Progress),
-) {
+) -> Option<Input> {
     let subject = state.subject();
     state.explained.begin(subject.clone());
-    let Some(subject) = subject else { return };
+    let subject = subject?;
     let job = JobId::default();
     report(Progress { analysis: None, done: 0, total: 0 });
     let folder = state.models[subject.model].folder.clone();
     let answered = contained(|| load(&folder)).and_then(|model| {
-        contained(|| predict(&*model, &subject, readers)).map(|(prediction, input)| (model, prediction, input))
+        let read = contained(|| predict(&*model, &subject, readers));
+        let changed = read.and_then(|(prediction, mut input)| {
+            let before = input.clone();
+            change(&mut input)?;
+            if input == before {
+                return Ok((prediction, input));
+            }
+            let changed = contained(|| predict_input(&*model, &input))?;
+            let Prediction { missing, off_chromosome, .. } = prediction;
+            Ok((Prediction { missing, off_chromosome, ..changed }, input))
+        });
+        changed.map(|(prediction, input)| (model, prediction, input))
     });
     match answered {
-        Err(reason) => state.apply(Reply::Prediction { job, prediction: Err(reason) }, job, job),
+        Err(reason) => {
+            state.apply(Reply::Prediction { job, prediction: Err(reason) }, job, job);
+            None
+        }
         Ok((model, prediction, input)) => {
             state.apply(Reply::Prediction { job, prediction: Ok(Arc::new(prediction)) }, job, job);
             let centre = input.window.index(state.region.centre() as i64).map(|i| i as usize);
@@ -92,6 +108,7 @@ pub fn explain(
                 let attribution = analyse(analysis, &*model, &input, &options, report);
                 state.apply(Reply::Attribution { job, analysis, attribution: attribution.map(Arc::new), stored: None }, job, job);
             }
+            Some(input)
         }
     }
 }
@@ -266,7 +283,9 @@ mod tests {
         let mut state = of_toy();
         let mut readers = Readers::new(state.session.clone());
         let mut steps = 0;
-        explain(&mut state, &mut readers, &|_| Err("no weights here".to_owned()), &Analysis::ALL, &mut |_| steps += 1);
+        explain(&mut state, &mut readers, &|_| Err("no weights here".to_owned()), &Analysis::ALL, &|_| Ok(()), &mut |_| {
+            steps += 1
+        });
         assert_eq!(steps, 1);
         let svg = figure_of_state(&state, String::new(), &options()).unwrap();
         assert_eq!(svg.matches("failed: no weights here").count(), 4, "attention and every analysis");
@@ -276,7 +295,7 @@ mod tests {
     fn a_panic_in_a_reader_is_a_reason_and_not_the_end() {
         let mut state = of_toy();
         let mut readers = Readers::new(state.session.clone());
-        explain(&mut state, &mut readers, &|_| panic!("weights of {} rows", 3), &[], &mut |_| ());
+        explain(&mut state, &mut readers, &|_| panic!("weights of {} rows", 3), &[], &|_| Ok(()), &mut |_| ());
         let svg = figure_of_state(&state, String::new(), &options()).unwrap();
         assert!(svg.contains("internal error: weights of 3 rows"), "{svg}");
     }

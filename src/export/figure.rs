@@ -84,9 +84,7 @@ pub fn draw_panels(
     let made_by = header::made_by(&scenes[0], provenance);
     let footer: Vec<String> = match options.is_bare {
         true => Vec::new(),
-        false => {
-            made_by.iter().flat_map(|text| font::wrap(&font::clean(text), width - 2.0 * MARGIN, FOOT, false)).collect()
-        }
+        false => made_by.iter().flat_map(|text| font::wrap(&font::clean(text), width - 2.0 * MARGIN, FOOT, false)).collect(),
     };
     let foot = if footer.is_empty() { 0.0 } else { 8.0 + FOOT_LINE * footer.len() as f64 };
     let height = bottom + foot + MARGIN;
@@ -106,9 +104,10 @@ pub fn draw_panels(
     if !footer.is_empty() {
         page.group("footer", || {
             let ink = page.ink(FOOT, "dim");
-            footer.iter().enumerate().try_for_each(|(i, line)| {
-                page.text((MARGIN, bottom + 8.0 + FOOT_LINE * (i as f64 + 0.5)), line, ink, HPos::Left)
-            })
+            footer
+                .iter()
+                .enumerate()
+                .try_for_each(|(i, line)| page.text((MARGIN, bottom + 8.0 + FOOT_LINE * (i as f64 + 0.5)), line, ink, HPos::Left))
         })?;
     }
     let name = |scene: &Scene| [scene.header.gene.as_str(), scene.header.locus.as_str()].join(" ").trim().to_owned();

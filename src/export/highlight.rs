@@ -34,14 +34,7 @@ pub(super) fn height(scene: &Scene, options: &FigureOptions) -> f64 {
 }
 
 /// Draws those in view from `top` to `bottom`, their names above. A name that has no room beside the one before it is left out.
-pub(super) fn draw(
-    page: &Page<'_>,
-    sheet: &Sheet,
-    scene: &Scene,
-    options: &FigureOptions,
-    top: f64,
-    bottom: f64,
-) -> Drawn {
+pub(super) fn draw(page: &Page<'_>, sheet: &Sheet, scene: &Scene, options: &FigureOptions, top: f64, bottom: f64) -> Drawn {
     let mut bands: Vec<(f64, f64, &str)> = in_view(scene, options)
         .map(|h| {
             let clamp = |p: u64| sheet.x(scene, p.clamp(scene.region.start, scene.region.end) as f64);

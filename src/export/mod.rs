@@ -10,6 +10,7 @@ mod font;
 mod header;
 mod highlight;
 mod letters;
+mod logos;
 mod page;
 mod picture;
 mod preview;
@@ -20,13 +21,16 @@ mod svg;
 mod values;
 
 #[cfg(test)]
+mod panel_tests;
+#[cfg(test)]
 mod tests;
 
-pub use compose::{Progress, command_at, command_of, explain, figure_of_state, quoted, read_rows};
 pub use arrange::{arrange, share_scales};
+pub use compose::{Progress, command_at, command_of, explain, figure_of_state, quoted, read_rows};
 pub use figure::{Panels, draw, draw_panels};
-pub use highlight::Highlight;
 pub use header::made_by;
+pub use highlight::Highlight;
+pub use logos::{Logo, draw_logos};
 pub use picture::{DPI, PictureFormat, picture};
 pub use preview::{Protocol, preview};
 pub use values::{ValueFormat, write_values};

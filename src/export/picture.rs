@@ -24,10 +24,8 @@ const MOST_DOTS: f64 = 1e8;
 pub const DPI: std::ops::RangeInclusive<f64> = 36.0..=2_400.0;
 const POINTS_PER_INCH: f64 = 72.0;
 /// The bundled face: Liberation Sans, whose widths are those of Helvetica (`assets/fonts/README.md`).
-const FACES: [&[u8]; 2] = [
-    include_bytes!("../../assets/fonts/CislensFigure-Regular.ttf"),
-    include_bytes!("../../assets/fonts/CislensFigure-Bold.ttf"),
-];
+const FACES: [&[u8]; 2] =
+    [include_bytes!("../../assets/fonts/CislensFigure-Regular.ttf"), include_bytes!("../../assets/fonts/CislensFigure-Bold.ttf")];
 const FAMILY: &str = "Cislens Figure";
 
 impl PictureFormat {
@@ -207,7 +205,8 @@ mod tests {
         let of = |kind: &[u8]| chunks.iter().filter(|(k, _)| k == kind).map(|(_, data)| data.as_slice()).collect::<Vec<_>>();
         assert_eq!(of(b"IHDR")[0][..8], [0, 0, 1, 44, 0, 0, 0, 150]);
         assert_eq!(of(b"pHYs"), [[0, 0, 0x2e, 0x23, 0, 0, 0x2e, 0x23, 1]], "11,811 dots a metre");
-        let texts: Vec<String> = of(b"iTXt").into_iter().map(|t| String::from_utf8(t.to_vec()).unwrap().replace('\0', "|")).collect();
+        let texts: Vec<String> =
+            of(b"iTXt").into_iter().map(|t| String::from_utf8(t.to_vec()).unwrap().replace('\0', "|")).collect();
         assert!(texts.contains(&"Description|||||made by: cislens render --locus 'a b'".to_owned()), "{texts:?}");
         assert!(texts.contains(&"Title|||||MYC (−)".to_owned()), "{texts:?}");
         assert_eq!(Pixmap::decode_png(&png).unwrap().width(), 300);

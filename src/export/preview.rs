@@ -151,7 +151,8 @@ fn sixel(dots: &Pixmap) -> String {
                 let sixel = bits(x);
                 let run = (x..width).take_while(|&x| bits(x) == sixel).count();
                 let character = char::from(63 + sixel);
-                let _ = if run > 3 { write!(out, "!{run}{character}") } else { write!(out, "{}", character.to_string().repeat(run)) };
+                let _ =
+                    if run > 3 { write!(out, "!{run}{character}") } else { write!(out, "{}", character.to_string().repeat(run)) };
                 x += run;
             }
             out.push('$');

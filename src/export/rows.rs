@@ -1,8 +1,8 @@
 //! Rows: each kind of plot on the page, and its axis.
 
 use super::band::Band;
-use super::sheet::Sheet;
 use super::page::{CHAR_PT, Drawn, Frame, NAME_IN_PLOT, Page, SMALL, SMALL_LINE};
+use super::sheet::Sheet;
 use super::{font, letters};
 use crate::genome::Strand;
 use crate::scene::{GeneShape, IntervalShape, Lane, Plot, Row, Scene, format_value};

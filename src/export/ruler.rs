@@ -1,8 +1,8 @@
 //! Positions below the rows, the scale, and the guides of the TSS and the model's window above them.
 
 use super::Provenance;
-use super::sheet::{MARGIN, Sheet};
 use super::page::{Drawn, Frame, NAME, Page, SMALL};
+use super::sheet::{MARGIN, Sheet};
 use crate::scene::Scene;
 use plotters::style::text_anchor::HPos;
 
@@ -90,7 +90,12 @@ pub(super) fn draw(page: &Page<'_>, sheet: &Sheet, scene: &Scene, provenance: &P
         assembly => format!("bp, {}", super::font::clean(assembly)),
     };
     if sheet.has_names {
-        page.text((sheet.x + MARGIN, top + 8.6), &super::font::fit(&unit, room, SMALL, false), page.ink(SMALL, "dim"), HPos::Left)?;
+        page.text(
+            (sheet.x + MARGIN, top + 8.6),
+            &super::font::fit(&unit, room, SMALL, false),
+            page.ink(SMALL, "dim"),
+            HPos::Left,
+        )?;
     }
     page.line(&[(sheet.plot_x, top), (sheet.plot_right(), top)], colour, 0.6)?;
 

@@ -30,7 +30,11 @@ impl Svg {
     /// An empty page of a size in points.
     pub fn new(width: f64, height: f64, style: FigureStyle) -> Self {
         let units = |pt: f64| (pt * UNITS).round().max(1.0) as u32;
-        Self { body: Rc::new(RefCell::new(String::with_capacity(1 << 16))), size: (units(width), units(height)), style: Rc::new(style) }
+        Self {
+            body: Rc::new(RefCell::new(String::with_capacity(1 << 16))),
+            size: (units(width), units(height)),
+            style: Rc::new(style),
+        }
     }
 
     /// Begins a named group: what an editor lists as a layer.

@@ -50,12 +50,7 @@ impl ValueFormat {
 ///
 /// # Errors
 /// Where the ending names no format, no row has such values, or a file cannot be written.
-pub fn write_values(
-    path: &Path,
-    scenes: &[Scene],
-    chroms: &ChromSizes,
-    made_by: &[String],
-) -> Result<Vec<PathBuf>, FigureError> {
+pub fn write_values(path: &Path, scenes: &[Scene], chroms: &ChromSizes, made_by: &[String]) -> Result<Vec<PathBuf>, FigureError> {
     let format = ValueFormat::of(path).ok_or_else(|| FigureError::ValueEnding(path.display().to_string()))?;
     match format {
         ValueFormat::Tsv => {
@@ -293,7 +288,9 @@ fn arrays(scenes: &[Scene], made_by: &[String]) -> Vec<(String, Array)> {
             arrays.push((name.clone(), Array::f32(&[lanes.len(), n], matrix)));
             arrays.push((format!("{name}_lanes"), Array::text(names)));
             if let Plot::Signal(columns, _) = &row.plot {
-                for (what, value) in [("min", columns.iter().map(|c| c.min).collect::<Vec<_>>()), ("max", columns.iter().map(|c| c.max).collect())] {
+                for (what, value) in
+                    [("min", columns.iter().map(|c| c.min).collect::<Vec<_>>()), ("max", columns.iter().map(|c| c.max).collect())]
+                {
                     arrays.push((format!("{name}_{what}"), Array::f32(&[1, n], value)));
                 }
             }

@@ -12,6 +12,7 @@ mod deepchrome;
 mod deepcore;
 mod dropout;
 mod error;
+mod filters;
 mod folder;
 mod import;
 mod input;
@@ -38,6 +39,7 @@ pub use deepcore::DeepCore;
 pub(crate) use deepcore::View as DeepCoreView;
 pub use dropout::Dropout;
 pub use error::ModelError;
+pub use filters::{FilterSites, SequenceFilters};
 pub use folder::{FILES, load_model, load_model_as, read_manifest, save_model};
 pub use import::{ImportOptions, import};
 #[cfg(test)]

@@ -4,11 +4,14 @@
 mod header;
 mod lanes;
 mod model_rows;
+mod profile;
 mod ruler;
 mod signals;
 
 pub use header::Header;
 pub use lanes::{GeneShape, IntervalShape, LabelPlace};
+pub use model_rows::input_row;
+pub use profile::Profile;
 pub use ruler::{Ruler, Tick};
 pub use signals::format_value;
 

@@ -11,14 +11,10 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// Where the file cannot be written.
-pub fn write_bedgraph(
-    path: &Path,
-    header: &[String],
-    signal: &[(Arc<str>, Vec<SignalInterval>)],
-) -> Result<(), TrackError> {
-    let lines = signal.iter().flat_map(|(chrom, intervals)| {
-        intervals.iter().map(move |i| format!("{chrom}\t{}\t{}\t{}\n", i.start, i.end, i.value))
-    });
+pub fn write_bedgraph(path: &Path, header: &[String], signal: &[(Arc<str>, Vec<SignalInterval>)]) -> Result<(), TrackError> {
+    let lines = signal
+        .iter()
+        .flat_map(|(chrom, intervals)| intervals.iter().map(move |i| format!("{chrom}\t{}\t{}\t{}\n", i.start, i.end, i.value)));
     write_lines(path, header, lines)
 }
 

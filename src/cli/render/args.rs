@@ -62,6 +62,10 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long, value_name = "LOCUS", conflicts_with = "loci")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zoom: Option<String>,
+    /// Change a base (alleles of the forward strand) and show the model's answer below the one for the reference; may be repeated
+    #[arg(long, value_name = "LOCUS:A>G", conflicts_with_all = ["loci", "zoom"])]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edit: Vec<String>,
     /// What kind of figure
     #[arg(long, value_enum, default_value_t, hide_default_value = true)]
     #[serde(skip_serializing_if = "is_default")]
@@ -139,6 +143,8 @@ pub(in crate::cli) enum Kind {
     Heatmap,
     /// Mean signals around the TSS of many genes (--loci, or all of the session)
     Profile,
+    /// What the model's first filters over DNA look for, in the windows of genes (--loci, or the first 100)
+    Filters,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

@@ -3,21 +3,28 @@
 use super::super::Failure;
 use super::super::view::open_state;
 use super::args::{FigureArgs, Kind};
+use super::edit::Edit;
 use super::loci;
-use crate::export::{self, FigureOptions, Highlight, Panels, Progress, Provenance};
-use crate::genome::{ChromSizes, Locus, Region};
+use crate::export::{self, FigureOptions, Highlight, Logo, Panels, Progress, Provenance};
+use crate::genome::{ChromSizes, GeneId, Locus, Region, Strand, reverse_complement, thousands};
 use crate::jobs::Analysis;
-use crate::models::load_model;
-use crate::scene::{Geometry, Scene};
-use crate::session::Readers;
+use crate::models::{FilterSites, Input, SequenceFilters, load_model};
+use crate::scene::{Geometry, Profile, Scene};
+use crate::session::{Readers, TrackId, TrackKind};
 use crate::state::{RowId, RowState, State};
 use anyhow::{Context, anyhow};
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Widest view for which mutagenesis is drawn without being asked for: there single bases can be seen.
 const MUTAGENESIS_SPAN: u64 = 500;
+/// Bases on either side of the TSS in a mean profile: those of the models' windows.
+const PROFILE_REACH: u64 = 5_000;
+/// Genes whose windows are searched for sites of filters where none are named.
+const FILTER_GENES: usize = 100;
 /// Widest part that a zoom shows base by base.
 const ZOOM_SPAN: u64 = 400;
 
@@ -53,9 +60,21 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     // A page can show a single base; the screen's least width is no limit here.
     state.n_columns = 1;
     let options = options(figure, &state)?;
+    if figure.kind == Kind::Filters {
+        return filters(state, figure, out, options);
+    }
+    // Edits are pointed out besides; the command names them itself.
+    let asked = options.clone();
     let mut composer = Composer { readers: Readers::new(state.session.clone()), figure, options, shows_progress };
     let (states, scenes, panels) = match (figure.kind, &figure.loci, &figure.zoom) {
-        (Kind::Heatmap | Kind::Profile, ..) => return Err(Failure::Usage("not yet".to_owned())),
+        (Kind::Heatmap, None, None) => composer.heatmap(&state)?,
+        (Kind::Profile, list, None) => composer.profile(&state, list.as_deref())?,
+        (Kind::Heatmap | Kind::Profile | Kind::Filters, ..) => {
+            return Err(Failure::Usage(
+                "--kind heatmap and profile are of one panel: no --zoom, nor --loci for a heatmap".to_owned(),
+            ));
+        }
+        (Kind::Tracks, None, None) if !figure.edit.is_empty() => composer.edited(&state)?,
         (Kind::Tracks, Some(list), _) => composer.grid(&state, list)?,
         (Kind::Tracks, None, Some(zoom)) => composer.zoomed(&state, zoom)?,
         (Kind::Tracks, None, None) => {
@@ -64,7 +83,7 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
         }
     };
     let options = composer.options;
-    let provenance = provenance(figure, &states, out, &options);
+    let provenance = provenance(figure, &states, out, &asked);
     let svg = export::draw_panels(&scenes, panels, &provenance, &options)?;
     let mut messages: Vec<String> = Vec::new();
     for message in states.iter().flat_map(|s| &s.messages) {
@@ -136,10 +155,8 @@ impl Composer<'_> {
         }
         part.set_region(region);
         let of_whole = analyses(self.figure, &whole);
-        let both: Vec<Analysis> = Analysis::ALL
-            .into_iter()
-            .filter(|a| *a == Analysis::SaturationMutagenesis || of_whole.contains(a))
-            .collect();
+        let both: Vec<Analysis> =
+            Analysis::ALL.into_iter().filter(|a| *a == Analysis::SaturationMutagenesis || of_whole.contains(a)).collect();
         arrange(&mut part, self.figure, &both)?;
         // Only what has a value a base: the others stand in the view above.
         let rows = [RowId::Sequence, RowId::Attribution(Analysis::SaturationMutagenesis)];
@@ -153,9 +170,122 @@ impl Composer<'_> {
         Ok((vec![whole, part], vec![above, below], Panels::Zoom))
     }
 
+    /// What the model says of the reference, and below it of the edited sequence, on the same scales.
+    fn edited(&mut self, state: &State) -> Result<Composed, Failure> {
+        let chroms = &state.session.genome.chroms;
+        let edits = self.figure.edit.iter().map(|text| Edit::parse(text, chroms)).collect::<Result<Vec<_>, _>>()?;
+        for edit in &edits {
+            let region = Region::new(edit.chrom.clone(), edit.position, edit.position + 1);
+            self.options.highlights.push(Highlight { region, name: edit.to_string() });
+        }
+        let (before, mut above) = self.single(state)?;
+        let Some(said) = before.explained.prediction().map(|p| p.output) else {
+            return Err(anyhow!("--edit: there is no prediction to compare with (see the rows of the figure without it)").into());
+        };
+        let mut after = before.clone();
+        for row in after.rows() {
+            if matches!(row, RowId::Track(_)) {
+                hide(&mut after, row);
+            }
+        }
+        let shown: Vec<Analysis> = Analysis::ALL.into_iter().filter(|a| after.rows().contains(&RowId::Attribution(*a))).collect();
+        let change = |input: &mut Input| edits.iter().try_for_each(|edit| edit.apply(input));
+        self.explain(&mut after, &shown, &change)?;
+        if let (_, RowState::Failed(reason)) = after.explained.drawn_prediction() {
+            return Err(anyhow!("--edit: {reason}").into());
+        }
+        let mut below = self.drawn(&mut after, 1);
+        if let Some((region, Ok(bases))) = &mut after.sequence {
+            for edit in edits.iter().filter(|e| *e.chrom == *region.chrom && region.contains(e.position)) {
+                bases[(edit.position - region.start) as usize] = edit.alternative;
+            }
+            below = self.built(&after, 1);
+        }
+        let names: Vec<String> = edits.iter().map(Edit::to_string).collect();
+        let change = after.explained.prediction().map_or(0.0, |p| p.output - said);
+        caveat(&mut above, "reference".to_owned());
+        caveat(&mut below, format!("with {}: predicted {change:+.3} to the reference", names.join(", ")));
+        let mut scenes = [above, below];
+        export::share_scales(&mut scenes);
+        Ok((vec![before, after], scenes.into(), Panels::Grid(1)))
+    }
+
+    /// What the model reads, marks by bins, over its attention.
+    fn heatmap(&mut self, state: &State) -> Result<Composed, Failure> {
+        let mut state = state.clone();
+        go_to(&mut state, "--locus", self.figure.locus.as_deref())?;
+        choose_gene(&mut state, self.figure)?;
+        // Places are not asked for here: the window the model reads is what is shown.
+        state.show_window();
+        arrange(&mut state, self.figure, &[])?;
+        let rows = [RowId::Genes, RowId::Attention];
+        for row in state.rows().into_iter().filter(|row| !rows.contains(row)) {
+            hide(&mut state, row);
+        }
+        let Some(info) = state.current_model() else {
+            return Err(anyhow!("--kind heatmap: the session has no model that reads this gene").into());
+        };
+        let manifest = info.manifest.clone().map_err(|reason| anyhow!("{reason}"))?;
+        let input = self.explain(&mut state, &[], &|_| Ok(()))?;
+        let Some(input) = input.filter(|input| !input.marks.is_empty()) else {
+            let reason = match state.explained.drawn_prediction() {
+                (_, RowState::Failed(reason)) => reason,
+                _ => format!("{} reads no marks", manifest.name),
+            };
+            return Err(anyhow!("--kind heatmap: {reason}").into());
+        };
+        let mut scene = self.drawn(&mut state, 1);
+        let row = crate::scene::input_row(&input, &manifest, &state.region, scene.n_columns);
+        let at = scene.rows.iter().position(|r| r.id == RowId::Attention).unwrap_or(scene.rows.len());
+        scene.rows.insert(at, row);
+        Ok((vec![state], vec![scene], Panels::Grid(1)))
+    }
+
+    /// Mean signals around the TSS of many genes, in their direction.
+    fn profile(&mut self, state: &State, list: Option<&str>) -> Result<Composed, Failure> {
+        let mut state = state.clone();
+        arrange(&mut state, self.figure, &[])?;
+        let session = state.session.clone();
+        let genes = &session.genome.genes;
+        let chosen = chosen_genes(&state, list)?;
+        let tracks: Vec<TrackId> = state
+            .rows()
+            .into_iter()
+            .filter_map(|row| match row {
+                RowId::Track(track) if session.tracks[track.0].kind == TrackKind::Signal => Some(track),
+                _ => None,
+            })
+            .collect();
+        if tracks.is_empty() {
+            return Err(anyhow!("--kind profile: the sample has no signal").into());
+        }
+        let whole = Region::new("from TSS", 0, 2 * PROFILE_REACH);
+        let geometry = export::geometry_of_panel(&self.options, &whole, 1);
+        // Columns of whole bases, or neighbours would differ by their widths.
+        let n_columns = (1..=geometry.n_columns).rev().find(|n| (2 * PROFILE_REACH).is_multiple_of(*n as u64)).unwrap_or(1);
+        let char_columns = geometry.char_columns * n_columns as f64 / geometry.n_columns as f64;
+        let geometry = Geometry { n_columns, char_columns, ..geometry };
+        let mut profile = Profile::new(&tracks, PROFILE_REACH, n_columns);
+        for gene in chosen.into_iter().map(|id| genes.get(id)) {
+            let chrom_len = session.genome.chroms.len_of(&gene.region.chrom).unwrap_or(0);
+            let region = profile.region(&gene.region.chrom, gene.tss(session.genome.tss), gene.strand, chrom_len);
+            let Some(region) = region else { continue };
+            let columns = tracks.iter().map(|track| self.readers.columns(*track, &region, n_columns));
+            profile.add(gene.strand, &columns.collect::<Result<Vec<_>, _>>()?);
+        }
+        if profile.n_genes() == 0 {
+            return Err(anyhow!("--kind profile: no gene has {PROFILE_REACH} bases on both sides of its TSS").into());
+        }
+        state.model = None;
+        state.gene = None;
+        let mut scene = profile.scene(&state, geometry);
+        export::arrange(&mut scene, &self.options);
+        Ok((vec![state], vec![scene], Panels::Grid(1)))
+    }
+
     /// Reads and explains what a state shows, and builds its scene.
     fn scene(&mut self, state: &mut State, analyses: &[Analysis], columns: usize) -> Result<Scene, Failure> {
-        self.explain(state, analyses)?;
+        self.explain(state, analyses, &|_| Ok(()))?;
         if self.figure.analyses.is_none() {
             leave_out_inapplicable(state, analyses);
         }
@@ -164,33 +294,121 @@ impl Composer<'_> {
 
     /// Reads what a state shows at the grain of its panel, and builds its scene.
     fn drawn(&mut self, state: &mut State, columns: usize) -> Scene {
-        let geometry: Geometry = export::geometry_of_panel(&self.options, &state.region, columns);
+        let geometry = export::geometry_of_panel(&self.options, &state.region, columns);
         state.n_columns = geometry.n_columns;
         export::read_rows(state, &mut self.readers);
+        self.built(state, columns)
+    }
+
+    /// The scene of a state that has been read.
+    fn built(&self, state: &State, columns: usize) -> Scene {
+        let geometry = export::geometry_of_panel(&self.options, &state.region, columns);
         let mut scene = Scene::build(state, geometry);
         export::arrange(&mut scene, &self.options);
         scene
     }
 
-    fn explain(&mut self, state: &mut State, analyses: &[Analysis]) -> Result<(), Failure> {
+    fn explain(
+        &mut self,
+        state: &mut State,
+        analyses: &[Analysis],
+        change: &dyn Fn(&mut Input) -> Result<(), String>,
+    ) -> Result<Option<Input>, Failure> {
         let load = |folder: &Path| load_model(folder, &candle_core::Device::Cpu).map_err(|e| e.to_string());
         let bar = if self.shows_progress { ProgressBar::new(0) } else { ProgressBar::hidden() };
         bar.set_style(ProgressStyle::with_template("{msg:20} {bar:30} {pos}/{len}  {elapsed}").context("progress")?);
-        export::explain(state, &mut self.readers, &load, analyses, &mut |Progress { analysis, done, total }| {
-            bar.set_message(analysis.map_or("prediction", Analysis::method));
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-        });
+        let input =
+            export::explain(state, &mut self.readers, &load, analyses, change, &mut |Progress { analysis, done, total }| {
+                bar.set_message(analysis.map_or("prediction", Analysis::method));
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            });
         bar.finish_and_clear();
-        Ok(())
+        Ok(input)
     }
+}
+
+/// Genes of a list, or all.
+fn chosen_genes(state: &State, list: Option<&str>) -> Result<Vec<GeneId>, Failure> {
+    let genes = &state.session.genome.genes;
+    let Some(list) = list else { return Ok(genes.iter().map(|(id, _)| id).collect()) };
+    let find = |l: &loci::NamedLocus| {
+        genes.find(&l.name).ok_or_else(|| anyhow!("--loci {}: the session has no such gene", l.name).into())
+    };
+    loci::read(list)?.iter().map(find).collect()
+}
+
+/// Logos of the sites that excite the first filters over DNA, in the windows of genes.
+fn filters(state: State, figure: &FigureArgs, out: &Path, options: FigureOptions) -> Result<Made, Failure> {
+    if figure.zoom.is_some() || !figure.edit.is_empty() {
+        return Err(Failure::Usage("--kind filters is of a model: no --zoom, no --edit".to_owned()));
+    }
+    let info = state.current_model().ok_or_else(|| anyhow!("--kind filters: the session has no model"))?;
+    let manifest = info.manifest.clone().map_err(|reason| anyhow!("{reason}"))?;
+    let filters = SequenceFilters::read(&info.folder, &manifest)?;
+    let session = state.session.clone();
+    let mut genes = chosen_genes(&state, figure.loci.as_deref())?;
+    genes.truncate(if figure.loci.is_some() { usize::MAX } else { FILTER_GENES });
+    let mut readers = Readers::new(session.clone());
+    let mut sequences = Vec::new();
+    for gene in &genes {
+        let window = manifest.window_of(session.genome.genes.get(*gene), session.genome.tss);
+        for stretch in window.stretches() {
+            let region = stretch.region(session.genome.chroms.len_of(&stretch.chrom).unwrap_or(0));
+            let bases =
+                readers.bases(&region)?.ok_or_else(|| anyhow!("--kind filters: the session has no reference sequence"))?;
+            let is_turned = stretch.strand == Strand::Reverse;
+            sequences.push(if is_turned { reverse_complement(&bases) } else { bases });
+        }
+    }
+    let found: Vec<FilterSites> = (0..filters.len()).into_par_iter().filter_map(|i| filters.sites(i, &sequences)).collect();
+    let logos: Vec<Logo> = found
+        .iter()
+        .map(|f| Logo {
+            name: format!("filter {}", f.filter + 1),
+            note: format!("{} sites", thousands(f.n_sites as u64)),
+            probabilities: f.counts.to_ppm(0.0).rows().to_vec(),
+        })
+        .collect();
+    let (name, hash, n) = (&manifest.name, &manifest.hash, genes.len());
+    let title = format!("{name}: first filters over DNA");
+    let mut place = vec!["--kind".to_owned(), "filters".to_owned()];
+    place.extend(figure.loci.iter().flat_map(|list| ["--loci".to_owned(), list.clone()]));
+    let command = export::command_at(&state, &figure.files, &place, out, &options);
+    let made_by = vec![
+        session.note.clone(),
+        format!(
+            "sites that excite a filter more than half as much as the strongest in the windows of {n} genes; {} of {} filters \
+             are excited at all",
+            logos.len(),
+            filters.len()
+        ),
+        format!("cislens {} \u{b7} model {name} ({hash}) \u{b7} genome {}", env!("CARGO_PKG_VERSION"), session.genome.name),
+        format!("made by: {command}"),
+    ];
+    let svg = export::draw_logos(&title, &made_by, &logos, &options)?;
+    let chroms = session.genome.chroms.clone();
+    let places = format!("{} filters in {n} genes", logos.len());
+    let provenance = Provenance::of(&state, command);
+    Ok(Made { svg, scenes: Vec::new(), chroms, options, provenance, messages: state.messages, places })
+}
+
+/// Says something above a panel.
+fn caveat(scene: &mut Scene, text: String) {
+    scene.header.notes.insert(0, text);
+    scene.header.n_caveats += 1;
 }
 
 fn provenance(figure: &FigureArgs, states: &[State], out: &Path, options: &FigureOptions) -> Provenance {
     let Some(first) = states.first() else { return Provenance::default() };
+    let mut kind = match figure.kind.to_possible_value() {
+        Some(kind) if figure.kind != Kind::default() => vec!["--kind".to_owned(), kind.get_name().to_owned()],
+        _ => Vec::new(),
+    };
     let command = match (&figure.loci, &figure.zoom) {
         (Some(list), _) => {
             let mut place = vec!["--loci".to_owned(), list.clone()];
+            place.append(&mut kind);
             if let Some(columns) = figure.columns {
                 place.extend(["--columns".to_owned(), columns.to_string()]);
             }
@@ -201,6 +419,11 @@ fn provenance(figure: &FigureArgs, states: &[State], out: &Path, options: &Figur
             if let Some(gene) = first.current_gene() {
                 place.extend(["--gene".to_owned(), gene.name.clone()]);
             }
+            if figure.kind == Kind::Profile {
+                place.clear();
+            }
+            place.append(&mut kind);
+            place.extend(figure.edit.iter().flat_map(|edit| ["--edit".to_owned(), edit.clone()]));
             place.extend(zoom.iter().flat_map(|zoom| ["--zoom".to_owned(), zoom.clone()]));
             export::command_at(first, &figure.files, &place, out, options)
         }
@@ -243,7 +466,8 @@ fn options(figure: &FigureArgs, state: &State) -> Result<FigureOptions, Failure>
             Some((label, (low.trim().parse::<f32>().ok()?, high.trim().parse::<f32>().ok()?)))
         });
         let sound = parsed.filter(|(_, (low, high))| low.is_finite() && high.is_finite() && low < high);
-        let (label, range) = sound.ok_or_else(|| Failure::Usage(format!("--scale {scale}: write LABEL=0:40, low before high")))?;
+        let (label, range) =
+            sound.ok_or_else(|| Failure::Usage(format!("--scale {scale}: write LABEL=0:40, low before high")))?;
         check_label("--scale", label, &labels)?;
         options.scales.push((label.to_owned(), range));
     }

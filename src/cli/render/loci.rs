@@ -67,7 +67,11 @@ fn split(text: &str) -> Vec<String> {
     let bytes = text.as_bytes();
     let is_digit = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_digit);
     let is_thousands = |i: usize| {
-        i > 0 && is_digit(i - 1) && (1..=3).all(|k| is_digit(i + k)) && !is_digit(i + 4) && text[..i].rfind(':') > text[..i].rfind(';')
+        i > 0
+            && is_digit(i - 1)
+            && (1..=3).all(|k| is_digit(i + k))
+            && !is_digit(i + 4)
+            && text[..i].rfind(':') > text[..i].rfind(';')
     };
     let (mut parts, mut part) = (Vec::new(), String::new());
     for (i, c) in text.char_indices() {

@@ -3,6 +3,7 @@
 mod args;
 mod compose;
 mod each;
+mod edit;
 mod loci;
 
 pub(super) use args::RenderArgs;
@@ -49,6 +50,9 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         export::write(out, &made.svg, &made.options)?;
         let size = std::fs::metadata(out).map_or(0, |m| m.len().div_ceil(1_000));
         println!("{}: {}, {} rows, {size} kB", out.display(), clean_text(&made.places), made.n_rows());
+    }
+    if let (Some(path), true) = (args.data.first(), made.scenes.is_empty()) {
+        return Err(Failure::Usage(format!("--data {}: this kind of figure has no values along the genome", path.display())));
     }
     for path in &args.data {
         let made_by = export::made_by(&made.scenes[0], &made.provenance);
