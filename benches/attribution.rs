@@ -1,7 +1,7 @@
-//! Time and peak memory of explaining one gene, median of several runs, as lines `name seconds megabytes`.
+//! Time and peak memory of explaining one gene, median of several runs, as lines `name wall-seconds processor-seconds megabytes`.
 //!
-//! `cargo bench --bench attribution -- [NAME...]` runs the rows whose names begin so; `RAYON_NUM_THREADS` says how many cores the
-//! kernels use. `benches/run.sh` runs other programs beside it.
+//! `cargo bench --bench attribution -- [NAME...]` runs the rows whose names begin so (`=NAME`: are so), `--list` prints the names;
+//! `RAYON_NUM_THREADS` says how many cores the kernels use. `benches/run.sh` runs other programs beside it.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a benchmark fails by panicking")]
 
 use candle_core::{DType, Device};
@@ -44,10 +44,11 @@ impl InputSource for RandomGene {
 /// A network with random weights, constants as those of a file are, and a gene.
 fn network(name: &str, preset: Option<&str>) -> (Box<dyn Model>, Input) {
     let architecture = architecture(name).unwrap();
-    let manifest = preset.map_or_else(|| architecture.default_manifest(), |preset| architecture.preset(preset).unwrap());
+    let mut manifest = preset.map_or_else(|| architecture.default_manifest(), |preset| architecture.preset(preset).unwrap());
+    manifest.window.tts = None; // one stretch: a gene so long that no base is read twice
     let fresh = Weights::fresh(1, DType::F32, &Device::Cpu);
     (architecture.build)(&fresh, manifest.clone()).unwrap();
-    let tensors = fresh.variables().into_iter().map(|(name, v)| (name, v.as_detached_tensor())).collect();
+    let tensors = fresh.saved().into_iter().map(|(name, v)| (name, v.as_detached_tensor())).collect();
     let window = manifest.window_at("chr1".into(), 100_000, Strand::Forward);
     let input = Input::assemble(&manifest, &window, &mut RandomGene(ChaCha8Rng::seed_from_u64(1))).unwrap();
     ((architecture.build)(&Weights::stored(tensors, DType::F32, &Device::Cpu), manifest).unwrap(), input)
@@ -76,32 +77,42 @@ fn points(model: &dyn Model, input: &Input) {
     evaluator.deltas(&edits).unwrap();
 }
 
-fn first_values(model: &dyn Model, input: &Input) -> Duration {
-    let began = Instant::now();
+/// From asking to the first partial result.
+fn first_values(model: &dyn Model, input: &Input) -> [f64; 2] {
+    let (began, used) = (Instant::now(), processor_seconds());
     let mut first = None;
     let mut report = |_: &Attribution| {
-        first.get_or_insert(began.elapsed());
+        first.get_or_insert([began.elapsed().as_secs_f64(), processor_seconds() - used]);
     };
     method("ism").unwrap().attribute(model, input, &Options::default(), &mut Run::new(&|| true, &mut report)).unwrap();
-    first.unwrap_or(began.elapsed())
+    first.unwrap_or([f64::NAN; 2])
 }
 
 fn batch_of(input: &Input, n: usize) -> Batch {
     input.batch(DType::F32).unwrap().try_map(|x| candle_core::Tensor::cat(&vec![x; n], 0)).unwrap()
 }
 
-/// Median of a few runs in seconds, after one that warms up.
-fn median(mut work: impl FnMut()) -> f64 {
-    let mut times = Vec::new();
-    let began = Instant::now();
+/// Seconds this process has used of all processors.
+fn processor_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// Medians of a few runs after one that warms up: wall and processor seconds. The second hardly depends on what else the machine does.
+fn median(mut work: impl FnMut()) -> [f64; 2] {
+    let (mut wall, mut processor) = (Vec::new(), Vec::new());
+    let started = Instant::now();
     work();
-    while times.len() < 3 || (times.len() < 15 && began.elapsed() < Duration::from_secs(6)) {
-        let began = Instant::now();
+    while wall.len() < 3 || (wall.len() < 15 && started.elapsed() < Duration::from_secs(6)) {
+        let (began, used) = (Instant::now(), processor_seconds());
         work();
-        times.push(began.elapsed().as_secs_f64());
+        wall.push(began.elapsed().as_secs_f64());
+        processor.push(processor_seconds() - used);
     }
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    [wall, processor].map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    })
 }
 
 /// The process's largest memory so far, MB.
@@ -112,20 +123,29 @@ fn peak_mb() -> f64 {
 }
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
-    let row = |name: &str, work: &mut dyn FnMut() -> f64| {
-        if wanted.is_empty() || wanted.iter().any(|prefix| name.starts_with(prefix.as_str())) {
-            println!("{name} {:.6} {:.0}", work(), peak_mb());
+    let (options, wanted): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
+    let is_wanted = |name: &str| {
+        let fits = |wanted: &String| wanted.strip_prefix('=').map_or(name.starts_with(wanted.as_str()), |exact| name == exact);
+        wanted.is_empty() || wanted.iter().any(fits)
+    };
+    let row = |name: &str, work: &mut dyn FnMut() -> [f64; 2]| {
+        if options.iter().any(|option| option == "--list") {
+            println!("{name}");
+        } else if is_wanted(name) {
+            let [wall, processor] = work();
+            println!("{name} {wall:.6} {processor:.6} {:.0}", peak_mb());
         }
     };
-    for (name, preset) in [("deepcore", None), ("isegnet", Some("tutorial")), ("isegnet", Some("paper")), ("deepcage", None)] {
+    for (name, preset) in
+        [("deepcore", Some("paper")), ("isegnet", Some("tutorial")), ("isegnet", Some("paper")), ("deepcage", None)]
+    {
         if architecture(name).is_err() {
             continue;
         }
         let (model, input) = network(name, preset);
-        let title = if preset == Some("paper") { format!("{name}-paper") } else { name.to_owned() };
+        let title = if name == "isegnet" && preset == Some("paper") { format!("{name}-paper") } else { name.to_owned() };
         row(&format!("{title}-mutagenesis"), &mut || median(|| explain("ism", &*model, &input, 1)));
-        row(&format!("{title}-first-values"), &mut || first_values(&*model, &input).as_secs_f64());
+        row(&format!("{title}-first-values"), &mut || first_values(&*model, &input));
         for steps in [50, 200] {
             row(&format!("{title}-ig-{steps}"), &mut || median(|| explain("ig", &*model, &input, steps)));
         }

@@ -331,7 +331,7 @@ fn measure_cancelling() {
         let (_, gene) = session.genome.genes.iter().nth(5).unwrap();
         let window = manifest.window_of(gene, session.genome.tss);
         let input = Input::assemble(manifest, &window, &mut SampleSource::new(&mut readers, SampleId(0), manifest)).unwrap();
-        for method in METHODS.iter().filter(|m| m.obstacle(manifest).is_none()) {
+        for method in METHODS.iter().filter(|m| m.obstacle(&*model).is_none()) {
             let (began, looks) = (Instant::now(), RefCell::new(vec![Instant::now()]));
             let is_current = || {
                 looks.borrow_mut().push(Instant::now());

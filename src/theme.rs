@@ -107,7 +107,7 @@ pub struct FigureStyle {
 impl Default for FigureStyle {
     fn default() -> Self {
         // Faces of the same widths on every system; the last is whatever there is.
-        let font = "Helvetica, Arial, 'Liberation Sans', sans-serif".to_owned();
+        let font = "Helvetica, Arial, 'Liberation Sans', Arimo, 'Nimbus Sans', sans-serif".to_owned();
         Self { font, font_width: 1.0, line_width: 1.0 }
     }
 }

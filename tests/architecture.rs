@@ -89,6 +89,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("svg2pdf", &["export"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
+    ("smartcore", &["training"]),
     ("crossterm", &["input", "app"]),
     ("tokio", &["jobs", "app", "tracks", "cli"]),
 ];

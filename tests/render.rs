@@ -212,7 +212,8 @@ fn pictures_have_the_size_asked_for_and_are_the_same_each_time() {
 
 #[test]
 fn a_figure_file_remakes_its_figure_byte_for_byte() {
-    let options = ["--highlight", "chr1:21,000-22,000=E 1", "--letter", "B", "--order", "H3K4me3,genes", "--scale", "H3K4me3=0:50"];
+    let options =
+        ["--highlight", "chr1:21,000-22,000=E 1", "--letter", "B", "--order", "H3K4me3,genes", "--scale", "H3K4me3=0:50"];
     let args = [&QUICK[..], &options, &["--lines", "5mC=-2", "--save", "figure.toml", "--out", "saved.svg"]].concat();
     render(&args).success();
     let saved = fs::read_to_string(folder().join("saved.svg")).unwrap();
@@ -244,7 +245,8 @@ fn several_loci_are_panels_of_one_figure() {
 
 #[test]
 fn a_figure_a_line_goes_on_where_it_stopped() {
-    fs::write(folder().join("list.bed"), "chr1\t20000\t21000\tfirst/one\nchr1\t30000\t31000\t<second>\nchr99\t1\t5\tx\n").unwrap();
+    fs::write(folder().join("list.bed"), "chr1\t20000\t21000\tfirst/one\nchr1\t30000\t31000\t<second>\nchr99\t1\t5\tx\n")
+        .unwrap();
     let args = ["sample/session.toml", "--each", "list.bed", "--out", "each", "--analyses", "none", "--threads", "2"];
     render(&args).success().stdout(contains("2 figures drawn, 0 kept")).stderr(contains("chr99"));
     let each = folder().join("each");

@@ -7,7 +7,7 @@ mod toy;
 
 use assert_cmd::Command;
 use candle_core::Device;
-use cislens::attribution::{METHODS, Method, Options, run_whole};
+use cislens::attribution::{METHODS, Method, run_whole};
 use cislens::jobs::{Analysis, AnalysisFailure, JobId, Reply, predict};
 use cislens::models::{MODELS, Model, load_model};
 use cislens::scene::{Geometry, Plot, Scene};
@@ -51,7 +51,7 @@ fn command_line(folder: &Path, command: &str) -> String {
     // A line of attributions ends with its sums: of DNA and of each mark.
     let first = match command.starts_with("predict") {
         true => names.iter().position(|name| *name == "output").unwrap(),
-        false => 1 + names.iter().rposition(|name| ["output", "delta", "gap"].contains(name)).unwrap(),
+        false => 1 + names.iter().rposition(|name| ["output", "delta", "gap", "standard_error"].contains(name)).unwrap(),
     };
     let n = if command.starts_with("predict") { 1 } else { names.len() - first };
     let wanted: Vec<f64> = values[first..first + n].iter().map(|v| v.parse().unwrap()).collect();
@@ -65,7 +65,7 @@ fn npz(folder: &Path, command: &str) -> String {
         return format!("n/a: {reason}");
     }
     let mut archive = NpzReader::open(&folder.join("out.npz")).unwrap();
-    let wanted = if command.starts_with("predict") { &["output"][..] } else { &["sequence", "marks", "x"] };
+    let wanted = if command.starts_with("predict") { &["output"][..] } else { &["sequence", "marks", "x", "profile"] };
     let names: Vec<String> = archive.names().into_iter().filter(|name| wanted.contains(&name.as_str())).collect();
     assert!(!names.is_empty());
     let values = names.iter().flat_map(|name| archive.read(name).unwrap().to_f64().unwrap());
@@ -86,9 +86,9 @@ fn state(session: &Arc<Session>, model: &dyn Model, index: usize, method: Option
     state.apply(Reply::Prediction { job, prediction: Ok(Arc::new(prediction)) }, job, job);
     let analysis = method.and_then(|m| Analysis::ALL.into_iter().find(|a| a.method() == m.name()));
     if let (Some(method), Some(analysis)) = (method, analysis) {
-        let attribution = match method.obstacle(model.manifest()) {
+        let attribution = match method.obstacle(model) {
             Some(reason) => Err(AnalysisFailure::NotApplicable(reason)),
-            None => Ok(Arc::new(run_whole(method, model, &input, &Options::default()).unwrap())),
+            None => Ok(Arc::new(run_whole(method, model, &input, &method.defaults()).unwrap())),
         };
         state.apply(Reply::Attribution { job, analysis, attribution, stored: None }, job, job);
     }
@@ -130,8 +130,12 @@ fn rows() -> Vec<Vec<String>> {
                 Some(method) => format!("attribute {} {name}", method.name()),
             };
             let state = state(&session, &*model, index, method);
-            let cells =
-                [command_line(folder, &command), npz(folder, &command), screen(&state, method), figure(folder, name, method)];
+            let cells = [
+                command_line(folder, &command),
+                npz(folder, &command),
+                screen(&state, method),
+                figure(folder, name, &*model, method),
+            ];
             let title = method.map_or("prediction", |m| m.name());
             rows.push([name.to_owned(), title.to_owned()].into_iter().chain(cells).collect());
         }
@@ -140,7 +144,7 @@ fn rows() -> Vec<Vec<String>> {
 }
 
 /// The shapes drawn in the method's row, or the predicted number of the heading.
-fn figure(folder: &Path, model: &str, method: Option<&dyn Method>) -> String {
+fn figure(folder: &Path, model: &str, network: &dyn Model, method: Option<&dyn Method>) -> String {
     let analysis = method.map(|m| Analysis::ALL.into_iter().find(|a| a.method() == m.name()));
     let name = match analysis {
         Some(None) => return "n/a: has no row".to_owned(),
@@ -157,7 +161,7 @@ fn figure(folder: &Path, model: &str, method: Option<&dyn Method>) -> String {
     };
     // Rows of attributions stand below all others.
     let row = svg.split("<g id=\"row-").last().unwrap().split("<g id=\"ruler\"").next().unwrap();
-    let obstacle = method.obstacle(&toy::manifest(model)).filter(|reason| row.contains(reason.as_str()));
+    let obstacle = method.obstacle(network).filter(|reason| row.contains(reason.as_str()));
     let shapes = ["<path", "<rect", "<polygon", "<polyline"].iter().map(|tag| row.matches(tag).count()).sum::<usize>();
     match obstacle {
         Some(reason) => format!("n/a: {reason}"),

@@ -4,16 +4,35 @@
 //! between bounded chunks: a superseded run stops there. Definitions: integrated gradients (Sundararajan 2017), saturation
 //! mutagenesis (all single substitutions), occlusion (Zeiler and Fergus 2014), saliency (Simonyan 2013).
 
+mod activation_map;
+mod backward_rules;
+mod baseline;
+mod class_optimisation;
+mod deep_lift;
+mod edits;
+mod epistasis;
 mod integrated_gradients;
 pub mod kernels;
+mod marginalisation;
 mod occlusion;
+mod options;
 mod path;
+mod prefix_output;
+mod quadrature;
+mod review;
 mod saliency;
 mod saturation_mutagenesis;
+mod shuffle;
+mod smooth_grad;
+mod variants;
+mod views;
 
+pub use options::{Baseline, Options, Replacement, Rule, Unit, Views, parse_motif};
 pub use path::{Node, Path, path_gradients};
+pub use review::{NOT_OFFERED, NotOffered};
+pub use views::MutagenesisView;
 
-use crate::models::{Batch, Input, Manifest, Model, ModelError, N_INPUTS};
+use crate::models::{Batch, Input, Model, ModelError, N_INPUTS};
 use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +40,23 @@ use serde::{Deserialize, Serialize};
 pub const METHODS: &[&dyn Method] = &[
     &saliency::Saliency,
     &saliency::InputXGradient,
+    &saliency::CorrectedGradient,
+    &smooth_grad::SmoothGrad,
+    &backward_rules::GuidedBackpropagation,
+    &backward_rules::Deconvnet,
+    &deep_lift::DeepLift,
+    &activation_map::ClassActivationMap,
     &integrated_gradients::IntegratedGradients,
+    &integrated_gradients::ExpectedGradients,
     &saturation_mutagenesis::SaturationMutagenesis,
     &occlusion::Occlusion,
+    &edits::Deletion,
+    &edits::Insertion,
+    &edits::MotifInsertion,
+    &marginalisation::Marginalisation,
+    &epistasis::Epistasis,
+    &prefix_output::PrefixOutput,
+    &class_optimisation::ClassOptimisation,
 ];
 
 /// The method of a name or alias.
@@ -39,10 +72,19 @@ pub enum AttributionError {
     Cancelled,
     /// The network or its input.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(ModelError),
     /// The method says nothing about this network.
     #[error("{0}")]
     NotApplicable(String),
+}
+
+impl From<ModelError> for AttributionError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::NoGradient(_) => Self::NotApplicable(error.to_string()),
+            other => Self::Model(other),
+        }
+    }
 }
 
 impl From<candle_core::Error> for AttributionError {
@@ -65,8 +107,23 @@ pub trait Method: Sync {
     fn about(&self) -> &'static str;
 
     /// The reason why a network cannot be explained this way, if there is one.
-    fn obstacle(&self, _manifest: &Manifest) -> Option<String> {
+    fn obstacle(&self, _model: &dyn Model) -> Option<String> {
         None
+    }
+
+    /// Names of the options it reads, as on the command line; others would change nothing.
+    fn settings(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What has to be known to read the result right.
+    fn caution(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Options as they are where nothing is asked for.
+    fn defaults(&self) -> Options {
+        Options::default()
     }
 
     /// Explains F of one window.
@@ -79,31 +136,22 @@ pub trait Method: Sync {
     ) -> Result<Attribution, AttributionError>;
 }
 
-/// Settings of all methods; each reads its own.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Options {
-    /// Path nodes of integrated gradients.
-    pub n_steps: usize,
-    /// Index in the window that mutagenesis begins at and works outward from; the middle where `None`.
-    pub centre: Option<usize>,
-    /// Bases or bins per block of occlusion of a base-resolution mark input.
-    pub block: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { n_steps: 81, centre: None, block: 50 }
-    }
-}
-
 /// The result of a method for one window, in the network's orientation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Attribution {
     /// Name of the method. Whoever stores a result stores it by this name.
     #[serde(skip)]
     pub method: &'static str,
     /// The method's settings in words, with the baseline.
     pub settings: String,
+    /// Hash of the model's weights; empty where it was read from no file.
+    pub model_hash: String,
+    /// Hash of everything the network read.
+    pub input_hash: String,
+    /// Type of the numbers: f32 or f64.
+    pub precision: String,
+    /// Seed of what was drawn at random.
+    pub seed: Option<u64>,
     /// F of the input.
     pub score: f64,
     /// The bases the network read; `None` where it reads no DNA.
@@ -116,6 +164,12 @@ pub struct Attribution {
     pub expression: Option<Vec<f32>>,
     /// One value a transcription factor, of its motif score.
     pub motif_scores: Option<Vec<f32>>,
+    /// One value a bin of the window (as many as there are, of equal size), where a method gives neither bases nor marks.
+    pub profile: Option<Vec<f32>>,
+    /// One value a pair of units, for methods of pairs.
+    pub pairs: Option<Pairs>,
+    /// Spread of what was drawn at random: the standard error of the mean that is the result; of many values its root mean square.
+    pub standard_error: Option<f64>,
     /// Signed convergence delta, `sum(attributions) - (F(x) - F(baseline))`, for methods that promise completeness.
     pub delta: Option<f64>,
     /// `|delta| / max(|F(x) - F(baseline)|, 0.001 * sum|attribution|)`.
@@ -128,19 +182,36 @@ pub struct Attribution {
     pub total: usize,
 }
 
+/// A symmetric matrix over units of the input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pairs {
+    /// What each unit is, in words: `H3K4me3 5000-5050`.
+    pub units: Vec<String>,
+    /// `[units, units]`, row-major.
+    pub values: Vec<f32>,
+}
+
 impl Attribution {
     /// An empty result of a method: nothing computed yet.
-    pub(crate) fn new(method: &'static str, settings: String, score: f64, input: &Input, dtype: DType) -> Self {
+    pub(crate) fn new(method: &'static str, settings: String, score: f64, input: &Input, model: &dyn Model) -> Self {
+        let dtype = model.dtype();
         let eps = if dtype == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
         Self {
             method,
             settings,
+            model_hash: model.manifest().hash.clone(),
+            input_hash: input.hash(),
+            precision: dtype.as_str().to_owned(),
+            seed: None,
             score,
             reference: input.sequence.clone(),
             sequence: None,
             marks: None,
             expression: None,
             motif_scores: None,
+            profile: None,
+            pairs: None,
+            standard_error: None,
             delta: None,
             gap: None,
             rounding: 4.0 * eps * score.abs(),
@@ -158,7 +229,23 @@ impl Attribution {
     pub fn sum(&self) -> f64 {
         let finite = |v: &f32| if v.is_finite() { f64::from(*v) } else { 0.0 };
         let sequence: f64 = self.sequence.iter().flatten().flatten().map(finite).sum();
-        sequence + [&self.marks, &self.expression, &self.motif_scores].into_iter().flatten().flatten().map(finite).sum::<f64>()
+        sequence
+            + [&self.marks, &self.expression, &self.motif_scores, &self.profile]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(finite)
+                .sum::<f64>()
+    }
+
+    /// Takes in how far the attributions are from summing to `change`, F(x) - F(baseline).
+    fn set_completeness(&mut self, attributions: &[Vec<f64>; N_INPUTS], change: f64) {
+        let all = || attributions.iter().flatten();
+        let delta = all().sum::<f64>() - change;
+        let size: f64 = all().map(|v| v.abs()).sum();
+        let scale = change.abs().max(1e-3 * size);
+        self.delta = Some(delta);
+        self.gap = Some(if scale > 0.0 { delta.abs() / scale } else { 0.0 });
     }
 
     /// Takes in a value for each number of each input, in the order of [`Batch::parts`]; the network's base order becomes A,C,G,T.
@@ -201,10 +288,16 @@ pub fn run_whole(
     input: &Input,
     options: &Options,
 ) -> Result<Attribution, AttributionError> {
-    if let Some(reason) = method.obstacle(model.manifest()) {
+    if let Some(reason) = method.obstacle(model) {
         return Err(AttributionError::NotApplicable(reason));
     }
     method.attribute(model, input, options, &mut Run::new(&|| true, &mut |_| ()))
+}
+
+/// The obstacle of methods that need DNA.
+fn reads_no_dna(model: &dyn Model) -> Option<String> {
+    let manifest = model.manifest();
+    manifest.input.sequence.is_none().then(|| format!("{} reads no DNA", manifest.architecture))
 }
 
 /// F of each window of a batch; a value that is not finite is an error.

@@ -1,4 +1,4 @@
-//! The gradient of F at the input (saliency; signed), and times the input.
+//! The gradient of F at the input (saliency; signed), times the input, and without what lies off the simplex of bases.
 
 use super::{Attribution, AttributionError, Method, Options, Run, finite_scores, values};
 use crate::models::{Input, Model, N_INPUTS};
@@ -8,6 +8,10 @@ pub struct Saliency;
 
 /// x * dF/dx: the gradient at the bases and marks that are there.
 pub struct InputXGradient;
+
+/// dF/dx less its mean over the four bases of a position: a network is trained on the simplex of bases alone, and the gradient's
+/// part off it is random. Marks have no such constraint and keep their gradient.
+pub struct CorrectedGradient;
 
 impl Method for Saliency {
     fn name(&self) -> &'static str {
@@ -25,7 +29,7 @@ impl Method for Saliency {
         _: &Options,
         run: &mut Run<'_>,
     ) -> Result<Attribution, AttributionError> {
-        gradient_times(self.name(), model, input, run, |_, g| g)
+        of_gradient(self.name(), model, input, run, |_, gradient| gradient)
     }
 }
 
@@ -45,28 +49,64 @@ impl Method for InputXGradient {
         _: &Options,
         run: &mut Run<'_>,
     ) -> Result<Attribution, AttributionError> {
-        gradient_times(self.name(), model, input, run, |x, g| x * g)
+        of_gradient(self.name(), model, input, run, |x, mut gradient| {
+            for (gradient, x) in gradient.iter_mut().zip(x) {
+                gradient.iter_mut().zip(x).for_each(|(g, &x)| *g *= f64::from(x));
+            }
+            gradient
+        })
     }
 }
 
-fn gradient_times(
+impl Method for CorrectedGradient {
+    fn name(&self) -> &'static str {
+        "corrected-gradient"
+    }
+
+    fn about(&self) -> &'static str {
+        "gradient of F at the DNA less its mean over the four bases (Majdandzic 2023); marks as they are"
+    }
+
+    fn obstacle(&self, model: &dyn Model) -> Option<String> {
+        super::reads_no_dna(model)
+    }
+
+    fn attribute(
+        &self,
+        model: &dyn Model,
+        input: &Input,
+        _: &Options,
+        run: &mut Run<'_>,
+    ) -> Result<Attribution, AttributionError> {
+        of_gradient(self.name(), model, input, run, |_, mut gradient| {
+            for row in gradient[super::variants::DNA].chunks_exact_mut(4) {
+                let mean = row.iter().sum::<f64>() / 4.0;
+                row.iter_mut().for_each(|g| *g -= mean);
+            }
+            gradient
+        })
+    }
+}
+
+type Values = [Vec<f64>; N_INPUTS];
+
+fn of_gradient(
     name: &'static str,
     model: &dyn Model,
     input: &Input,
     run: &mut Run<'_>,
-    weigh: fn(f64, f64) -> f64,
+    make: impl Fn(&super::variants::Parts, Values) -> Values,
 ) -> Result<Attribution, AttributionError> {
     run.step()?;
-    let batch = input.batch(model.dtype())?;
-    let (output, gradient) = model.gradient(&batch)?;
-    let mut result = Attribution::new(name, "at the input".to_owned(), finite_scores(&output.score)?[0], input, model.dtype());
+    let (output, gradient) = model.gradient(&input.batch(model.dtype())?)?;
+    let mut result = Attribution::new(name, "at the input".to_owned(), finite_scores(&output.score)?[0], input, model);
     let mut parts = [const { Vec::new() }; N_INPUTS];
-    for ((out, g), x) in parts.iter_mut().zip(gradient.parts()).zip(input.parts()) {
-        if let Some(g) = g {
-            *out = values(g)?.iter().zip(&x).map(|(&g, &x)| weigh(f64::from(x), g)).collect();
+    for (part, gradient) in parts.iter_mut().zip(gradient.parts()) {
+        if let Some(gradient) = gradient {
+            *part = values(gradient)?;
         }
     }
-    result.set_parts(input, parts);
+    result.set_parts(input, make(&input.parts(), parts));
     (result.done, result.total) = (1, 1);
     Ok(result)
 }

@@ -3,7 +3,7 @@
 use super::kernels::{Edit, evaluator};
 use super::{Attribution, AttributionError, Method, Options, Run};
 use crate::genome::BASES;
-use crate::models::{Input, Manifest, Model};
+use crate::models::{Input, Model};
 use std::time::{Duration, Instant};
 
 /// `D[p, a] = F(x with base p = a) - F(x)`; the reference base is exactly 0. Raw deltas are stored; views are made on display.
@@ -25,8 +25,8 @@ impl Method for SaturationMutagenesis {
         "change of F for every single-base substitution (in-silico mutagenesis)"
     }
 
-    fn obstacle(&self, manifest: &Manifest) -> Option<String> {
-        manifest.input.sequence.is_none().then(|| format!("{} reads no DNA", manifest.architecture))
+    fn obstacle(&self, model: &dyn Model) -> Option<String> {
+        super::reads_no_dna(model)
     }
 
     fn attribute(
@@ -41,8 +41,7 @@ impl Method for SaturationMutagenesis {
         };
         run.step()?;
         let evaluator = evaluator(model, input)?;
-        let mut result =
-            Attribution::new(self.name(), "alternative minus reference".to_owned(), evaluator.score(), input, model.dtype());
+        let mut result = Attribution::new(self.name(), "alternative minus reference".to_owned(), evaluator.score(), input, model);
         let mut deltas = vec![[f32::NAN; 4]; sequence.len()];
         let mutants = mutants_outward(sequence, options.centre.unwrap_or(sequence.len() / 2), &mut deltas);
         (result.sequence, result.total) = (Some(deltas), mutants.len());

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::genome::{BaseOrder, Strand, Stretch};
-use crate::models::Output;
 use crate::models::test_manifest;
+use crate::models::{Manifest, Output};
 use std::cell::RefCell;
 
 /// F = sum(w * sequence) + sum(v * marks), or its tanh, in f64; weights are a fixed function of the index.
@@ -136,7 +136,7 @@ fn integrated_gradients_of_a_smooth_network_are_complete() {
 
 #[test]
 fn partial_results_are_a_prefix_of_the_final_one() {
-    let model = Toy::linear(12, &["a", "b"], Some(BaseOrder::ACGT));
+    let model = Toy::linear(100, &["a", "b"], Some(BaseOrder::ACGT));
     let parts = RefCell::new(Vec::new());
     let mut report = |a: &Attribution| parts.borrow_mut().push(a.clone());
     let options = Options { block: 1, ..Options::default() };
@@ -173,7 +173,7 @@ fn a_network_that_gives_no_number_is_an_error() {
     model.manifest.input.scale = vec![f32::MAX];
     let mut broken = input(&model);
     broken.marks[3] = f32::NAN;
-    for method in METHODS.iter().filter(|m| m.obstacle(&model.manifest).is_none()) {
+    for method in METHODS.iter().filter(|m| m.obstacle(&model).is_none()) {
         let error = run_whole(*method, &model, &broken, &Options::default()).unwrap_err().to_string();
         assert!(error.contains("not a finite number"), "{}: {error}", method.name());
     }

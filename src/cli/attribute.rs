@@ -2,11 +2,11 @@
 
 use super::batch::for_each;
 use super::input::{InputArgs, Inputs, open};
-use super::output::{Output, Table, place, provenance};
+use super::output::{Output, Table, place, provenance, push_output};
 use super::{Failure, interrupt};
 use crate::attribution::{self, Attribution, METHODS, Method, Options, Run};
 use crate::genome::{BASES, Window};
-use crate::models::{Input, Manifest};
+use crate::models::{Input, Manifest, Model};
 use crate::tracks::{Array, NpzRows, TrackError, Values};
 use clap::Args;
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &AttributeArgs) -> Result<(), Failure> {
     let mut output = Output::open(&args.out)?;
     let (model, inputs) = open(&args.input, &args.model)?;
     let manifest = model.manifest();
-    if let Some(reason) = method.obstacle(manifest) {
+    if let Some(reason) = method.obstacle(&*model) {
         return Err(Failure::Usage(format!("{} says nothing about model {}: {reason}", method.name(), manifest.name)));
     }
     let (mut windows, mut settings) = (Vec::new(), String::new());
@@ -54,7 +54,7 @@ pub(super) fn run(args: &AttributeArgs) -> Result<(), Failure> {
         },
         |i, (input, result)| {
             match &mut output {
-                Output::Npz(rows) => push_arrays(rows, manifest, &input, &result)?,
+                Output::Npz(rows) => push_arrays(rows, &*model, &input, &result)?,
                 Output::Tsv(table) => push_line(table, manifest, &inputs, i, (&input.window, &result)),
             }
             settings = result.settings;
@@ -78,7 +78,7 @@ fn find_method(name: &str) -> Result<&'static dyn Method, Failure> {
 
 /// Settings of another method are refused: they would change nothing.
 fn options(args: &AttributeArgs, method: &dyn Method) -> Result<Options, Failure> {
-    let mut options = Options::default();
+    let mut options = method.defaults();
     for (option, value, owner) in [("--steps", args.steps, "integrated-gradients"), ("--block", args.block, "occlusion")] {
         match value {
             Some(0) => return Err(Failure::Usage(format!("{option} 0: at least 1"))),
@@ -92,12 +92,12 @@ fn options(args: &AttributeArgs, method: &dyn Method) -> Result<Options, Failure
 }
 
 /// `sequence` in A,C,G,T; marks as they were read: `marks` by base, `x` by bin.
-fn push_arrays(rows: &mut NpzRows, manifest: &Manifest, input: &Input, result: &Attribution) -> Result<(), TrackError> {
+fn push_arrays(rows: &mut NpzRows, model: &dyn Model, input: &Input, result: &Attribution) -> Result<(), TrackError> {
     if let Some(sequence) = &result.sequence {
         rows.push("sequence", &Array::f32(&[sequence.len(), BASES.len()], sequence.concat()))?;
     }
     if let Some(marks) = &result.marks {
-        let name = if manifest.input.bin_size == 1 { "marks" } else { "x" };
+        let name = if model.manifest().input.bin_size == 1 { "marks" } else { "x" };
         rows.push(name, &Array::f32(&[input.positions(), input.n_marks()], marks.clone()))?;
     }
     for (name, values) in [("expression", &result.expression), ("motif_scores", &result.motif_scores)] {
@@ -105,7 +105,13 @@ fn push_arrays(rows: &mut NpzRows, manifest: &Manifest, input: &Input, result: &
             rows.push(name, &Array::f32(&[values.len()], values.clone()))?;
         }
     }
-    rows.push("output", &Array::f32(&[1], vec![result.score as f32]))?;
+    if let Some(profile) = &result.profile {
+        rows.push("profile", &Array::f32(&[profile.len()], profile.clone()))?;
+    }
+    if let Some(pairs) = &result.pairs {
+        rows.push("pairs", &Array::f32(&[pairs.units.len(), pairs.units.len()], pairs.values.clone()))?;
+    }
+    push_output(rows, model, result.score)?;
     match result.delta {
         Some(delta) => rows.push("delta", &Array { shape: Vec::new(), values: Values::F64(vec![delta]) }),
         None => Ok(()),
@@ -119,6 +125,9 @@ fn push_line(table: &mut Table, manifest: &Manifest, inputs: &Inputs, i: usize, 
     if let (Some(delta), Some(gap)) = (result.delta, result.gap) {
         add("delta", delta);
         add("gap", gap);
+    }
+    if let Some(error) = result.standard_error {
+        add("standard_error", error);
     }
     let sum = |values: &mut dyn Iterator<Item = f32>| values.filter(|v| v.is_finite()).map(f64::from).sum::<f64>();
     if let Some(sequence) = &result.sequence {
@@ -134,6 +143,9 @@ fn push_line(table: &mut Table, manifest: &Manifest, inputs: &Inputs, i: usize, 
         if let Some(values) = values {
             add(name, sum(&mut values.iter().copied()));
         }
+    }
+    if let Some(profile) = &result.profile {
+        add("profile", sum(&mut profile.iter().copied()));
     }
     table.push(fields);
 }

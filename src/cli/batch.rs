@@ -72,6 +72,11 @@ pub(super) fn for_each<R, T: Send>(
         for _ in 0..threads.min(n) {
             let (send, next, is_over, bar, open, work) = (send.clone(), &next, &is_over, &bar, &open, &work);
             scope.spawn(move || {
+                // The networks' parallel work runs on this thread's own pool; the global one has a single thread for all.
+                let own = rayon::ThreadPoolBuilder::new().num_threads(threads.div_ceil(n)).use_current_thread().build();
+                if let Err(error) = &own {
+                    tracing::warn!("no threads of its own for an input: {error}");
+                }
                 let mut with = open();
                 loop {
                     let i = next.fetch_add(1, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use super::{Failure, find_session};
 use crate::genome::{ChromSizes, Region};
-use crate::models::{load_model, missing_input};
+use crate::models::{EXTERNAL, External, load_model, missing_input, read_manifest};
 use crate::session::{SampleId, Session, SessionFile};
 use crate::tracks::{self, Track, clean_text};
 use anyhow::Context;
@@ -139,15 +139,21 @@ fn check_models(session: &Session, found: &mut Found) {
         if found.said.contains(folder) {
             continue;
         }
-        let model = match load_model(folder, &candle_core::Device::Cpu) {
-            Ok(model) => model,
+        // A command is not started to be checked.
+        let manifest = match read_manifest(folder) {
+            Ok(manifest) if manifest.architecture == EXTERNAL => External::new(manifest.clone(), folder).map(|_| manifest),
+            Ok(_) => load_model(folder, &candle_core::Device::Cpu).map(|model| model.manifest().clone()),
+            Err(error) => Err(error),
+        };
+        let manifest = match manifest {
+            Ok(manifest) => manifest,
             Err(error) => {
                 found.say(folder, &error.to_string());
                 continue;
             }
         };
         let reasons: Vec<Option<String>> =
-            (0..session.samples.len()).map(|sample| missing_input(session, SampleId(sample), model.manifest())).collect();
+            (0..session.samples.len()).map(|sample| missing_input(session, SampleId(sample), &manifest)).collect();
         if let Some(Some(reason)) = reasons.first().filter(|_| reasons.iter().all(Option::is_some)) {
             found.say(folder, &format!("no sample can feed it: {reason}"));
         }

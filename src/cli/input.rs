@@ -1,9 +1,10 @@
 //! Which inputs a command works on: genes of a session, or plain arrays.
 
 use super::arrays::{ArrayInputs, read_arrays};
+use super::view::commands;
 use super::{Failure, find_session};
 use crate::genome::{GeneId, Locus};
-use crate::models::{Input, Manifest, Model, load_model, missing_input, read_manifest};
+use crate::models::{Input, Manifest, Model, missing_input, open_model, read_manifest};
 use crate::session::{Readers, SampleId, Session};
 use crate::tracks::clean_text;
 use clap::Args;
@@ -40,6 +41,9 @@ pub(super) struct InputArgs {
     /// Plain input: `marks` [n, length, k], or `x` [n, bins, k]; k in the order of model.toml
     #[arg(long, value_name = "F.npz", conflicts_with = "which")]
     arrays: Option<PathBuf>,
+    /// Let a model start the command that its model.toml names (docs/external.md)
+    #[arg(long)]
+    allow_command: bool,
     /// Threads; 0 for as many as the machine has. Results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) threads: usize,
@@ -67,7 +71,7 @@ pub(super) enum InputReader<'a> {
 /// Opens the model and what it is to read.
 pub(super) fn open(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, Inputs), Failure> {
     if args.sequences.is_some() || args.arrays.is_some() {
-        let model = load(model)?;
+        let model = load(model, args)?;
         let arrays = read_arrays(args.sequences.as_deref(), args.arrays.as_deref(), model.manifest())?;
         return Ok((model, Inputs::Arrays(arrays)));
     }
@@ -83,15 +87,15 @@ pub(super) fn open(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, In
     let manifest = read_manifest(&folder)?;
     let sample = find_sample(&session, args.sample.as_deref(), &manifest)?;
     let genes = find_genes(args, &session)?;
-    Ok((load(&folder)?, Inputs::Genes(GeneInputs { session: Arc::new(session), sample, genes })))
+    Ok((load(&folder, args)?, Inputs::Genes(GeneInputs { session: Arc::new(session), sample, genes })))
 }
 
-fn load(folder: &Path) -> Result<Box<dyn Model>, Failure> {
-    Ok(load_model(folder, &candle_core::Device::Cpu)?)
+fn load(folder: &Path, args: &InputArgs) -> Result<Box<dyn Model>, Failure> {
+    Ok(open_model(folder, &candle_core::Device::Cpu, commands(args.allow_command))?)
 }
 
 /// A model's folder, or a model of the session by its name or its folder's.
-fn find_model(model: &Path, session: &Session) -> Result<PathBuf, Failure> {
+pub(super) fn find_model(model: &Path, session: &Session) -> Result<PathBuf, Failure> {
     if model.join("model.toml").is_file() {
         return Ok(model.to_owned());
     }
@@ -171,7 +175,7 @@ fn find_genes(args: &InputArgs, session: &Session) -> Result<Vec<GeneId>, Failur
 }
 
 /// Genes of a file in its order, each once; names that are none are counted and listed.
-fn listed_genes(path: &Path, session: &Session) -> Result<Vec<GeneId>, Failure> {
+pub(super) fn listed_genes(path: &Path, session: &Session) -> Result<Vec<GeneId>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
     let (mut found, mut seen, mut unknown) = (Vec::new(), BTreeSet::new(), Vec::new());
     for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {

@@ -20,6 +20,7 @@ pub(super) fn listen() -> io::Result<()> {
             signals.next().await;
             IS_INTERRUPTED.store(true, Ordering::Relaxed);
             signals.next().await;
+            crate::models::stop_commands();
             std::process::exit(130);
         });
     })?;

@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::attribution::METHODS;
 use crate::input::{ACTIONS, Keymap};
-use crate::models::MODELS;
+use crate::models::{EXTERNAL, MODELS};
 use crate::motifs::MOTIF_FORMATS;
 use crate::theme::{THEMES, Theme};
 use crate::tracks::{FORMATS, Kind};
@@ -49,7 +49,12 @@ fn models() -> Vec<String> {
         let presets: Vec<&str> = a.presets.iter().map(|p| p.name).collect();
         format!("{:18} {} [{}]", a.name, a.about, presets.join(", "))
     };
-    MODELS.iter().map(line).collect()
+    let mut lines: Vec<String> = MODELS.iter().map(line).collect();
+    // No network of ours: a line of model.toml, not of the list.
+    lines.push(format!(
+        "{EXTERNAL:18} External: a command that answers predictions, and gradients where it can (docs/external.md)"
+    ));
+    lines
 }
 
 fn methods() -> Vec<String> {

@@ -6,7 +6,9 @@ mod attribute;
 mod batch;
 mod cache;
 mod check;
+mod count;
 mod device;
+mod evaluate;
 mod import;
 mod init;
 mod input;
@@ -15,6 +17,7 @@ mod list;
 mod output;
 mod predict;
 mod render;
+mod serve;
 mod simulate;
 mod train;
 mod view;
@@ -48,14 +51,20 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Read a published checkpoint into a model folder
     Import(import::ImportArgs),
+    /// Count reads in bins or windows
+    Count(count::CountArgs),
     /// Fit a network to a sample
     Train(train::TrainArgs),
+    /// Judge a model on genes, beside baselines and other models
+    Evaluate(evaluate::EvaluateArgs),
     /// Predict for genes or arrays
     Predict(predict::PredictArgs),
     /// Explain predictions for genes or arrays
     Attribute(attribute::AttributeArgs),
     /// Say what results are kept on disk, or remove them
     Cache(cache::CacheArgs),
+    /// Answer requests for a model on standard input (docs/external.md)
+    Serve(serve::ServeArgs),
     /// Print what there is: models, methods, formats, themes, keys
     List(list::ListArgs),
 }
@@ -92,20 +101,25 @@ pub fn run() -> ExitCode {
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Simulate(args)) => simulate::run(&args),
         Some(Command::Import(args)) => import::run(&args),
+        Some(Command::Count(args)) => count::run(&args),
         Some(Command::Train(args)) => train::run(&args),
+        Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
         Some(Command::Attribute(args)) => attribute::run(&args),
         Some(Command::Cache(args)) => cache::run(&args),
+        Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::List(args)) => list::run(&args),
     };
+    // A command of an external model may hang, and would stay behind.
+    crate::models::stop_commands();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
-            eprintln!("cislens: {}", crate::tracks::clean_text(&message));
+            complain(&message);
             ExitCode::from(2)
         }
         Err(Failure::Failed(error)) => {
-            eprintln!("cislens: {}", crate::tracks::clean_text(&format!("{error:#}")));
+            complain(&format!("{error:#}"));
             ExitCode::from(1)
         }
         Err(Failure::Stopped(message)) => {
@@ -116,6 +130,13 @@ pub fn run() -> ExitCode {
             eprintln!("cislens: interrupted, nothing written");
             ExitCode::from(130)
         }
+    }
+}
+
+/// Says on stderr why nothing was done; some reasons are lists.
+fn complain(message: &str) {
+    for (i, line) in message.lines().enumerate() {
+        eprintln!("{}{}", if i == 0 { "cislens: " } else { "" }, crate::tracks::clean_text(line));
     }
 }
 

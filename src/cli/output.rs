@@ -3,7 +3,7 @@
 use super::Failure;
 use super::input::Inputs;
 use crate::genome::{Stretch, Window};
-use crate::models::Manifest;
+use crate::models::{Manifest, Model, OutputKind};
 use crate::tracks::{Array, NpzRows, TrackError, Values, clean_text, write_whole};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -64,6 +64,20 @@ impl Table {
         self.rows.push_str(&values.join("\t"));
         self.rows.push('\n');
     }
+}
+
+/// `output`: what the published network returns. Where that is not F, F beside it: the `logit` of a classifier, or `score`.
+pub(super) fn push_output(rows: &mut NpzRows, model: &dyn Model, score: f64) -> Result<(), TrackError> {
+    let published = model.published_output(score);
+    let one = |value: f64| Array::f32(&[1], vec![value as f32]);
+    rows.push("output", &Array::f32(&[published.len()], published.iter().map(|y| *y as f32).collect()))?;
+    let is_classifier = model.manifest().output.kind == OutputKind::Binary;
+    // By what the network is, not by this value: every row has the same arrays.
+    let is_score = [-0.5, 0.5].iter().all(|&score| model.published_output(score) == [score]);
+    if !is_score {
+        rows.push(if is_classifier { "logit" } else { "score" }, &one(score))?;
+    }
+    if is_classifier { rows.push("probability", &one(1.0 / (1.0 + (-score).exp()))) } else { Ok(()) }
 }
 
 /// What made the results: program, command, model and input.

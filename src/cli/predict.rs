@@ -3,10 +3,10 @@
 use super::Failure;
 use super::batch::for_each;
 use super::input::{InputArgs, Inputs, open};
-use super::output::{Output, Table, place, provenance};
+use super::output::{Output, Table, place, provenance, push_output};
 use crate::genome::Window;
 use crate::jobs::{Prediction, predict_input};
-use crate::models::{Manifest, OutputKind};
+use crate::models::{Model, OutputKind};
 use crate::tracks::{Array, NpzRows, TrackError};
 use clap::Args;
 use std::path::PathBuf;
@@ -38,8 +38,8 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
         },
         |i, (window, prediction)| {
             match &mut output {
-                Output::Npz(rows) => push_arrays(rows, manifest, &prediction)?,
-                Output::Tsv(table) => push_line(table, manifest, &inputs, i, (&window, &prediction)),
+                Output::Npz(rows) => push_arrays(rows, &*model, &prediction)?,
+                Output::Tsv(table) => push_line(table, &*model, &inputs, i, (&window, &prediction)),
             }
             windows.push(window);
             Ok(())
@@ -51,26 +51,31 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `output` is what the published network returns: of a classifier the logit, with `probability` beside it.
-fn push_arrays(rows: &mut NpzRows, manifest: &Manifest, prediction: &Prediction) -> Result<(), TrackError> {
-    rows.push("output", &Array::f32(&[1], vec![prediction.score as f32]))?;
-    if manifest.output.kind == OutputKind::Binary {
-        rows.push("probability", &Array::f32(&[1], vec![prediction.output as f32]))?;
-    }
+/// The output and the network's attention: `attention` over bins, or `alpha` over the bins of each mark and `beta` over marks.
+fn push_arrays(rows: &mut NpzRows, model: &dyn Model, prediction: &Prediction) -> Result<(), TrackError> {
+    push_output(rows, model, prediction.score)?;
     match (&prediction.attention[..], &prediction.mark_attention[..]) {
         ([], _) => Ok(()),
         ([weights], []) => rows.push("attention", &Array::f32(&[weights.len()], weights.clone())),
         (alpha, beta) => {
             rows.push("alpha", &Array::f32(&[alpha.len(), alpha[0].len()], alpha.concat()))?;
+            if beta.is_empty() {
+                return Ok(());
+            }
             rows.push("beta", &Array::f32(&[beta.len()], beta.to_vec()))
         }
     }
 }
 
-fn push_line(table: &mut Table, manifest: &Manifest, inputs: &Inputs, i: usize, (window, prediction): (&Window, &Prediction)) {
+fn push_line(table: &mut Table, model: &dyn Model, inputs: &Inputs, i: usize, (window, prediction): (&Window, &Prediction)) {
+    let manifest = model.manifest();
     let mut fields = place(inputs, i, window);
     let mut add = |name: &str, value: String| fields.push((name.to_owned(), value));
-    add("output", (prediction.score as f32).to_string());
+    match model.published_output(prediction.score)[..] {
+        [output] => add("output", (output as f32).to_string()),
+        // Several outputs of a classifier say what its logit says.
+        _ => add("output", (prediction.score as f32).to_string()),
+    }
     if manifest.output.kind == OutputKind::Binary {
         add("probability", (prediction.output as f32).to_string());
     }

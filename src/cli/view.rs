@@ -4,7 +4,7 @@ use super::{Failure, cache, find_session};
 use crate::app::{self, Ending};
 use crate::input::Keymap;
 use crate::jobs::Caches;
-use crate::models::{load_model, read_manifest};
+use crate::models::{Commands, open_model, read_manifest, stop_commands};
 use crate::session::{SampleId, Session, open_paths};
 use crate::state::{ModelInfo, State};
 use crate::theme::Theme;
@@ -29,6 +29,9 @@ pub(super) struct ViewArgs {
     /// The model to use first
     #[arg(long)]
     model: Option<String>,
+    /// Let models start the command that model.toml names (docs/external.md)
+    #[arg(long)]
+    allow_command: bool,
     /// Colours: dark, light, colorblind, print, or a theme file
     #[arg(long, default_value = "dark")]
     theme: String,
@@ -77,14 +80,23 @@ pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
         None => Depth::detect(|name| std::env::var(name).ok()),
     };
     app::install_panic_hook();
-    let load = |folder: &Path| load_model(folder, &candle_core::Device::Cpu).map_err(|e| e.to_string());
+    let commands = commands(args.allow_command);
+    let load = move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string());
     let store = (args.cache == KeptIn::Disk).then(|| cache::store(cache::BUDGET_BYTES));
     let store = store.and_then(|store| store.map_err(|e| state.say(format!("results are not kept on disk: {e}"))).ok());
     let caches = Caches { store, ..Caches::default() };
     match app::run(state, args.files.clone(), keymap, depth, Arc::new(load), caches).context("the terminal")? {
         Ending::Quit => Ok(()),
-        Ending::Signal(number) => std::process::exit(128 + number),
+        Ending::Signal(number) => {
+            stop_commands();
+            std::process::exit(128 + number)
+        }
     }
+}
+
+/// Whether models may start commands: only where the command line says so.
+pub(super) fn commands(is_allowed: bool) -> Commands {
+    if is_allowed { Commands::Allowed } else { Commands::Refused }
 }
 
 /// The state of a session or files, at a sample and model by name.

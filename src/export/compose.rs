@@ -122,7 +122,7 @@ fn analyse(
 ) -> Result<Attribution, AnalysisFailure> {
     let name = analysis.method();
     let method = attribution::method(name).ok_or_else(|| AnalysisFailure::NotApplicable(format!("no method {name}")))?;
-    if let Some(reason) = method.obstacle(model.manifest()) {
+    if let Some(reason) = method.obstacle(model) {
         return Err(AnalysisFailure::NotApplicable(reason));
     }
     report(Progress { analysis: Some(analysis), done: 0, total: 0 });

@@ -69,10 +69,14 @@ impl Flow {
 
 /// The lines above a panel, beginning with its letter, if any.
 pub(super) fn lines(header: &Header, sheet: &Sheet, letter: Option<char>, options: &FigureOptions) -> Vec<Line> {
+    lines_from(sheet.text_x(), header, sheet, letter, options)
+}
+
+fn lines_from(start: f64, header: &Header, sheet: &Sheet, letter: Option<char>, options: &FigureOptions) -> Vec<Line> {
     let ink = |size, role: &str, is_bold| Ink { size, is_bold, colour: options.theme.colour(role) };
     let (dim, text, bold) = (ink(NAME, "dim", false), ink(NAME, "text", false), ink(NAME, "text", true));
-    let letter = letter.map(|text| Words { x: sheet.text_x(), text: text.to_string(), ink: ink(LETTER, "text", true) });
-    let left = sheet.text_x() + letter.as_ref().map_or(0.0, |l| l.ink.width(&l.text) + 6.0);
+    let letter = letter.map(|text| Words { x: start, text: text.to_string(), ink: ink(LETTER, "text", true) });
+    let left = start + letter.as_ref().map_or(0.0, |l| l.ink.width(&l.text) + 6.0);
     let mut flow = Flow::new(left, sheet);
     let gene = match header.gene.strip_suffix("(-)") {
         Some(name) => format!("{name}(\u{2212})"),
@@ -149,5 +153,6 @@ pub fn made_by(scene: &Scene, provenance: &Provenance) -> Vec<String> {
 /// The lines above a panel that shows a part of another: its letter and place.
 pub(super) fn lines_of_part(header: &Header, sheet: &Sheet, letter: Option<char>, options: &FigureOptions) -> Vec<Line> {
     let place = Header { locus: header.locus.clone(), span: header.span.clone(), ..Header::default() };
-    lines(&place, sheet, letter, options)
+    // Between the lines that lead there.
+    lines_from(sheet.plot_x + 4.0, &place, sheet, letter, options)
 }

@@ -4,6 +4,7 @@
 
 mod arrange;
 mod band;
+mod charts;
 mod compose;
 mod figure;
 mod font;
@@ -26,6 +27,7 @@ mod panel_tests;
 mod tests;
 
 pub use arrange::{arrange, share_scales};
+pub use charts::{Chart, Marks, draw_charts};
 pub use compose::{Progress, command_at, command_of, explain, figure_of_state, quoted, read_rows};
 pub use figure::{Panels, draw, draw_panels};
 pub use header::made_by;

@@ -7,7 +7,7 @@ use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{Cartesian2d, DrawingArea, FontStyle, IntoDrawingArea, PathElement, Polygon, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, RGBColor, ShapeStyle, TextStyle};
+use plotters::style::{Color, FontDesc, FontFamily, FontTransform, RGBColor, ShapeStyle, TextStyle};
 use std::ops::Range;
 
 /// Sizes of text in points: title, names, everything small. Journals ask for 5 to 8.
@@ -104,6 +104,14 @@ impl<'a> Page<'a> {
         let face = if ink.is_bold { FontStyle::Bold } else { FontStyle::Normal };
         let colour = solid(ink.colour);
         let style = TextStyle::from(("", ink.size * UNITS, face)).color(&colour).pos(Pos::new(along, VPos::Center));
+        drawn(self.area.draw(&Text::new(text.to_owned(), (units(x), units(y)), style)))
+    }
+
+    /// Text that runs upward, its middle at a point: the name of an axis.
+    pub fn upward(&self, (x, y): (f64, f64), text: &str, ink: Ink) -> Drawn {
+        let colour = solid(ink.colour);
+        let face = FontDesc::new(FontFamily::SansSerif, ink.size * UNITS, FontStyle::Normal).transform(FontTransform::Rotate270);
+        let style = TextStyle::from(face).color(&colour).pos(Pos::new(HPos::Center, VPos::Center));
         drawn(self.area.draw(&Text::new(text.to_owned(), (units(x), units(y)), style)))
     }
 

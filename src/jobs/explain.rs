@@ -202,7 +202,7 @@ impl<'a> Explainer<'a> {
         let failed = AnalysisFailure::Failed;
         let model = self.model(subject.model).map_err(failed)?;
         let method = attribution::method(analysis.method()).ok_or_else(|| failed(format!("no method {}", analysis.method())))?;
-        if let Some(reason) = method.obstacle(model.manifest()) {
+        if let Some(reason) = method.obstacle(&*model) {
             return Err(AnalysisFailure::NotApplicable(reason));
         }
         if !is_current() {

@@ -3,7 +3,7 @@
 use super::bin_counts::{marks_alone, marks_of, published};
 use super::layers::{BiLstm, ContextAttention, Linear};
 use super::weights::{Init, Weights};
-use super::{Architecture, Attention, Batch, Manifest, Model, ModelError, Output, Preset};
+use super::{ActivationMap, Architecture, Attention, Batch, Manifest, Model, ModelError, Output, Preset, Structure};
 use candle_core::{D, DType, Tensor};
 
 /// The entry of [`super::MODELS`].
@@ -74,6 +74,19 @@ impl Model for AttentiveChrome {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { has_linear_head: true, shortest: Some(1), ..Structure::default() }
+    }
+
+    /// Each mark adds its weight times what its state is worth to the logit.
+    fn activation_map(&self, batch: &Batch) -> Result<Option<ActivationMap>, ModelError> {
+        let x = marks_of(batch, &self.manifest, self.dtype)?;
+        let mean = |(i, mark): (usize, &AttentiveLstm)| Ok(mark.forward(&x.narrow(2, i, 1)?)?.0);
+        let means = self.marks.iter().enumerate().map(mean).collect::<candle_core::Result<Vec<_>>>()?;
+        let states = self.over_marks.lstm.forward(&Tensor::stack(&means, 1)?)?;
+        Ok(Some(ActivationMap::Marks(self.over_marks.attention.map(&states, &self.head.weight)?)))
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

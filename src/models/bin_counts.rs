@@ -37,6 +37,7 @@ pub(super) fn published(architecture: &str, sizes: &[(&str, usize)]) -> Manifest
         sizes: sizes.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect(),
         metrics: Default::default(),
         hash: String::new(),
+        external: None,
     }
 }
 

@@ -3,7 +3,9 @@
 use super::bin_counts::{marks_alone, marks_of, published, scored};
 use super::layers::{ContextAttention, Conv1d, Linear};
 use super::weights::Init;
-use super::{Architecture, Attention, Batch, Dropout, Manifest, Model, ModelError, Output, Preset, Weights};
+use super::{
+    ActivationMap, Architecture, Attention, Batch, Dropout, Manifest, Model, ModelError, Output, Preset, Structure, Weights,
+};
 use candle_core::{DType, Tensor};
 
 /// The entry of [`super::MODELS`].
@@ -92,6 +94,19 @@ impl Model for CnnAlphaBeta {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { has_relu: true, has_linear_head: true, ..Structure::default() }
+    }
+
+    /// Each mark adds its weight times what its state is worth to the logit.
+    fn activation_map(&self, batch: &Batch) -> Result<Option<ActivationMap>, ModelError> {
+        let x = marks_of(batch, &self.manifest, self.dtype)?;
+        let mean = |(i, mark): (usize, &AttentiveConv)| Ok(mark.forward(&x.narrow(2, i, 1)?)?.0);
+        let means = self.marks.iter().enumerate().map(mean).collect::<candle_core::Result<Vec<_>>>()?;
+        let states = self.over_marks.conv.same(&Tensor::stack(&means, 1)?)?;
+        Ok(Some(ActivationMap::Marks(self.over_marks.attention.map(&states, &self.head.weight)?)))
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

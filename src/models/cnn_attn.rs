@@ -3,7 +3,9 @@
 use super::bin_counts::{marks_alone, marks_of, published, scored};
 use super::layers::{ContextAttention, Conv1d, Linear};
 use super::weights::Init;
-use super::{Architecture, Attention, Batch, Dropout, Manifest, Model, ModelError, Output, Preset, Weights};
+use super::{
+    ActivationMap, Architecture, Attention, Batch, Dropout, Manifest, Model, ModelError, Output, Preset, Structure, Weights,
+};
 use candle_core::DType;
 
 /// The entry of [`super::MODELS`].
@@ -58,6 +60,15 @@ impl Model for CnnAttn {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { has_relu: true, has_linear_head: true, ..Structure::default() }
+    }
+
+    fn activation_map(&self, batch: &Batch) -> Result<Option<ActivationMap>, ModelError> {
+        let states = self.conv.same(&marks_of(batch, &self.manifest, self.dtype)?)?;
+        Ok(Some(ActivationMap::Bins(self.attention.map(&states, &self.head.weight)?)))
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

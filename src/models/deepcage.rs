@@ -5,7 +5,7 @@ use super::layers::{BatchNorm, ConvOptions, Linear, Normed, conv, max_pool};
 use super::weights::{Init, Weights};
 use super::{
     Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
-    OutputSpec, Preset, TfSpec, Transform, WindowSpec,
+    OutputSpec, Preset, Structure, TfSpec, Transform, WindowSpec,
 };
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
@@ -64,14 +64,15 @@ fn preset(tfs: usize, dense: usize, kind: OutputKind) -> Manifest {
         sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),
         metrics: Default::default(),
         hash: String::new(),
+        external: None,
     }
 }
 
 /// `x` and its `growth` new channels: normalised, rectified, mixed by a convolution over single positions, then over three.
-struct DenseLayer {
-    norm: BatchNorm,
-    mix: Normed,
-    weight: Tensor,
+pub(crate) struct DenseLayer {
+    pub(crate) norm: BatchNorm,
+    pub(crate) mix: Normed,
+    pub(crate) weight: Tensor,
     bias: Tensor,
 }
 
@@ -104,12 +105,12 @@ impl DenseLayer {
 }
 
 /// A convolution with ReLU, normalisation, pool and dropout, then a dense block.
-struct Stage {
-    weight: Tensor,
-    bias: Tensor,
-    norm: BatchNorm,
-    pool: usize,
-    block: Vec<DenseLayer>,
+pub(crate) struct Stage {
+    pub(crate) weight: Tensor,
+    pub(crate) bias: Tensor,
+    pub(crate) norm: BatchNorm,
+    pub(crate) pool: usize,
+    pub(crate) block: Vec<DenseLayer>,
 }
 
 impl Stage {
@@ -156,9 +157,9 @@ const POOL_DROPOUT: f64 = 0.4;
 pub struct DeepCage {
     manifest: Manifest,
     dtype: DType,
-    stages: Vec<Stage>,
-    dense: Normed,
-    output: Linear,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) dense: Normed,
+    pub(crate) output: Linear,
 }
 
 impl DeepCage {
@@ -232,6 +233,10 @@ impl Model for DeepCage {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { has_relu: true, is_feed_forward: true, ..Structure::default() }
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

@@ -2,7 +2,7 @@
 
 use super::bin_counts::{marks_alone, marks_of, published};
 use super::layers::{Conv1d, Linear, relu};
-use super::{Architecture, Batch, Dropout, Manifest, Model, ModelError, Output, Preset, Weights};
+use super::{Architecture, Batch, Dropout, Manifest, Model, ModelError, Output, Preset, Structure, Weights};
 use candle_core::{D, DType};
 
 /// The entry of [`super::MODELS`].
@@ -81,6 +81,10 @@ impl Model for DeepChrome {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { has_relu: true, is_feed_forward: true, ..Structure::default() }
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

@@ -3,8 +3,8 @@
 use super::layers::{BiLstm, Linear, Pool, conv_relu_max_pool, sparsemax};
 use super::weights::{Init, Weights};
 use super::{
-    Architecture, Attention, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output,
-    OutputKind, OutputSpec, Preset, Transform, WindowSpec,
+    ActivationMap, Architecture, Attention, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation,
+    Output, OutputKind, OutputSpec, Preset, Structure, Transform, WindowSpec,
 };
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
@@ -56,6 +56,7 @@ fn preset(attention: usize, dense: usize) -> Manifest {
         sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),
         metrics: Default::default(),
         hash: String::new(),
+        external: None,
     }
 }
 
@@ -170,10 +171,15 @@ impl DeepCore {
         Ok(self.score_states(&Tensor::cat(&states, D::Minus1)?, &mut Dropout::new(0.0, 0))?.score)
     }
 
+    /// The attention over bins, `[n, bins]`.
+    fn attend(&self, states: &Tensor) -> candle_core::Result<Tensor> {
+        let [hidden, score] = &self.attention;
+        sparsemax(&score.forward(&hidden.forward(states)?.tanh()?)?.squeeze(D::Minus1)?)
+    }
+
     fn score_states(&self, states: &Tensor, dropout: &mut Dropout) -> Result<Output, ModelError> {
         let states = dropout.apply(states)?;
-        let [hidden, score] = &self.attention;
-        let weights = sparsemax(&score.forward(&hidden.forward(&states)?.tanh()?)?.squeeze(D::Minus1)?)?;
+        let weights = self.attend(&states)?;
         let context = states.broadcast_mul(&weights.unsqueeze(D::Minus1)?)?.sum(1)?;
         let [decoder, dense, output] = &self.head;
         let out = output.forward(&dense.forward(&dropout.apply(&decoder.forward(&context)?)?)?)?;
@@ -196,6 +202,21 @@ impl Model for DeepCore {
 
     fn forward_training(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Output, ModelError> {
         self.run(batch, dropout)
+    }
+
+    fn structure(&self) -> Structure {
+        let kernel = self.manifest.size("kernel").ok();
+        Structure { has_relu: true, is_feed_forward: false, has_linear_head: true, shortest: kernel }
+    }
+
+    /// The head has no activation: each bin adds its attention times what its states are worth to F.
+    fn activation_map(&self, batch: &Batch) -> Result<Option<ActivationMap>, ModelError> {
+        let states = self.encode(batch)?;
+        let [decoder, dense, output] = &self.head;
+        let worth = output.weight.matmul(&dense.weight)?.matmul(&decoder.weight)?;
+        let (n, bins, width) = states.dims3()?;
+        let worth = states.reshape((n * bins, width))?.matmul(&worth.t()?)?.reshape((n, bins))?;
+        Ok(Some(ActivationMap::Bins((worth * self.attend(&states)?)?)))
     }
 
     /// Half the squares of the last two layers' weights and of the attention, as the authors' code sums them.

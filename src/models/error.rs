@@ -32,6 +32,9 @@ pub enum ModelError {
     /// The sample cannot feed the model.
     #[error("{0}")]
     Input(String),
+    /// The network gives no gradients.
+    #[error("needs gradients, which the command of model {0} does not offer (external.gradient in model.toml)")]
+    NoGradient(String),
     /// A value that is not a number reached the network, or came out of it.
     #[error("{place}: {value} is not a finite number")]
     NotFinite {

@@ -1,6 +1,6 @@
 //! A model on disk: a folder with `model.toml` and `model.safetensors`.
 
-use super::{Manifest, Model, ModelError, Weights, architecture};
+use super::{EXTERNAL, External, Manifest, Model, ModelError, Weights, architecture};
 use crate::tracks::{TrackError, write_whole};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
@@ -55,6 +55,42 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, ModelError> {
     toml::from_str(&text).map_err(|e| error(e.to_string().trim_end().to_owned()))
 }
 
+/// Whether a model may start a command of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commands {
+    /// The user said so.
+    Allowed,
+    /// What a file says is not enough.
+    Refused,
+}
+
+/// As [`load_model`], and where commands are allowed a folder whose network is one.
+///
+/// # Errors
+/// As [`load_model`].
+pub fn open_model(folder: &Path, device: &Device, commands: Commands) -> Result<Box<dyn Model>, ModelError> {
+    let manifest = read_manifest(folder)?;
+    if manifest.architecture != EXTERNAL {
+        return load_model(folder, device);
+    }
+    let path = folder.join(MANIFEST);
+    let error = |reason: String| ModelError::File { path: path.clone(), reason };
+    if commands == Commands::Refused {
+        let command = manifest.external.map(|spec| spec.command.join(" ")).unwrap_or_default();
+        return Err(error(format!("its network is a command ({command}), which --allow-command lets start")));
+    }
+    // What made a result is this file and those of the folder that the command names.
+    let mut bytes = read(&path, MAX_MANIFEST_BYTES)?;
+    for name in manifest.external.iter().flat_map(|spec| &spec.command) {
+        if folder.join(name).is_file() {
+            bytes.extend(read(&folder.join(name), MAX_WEIGHTS_BYTES)?);
+        }
+    }
+    let hash = hash(&bytes);
+    let model = External::new(Manifest { hash, ..manifest }, folder);
+    Ok(Box::new(model.map_err(|e| error(e.to_string()))?))
+}
+
 /// Opens a model's folder on `device`, in f32.
 ///
 /// # Errors
@@ -69,6 +105,9 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<Box<dyn Model>, Mode
 /// As [`load_model`].
 pub fn load_model_as(folder: &Path, dtype: DType, device: &Device) -> Result<Box<dyn Model>, ModelError> {
     let manifest = read_manifest(folder)?;
+    if manifest.architecture == EXTERNAL {
+        return open_model(folder, device, Commands::Refused);
+    }
     let path = folder.join(WEIGHTS);
     let bytes = read(&path, MAX_WEIGHTS_BYTES)?;
     let error = |reason: String| ModelError::File { path: path.clone(), reason };

@@ -279,6 +279,7 @@ pub(crate) mod tests {
             sizes: BTreeMap::new(),
             metrics: BTreeMap::new(),
             hash: String::new(),
+            external: None,
         }
     }
 

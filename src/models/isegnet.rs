@@ -5,7 +5,7 @@ use super::layers::{Linear, Normed, average_pool};
 use super::weights::Weights;
 use super::{
     Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
-    OutputSpec, Preset, Transform, TtsSpec, WindowSpec,
+    OutputSpec, Preset, Structure, Transform, TtsSpec, WindowSpec,
 };
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
@@ -71,13 +71,14 @@ fn preset(filters: usize, kind: OutputKind) -> Manifest {
         sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),
         metrics: Default::default(),
         hash: String::new(),
+        external: None,
     }
 }
 
 /// One of the two inputs through its convolutions.
-struct View {
-    convs: [Normed; 2],
-    pool: usize,
+pub(crate) struct View {
+    pub(crate) convs: [Normed; 2],
+    pub(crate) pool: usize,
 }
 
 /// How a layer runs: with its running statistics, or with the batch's and dropout.
@@ -129,12 +130,12 @@ impl View {
 pub struct Isegnet {
     manifest: Manifest,
     dtype: DType,
-    marks: Option<View>,
-    sequence: Option<View>,
-    merged: [Normed; 2],
-    pool: usize,
-    dense: [Normed; 3],
-    output: Linear,
+    pub(crate) marks: Option<View>,
+    pub(crate) sequence: Option<View>,
+    pub(crate) merged: [Normed; 2],
+    pub(crate) pool: usize,
+    pub(crate) dense: [Normed; 3],
+    pub(crate) output: Linear,
 }
 
 impl Isegnet {
@@ -221,6 +222,10 @@ impl Model for Isegnet {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { has_relu: true, is_feed_forward: true, ..Structure::default() }
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

@@ -3,7 +3,7 @@
 use super::bin_counts::{marks_alone, marks_of, published, scored};
 use super::layers;
 use super::weights::Init;
-use super::{Architecture, Batch, Manifest, Model, ModelError, Output, Preset, Transform, Weights};
+use super::{Architecture, Batch, Manifest, Model, ModelError, Output, Preset, Structure, Transform, Weights};
 use candle_core::DType;
 
 /// The entry of [`super::MODELS`].
@@ -52,6 +52,10 @@ impl Model for Linear {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { is_feed_forward: true, ..Structure::default() }
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

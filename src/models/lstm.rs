@@ -2,7 +2,7 @@
 
 use super::bin_counts::{marks_alone, marks_of, published, scored};
 use super::layers::{BiLstm, Linear};
-use super::{Architecture, Batch, Dropout, Manifest, Model, ModelError, Output, Preset, Weights};
+use super::{Architecture, Batch, Dropout, Manifest, Model, ModelError, Output, Preset, Structure, Weights};
 use candle_core::{D, DType, Tensor};
 
 /// The entry of [`super::MODELS`].
@@ -58,6 +58,10 @@ impl Model for Lstm {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { shortest: Some(1), ..Structure::default() }
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

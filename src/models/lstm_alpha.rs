@@ -4,7 +4,9 @@
 use super::bin_counts::{marks_alone, marks_of, published, scored};
 use super::layers::{BiLstm, ContextAttention, Linear};
 use super::weights::Init;
-use super::{Architecture, Attention, Batch, Dropout, Manifest, Model, ModelError, Output, Preset, Weights};
+use super::{
+    ActivationMap, Architecture, Attention, Batch, Dropout, Manifest, Model, ModelError, Output, Preset, Structure, Weights,
+};
 use candle_core::{D, DType, Tensor};
 
 /// The entry of [`super::MODELS`].
@@ -69,6 +71,20 @@ impl Model for LstmAlpha {
 
     fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    fn structure(&self) -> Structure {
+        Structure { has_linear_head: true, shortest: Some(1), ..Structure::default() }
+    }
+
+    fn activation_map(&self, batch: &Batch) -> Result<Option<ActivationMap>, ModelError> {
+        let x = marks_of(batch, &self.manifest, self.dtype)?;
+        let width = self.head.weight.dim(1)? / self.marks.len();
+        let map = |(i, (lstm, attention)): (usize, &(BiLstm, ContextAttention))| {
+            attention.map(&lstm.forward(&x.narrow(2, i, 1)?)?, &self.head.weight.narrow(1, i * width, width)?)
+        };
+        let maps = self.marks.iter().enumerate().map(map).collect::<candle_core::Result<Vec<_>>>()?;
+        Ok(Some(ActivationMap::MarkBins(Tensor::stack(&maps, 1)?)))
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

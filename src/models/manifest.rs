@@ -1,6 +1,6 @@
 //! `model.toml`: everything a publication varies about a network, so that no such number is a constant in code.
 
-use super::ModelError;
+use super::{ExternalSpec, ModelError};
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub struct Manifest {
     /// First 16 hex digits of SHA-256 of the weights file.
     #[serde(default)]
     pub hash: String,
+    /// The command that is the network, where the architecture is "external".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalSpec>,
 }
 
 impl Manifest {
@@ -89,6 +92,15 @@ impl Manifest {
             Some(x) => wrong(format!("{x} where a finite number is needed (input.scale, input.missing, input.tfs or output)")),
             None => Ok(()),
         }
+    }
+
+    /// Makes the window `length` bases long with the TSS as far along as it was; a stretch around the gene's end shrinks or grows alike.
+    pub fn set_window_length(&mut self, length: u64) {
+        let old = self.window.length.max(1);
+        let scaled = |x: u64| (u128::from(x) * u128::from(length) / u128::from(old)) as u64;
+        self.window.tss_index = scaled(self.window.tss_index);
+        self.window.tts = self.window.tts.map(|tts| TtsSpec { length: scaled(tts.length), index: scaled(tts.index) });
+        self.window.length = length;
     }
 
     /// One of the architecture's sizes.

@@ -13,6 +13,7 @@ mod deepcore;
 mod dropout;
 mod error;
 mod filters;
+mod external;
 mod folder;
 mod import;
 mod input;
@@ -24,9 +25,7 @@ mod lstm_alpha;
 mod lstm_attn;
 mod manifest;
 mod mlp;
-mod pickle;
 mod source;
-mod torch;
 mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
@@ -34,18 +33,21 @@ pub(crate) use attentive_chrome::AttentiveLstm;
 pub use cnn_alpha_beta::CnnAlphaBeta;
 pub use cnn_attn::CnnAttn;
 pub use deepcage::DeepCage;
+pub(crate) use deepcage::Stage as DeepCageStage;
 pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
 pub(crate) use deepcore::View as DeepCoreView;
 pub use dropout::Dropout;
 pub use error::ModelError;
+pub use external::{EXTERNAL, External, ExternalSpec, ProfileStatistic, serve, stop_commands};
 pub use filters::{FilterSites, SequenceFilters};
-pub use folder::{FILES, load_model, load_model_as, read_manifest, save_model};
-pub use import::{ImportOptions, import};
+pub use folder::{Commands, FILES, load_model, load_model_as, open_model, read_manifest, save_model};
+pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions, Imported, import, read_checkpoint};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
 pub use input::{Input, InputSource};
 pub use isegnet::Isegnet;
+pub(crate) use isegnet::View as IsegnetView;
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use lstm_alpha::LstmAlpha;
@@ -55,7 +57,6 @@ pub use manifest::{
 };
 pub use mlp::Mlp;
 pub use source::{SampleSource, missing_input};
-pub use torch::read_state_dict;
 pub use weights::{Init, Statistic, Weights};
 
 use candle_core::{DType, Tensor, Var};
@@ -213,6 +214,30 @@ pub enum Attention {
     },
 }
 
+/// What of a network's make-up some methods have to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Structure {
+    /// It has rectifiers ([`layers::relu`] and the layers that hold one).
+    pub has_relu: bool,
+    /// Nothing but convolutions, dense layers, normalisation, pools and rectifiers lies between DNA or marks and F.
+    pub is_feed_forward: bool,
+    /// What follows its last pooling over bins or marks is linear: [`Model::activation_map`].
+    pub has_linear_head: bool,
+    /// It reads bins one after the other and any number of them: the fewest positions (bases or bins) it can read.
+    pub shortest: Option<usize>,
+}
+
+/// What each bin or mark adds to F, where the layers after the last pooling are linear (Zhou 2016).
+#[derive(Clone, Debug)]
+pub enum ActivationMap {
+    /// A value a bin, `[n, bins]`.
+    Bins(Tensor),
+    /// A value a mark, `[n, k]`.
+    Marks(Tensor),
+    /// A value a bin of each mark, `[n, k, bins]`.
+    MarkBins(Tensor),
+}
+
 /// A value whose type can be asked for.
 pub trait AsAny {
     /// Itself.
@@ -250,6 +275,17 @@ pub trait Model: AsAny + Send + Sync {
 
     /// What was added to the loss when it was published, before its coefficient.
     fn penalty(&self, _output: &Output) -> Result<Option<Tensor>, ModelError> {
+        Ok(None)
+    }
+
+    /// What methods ask of its make-up.
+    fn structure(&self) -> Structure {
+        Structure::default()
+    }
+
+    /// What each bin or mark adds to F; `None` where the head is not linear. The values sum to F less a constant of
+    /// the weights.
+    fn activation_map(&self, _batch: &Batch) -> Result<Option<ActivationMap>, ModelError> {
         Ok(None)
     }
 

@@ -87,11 +87,17 @@ impl Profile {
             detail: parts.join(" \u{b7} "),
             is_focused: false,
             state: None,
-            axis: Some(signals::range(&columns)),
+            axis: Some(axis(&columns)),
             plot: Plot::Signal(columns, format!("signal.{}", info.mark.as_deref().unwrap_or(&info.label))),
             extra_lines: state.row_view(id).extra_lines,
         }
     }
+}
+
+/// The axis of a mean: an interval that reaches below zero where no mean does is cut there, not given half the row.
+fn axis(columns: &[Column]) -> (f32, f32) {
+    let (lo, hi) = signals::range(columns);
+    if columns.iter().any(|c| c.mean < 0.0) || hi <= 0.0 { (lo, hi) } else { (0.0, hi) }
 }
 
 fn column((count, sum, squares): (u64, f64, f64), n_genes: usize) -> Column {

@@ -203,6 +203,8 @@ impl Session {
             let (chroms, genes) = tracks::genome_of_bin_tables(tables.iter().map(|t| &t.table))?;
             (genome.chroms, genome.genes) = (chroms, Arc::new(genes));
             genome.is_gene_relative = true;
+            // DeepCORE's table brings its bases along.
+            genome.fasta = tables.iter().find(|t| t.table.sequence(0).is_some()).map(|t| t.path.clone());
             return Ok(genome);
         } else {
             genome.chroms = self.sizes_of_signals(file, folder);

@@ -60,6 +60,9 @@ impl Readers {
 
     /// The reference bases of `region`, upper case; `None` where the session has no reference.
     pub fn bases(&mut self, region: &Region) -> Result<Option<Vec<u8>>, TrackError> {
+        if self.session.genome.is_gene_relative {
+            return Ok(self.bases_of_table(region));
+        }
         if self.sequence.is_none() {
             let Some(path) = &self.session.genome.fasta else { return Ok(None) };
             let opened = tracks::open(path, Some("fasta"), &self.session.genome.chroms)?;
@@ -68,6 +71,14 @@ impl Readers {
             self.sequence = Some(reader);
         }
         self.sequence.as_mut().map(|reader| reader.bases(region)).transpose()
+    }
+
+    /// The bases of a gene that is a chromosome of its own.
+    fn bases_of_table(&self, region: &Region) -> Option<Vec<u8>> {
+        let mut tables = self.session.tracks.iter().filter_map(|t| t.table.as_ref());
+        let sequence = tables.find_map(|table| table.sequence(table.gene_index(&region.chrom)?).map(<[u8]>::to_vec))?;
+        let base = |position: u64| sequence.get(position as usize).copied().unwrap_or(b'N');
+        Some((region.start..region.end).map(base).collect())
     }
 
     fn signal(&mut self, track: TrackId) -> Result<&mut Box<dyn SignalReader>, TrackError> {

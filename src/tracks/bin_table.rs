@@ -6,7 +6,7 @@
 
 use super::lines::clean_text;
 use super::text::{MAX_ID, TextLines, shorten};
-use super::{SignalReader, TrackError};
+use super::{SignalReader, TrackError, base_table};
 use crate::genome::{ChromSizes, Gene, Genes, Region, Strand, Transcript, unversioned};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -45,16 +45,24 @@ pub struct BinTable {
     /// Gene by gene, in it mark by mark, in it bin by bin.
     counts: Vec<f32>,
     chroms: ChromSizes,
+    /// Where the TSS stands in every gene.
+    tss: u64,
+    /// Bases of each gene, where the table has them (DeepCORE's).
+    sequences: Vec<Vec<u8>>,
 }
 
 impl BinTable {
-    /// Reads a table whose count columns are `marks`, in file order. `bin_size` is in bases.
+    /// Reads a table whose count columns are `marks`, in file order. `bin_size` is in bases. DeepCORE's table, which has a number a
+    /// base and the bases beside, is one of bins of 1.
     ///
     /// # Errors
     /// Without `marks`; where their number is not that of the count columns (one more column is a label, if it is 0 or 1 and
     /// the same over each gene); a count that is text, negative or not finite; bins that do not run from 1 on, in the same
     /// number for every gene; a gene that stands twice.
     pub fn read(path: &Path, marks: &[String], bin_size: u64) -> Result<Self, TrackError> {
+        if !marks.is_empty() && TextLines::open(path)?.next()?.is_some_and(|(_, line)| base_table::is_header(line)) {
+            return base_table::read(path, marks);
+        }
         let unsupported = |reason: String| TrackError::Unsupported { path: path.to_owned(), reason };
         if marks.is_empty() {
             return Err(unsupported(format!(
@@ -90,6 +98,28 @@ impl BinTable {
         rows.finish(bin_size)
     }
 
+    /// Of numbers that stand for one base each, with the bases.
+    pub(super) fn of_bases(
+        path: &Path,
+        genes: Vec<BinGene>,
+        marks: &[String],
+        length: usize,
+        tss: u64,
+        counts: Vec<f32>,
+        sequences: Vec<Vec<u8>>,
+    ) -> Self {
+        let mut chroms = ChromSizes::default();
+        for gene in &genes {
+            chroms.push(&gene.id, length as u64);
+        }
+        Self { path: path.to_owned(), genes, marks: marks.to_vec(), n_bins: length, bin_size: 1, counts, chroms, tss, sequences }
+    }
+
+    /// Bases of a gene (its place in [`Self::bin_genes`]), where the table has them.
+    pub fn sequence(&self, gene: usize) -> Option<&[u8]> {
+        self.sequences.get(gene).map(Vec::as_slice)
+    }
+
     /// Appends the genes of another part (train, valid, test) of the same sample.
     ///
     /// # Errors
@@ -104,6 +134,9 @@ impl BinTable {
             let (bins, size) = (self.n_bins, self.bin_size);
             return Err(error(format!("{} bins of {} where {here} has {bins} of {size}", other.n_bins, other.bin_size)));
         }
+        if self.sequences.is_empty() != other.sequences.is_empty() || self.tss != other.tss {
+            return Err(error(format!("bases or the TSS stand otherwise than in {here}")));
+        }
         if let Some(gene) = other.genes.iter().find(|gene| self.chroms.rank(&gene.id).is_some()) {
             return Err(error(format!("gene {} stands in {here} too", gene.id)));
         }
@@ -112,6 +145,7 @@ impl BinTable {
         }
         self.genes.extend(other.genes);
         self.counts.extend(other.counts);
+        self.sequences.extend(other.sequences);
         Ok(())
     }
 
@@ -151,10 +185,12 @@ impl BinTable {
         &self.chroms
     }
 
-    /// One gene a pseudo-chromosome, from the TSS in the middle to the end. No exons: where the gene ends and which strand it
+    /// One gene a pseudo-chromosome, from the TSS (in the middle, unless the table says) to the end. No exons: where the gene ends and which strand it
     /// is on, the table does not say; it is taken as read from left to right.
     pub fn genes(&self) -> Genes {
-        Genes::new(self.genes.iter().map(|gene| gene_model(gene, self.len())).collect(), |chrom| self.chroms.rank(chrom))
+        Genes::new(self.genes.iter().map(|gene| gene_model(gene, self.tss, self.len())).collect(), |chrom| {
+            self.chroms.rank(chrom)
+        })
     }
 
     /// Bases of each pseudo-chromosome.
@@ -172,7 +208,7 @@ pub fn genome_of_bin_tables<'a>(tables: impl IntoIterator<Item = &'a BinTable>) 
     for table in tables {
         for gene in &table.genes {
             if chroms.push(&gene.id, table.len()) {
-                genes.push(gene_model(gene, table.len()));
+                genes.push(gene_model(gene, table.tss, table.len()));
             } else if chroms.len_of(&gene.id) != Some(table.len()) {
                 let reason = format!("gene {} has {} bases here, another length in another table", gene.id, table.len());
                 return Err(TrackError::Unsupported { path: table.path.clone(), reason });
@@ -186,7 +222,12 @@ pub fn genome_of_bin_tables<'a>(tables: impl IntoIterator<Item = &'a BinTable>) 
 /// Whether a file's first line looks like a row of a bin table (and not of an expression table).
 pub fn is_bin_table(path: &Path) -> Result<bool, TrackError> {
     let mut lines = TextLines::open(path)?;
-    Ok(lines.next()?.is_some_and(|(_, line)| is_bin_table_row(line)))
+    Ok(lines.next()?.is_some_and(|(_, line)| is_bin_table_row(line) || base_table::is_header(line)))
+}
+
+/// Whether the file is DeepCORE's table, which holds expression and bases too.
+pub fn is_base_table(path: &Path) -> Result<bool, TrackError> {
+    Ok(TextLines::open(path)?.next()?.is_some_and(|(_, line)| base_table::is_header(line)))
 }
 
 fn is_bin_table_row(line: &str) -> bool {
@@ -195,13 +236,13 @@ fn is_bin_table_row(line: &str) -> bool {
     fields[0].ends_with("_1") && counts(1) || !fields[0].is_empty() && fields.get(1) == Some(&"1") && counts(2)
 }
 
-fn gene_model(gene: &BinGene, len: u64) -> Gene {
-    let transcript = Transcript { id: gene.id.clone(), start: len / 2, end: len, is_canonical: true, ..Transcript::default() };
+fn gene_model(gene: &BinGene, tss: u64, len: u64) -> Gene {
+    let transcript = Transcript { id: gene.id.clone(), start: tss, end: len, is_canonical: true, ..Transcript::default() };
     Gene {
         id: gene.id.clone(),
         name: gene.name.clone(),
         biotype: String::new(),
-        region: Region::new(gene.id.as_str(), len / 2, len),
+        region: Region::new(gene.id.as_str(), tss, len),
         strand: Strand::Forward,
         transcripts: vec![transcript],
     }
@@ -356,7 +397,8 @@ impl Rows<'_> {
             genes.push(BinGene { id: id.to_owned(), name: name.to_owned(), is_high: gene.label });
         }
         let marks = self.marks.to_vec();
-        Ok(BinTable { path: self.path.to_owned(), genes, marks, n_bins, bin_size, counts, chroms })
+        let (path, tss, sequences) = (self.path.to_owned(), len / 2, Vec::new());
+        Ok(BinTable { path, genes, marks, n_bins, bin_size, counts, chroms, tss, sequences })
     }
 }
 

@@ -7,6 +7,7 @@ mod annotation;
 #[cfg(test)]
 mod annotation_tests;
 mod annotation_write;
+mod base_table;
 pub mod bed;
 mod bed_write;
 pub mod bigwig;
@@ -25,6 +26,7 @@ mod lines;
 mod npy;
 mod npz;
 mod npz_rows;
+mod read_counts;
 mod signal;
 mod text;
 mod write;
@@ -34,7 +36,8 @@ pub use bed_write::{bed_line, bed12_line, write_bed, write_bedgraph};
 pub use bigwig::{contain_panic, is_contained_panic};
 pub use bigwig_write::{SignalInterval, write_bigwig};
 pub use bin_table::{
-    BinGene, BinTable, BinTableSignal, PUBLISHED_BIN_SIZE, PUBLISHED_MARK_ORDERS, genome_of_bin_tables, is_bin_table,
+    BinGene, BinTable, BinTableSignal, PUBLISHED_BIN_SIZE, PUBLISHED_MARK_ORDERS, genome_of_bin_tables, is_base_table,
+    is_bin_table,
 };
 pub use error::{Loaded, TrackError};
 pub use expression::{Expression, ExpressionColumns, Unmatched};
@@ -43,8 +46,9 @@ pub use feature::{Feature, Features};
 pub use format::{FORMATS, Format, Kind, detect, format_of, open};
 pub use lines::clean_text;
 pub use npy::{Array, Values, read_npy, write_npy};
-pub use npz::{NpzReader, write_npz};
+pub use npz::{NpzReader, npz_from_bytes, npz_to_bytes, write_npz};
 pub use npz_rows::NpzRows;
+pub use read_counts::{ReadTally, count_reads};
 pub use signal::{Column, SignalReader, SignalUnit, columns_of_values};
 pub use write::write_whole;
 

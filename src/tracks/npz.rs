@@ -3,11 +3,15 @@
 use super::lines::open_regular;
 use super::npy::{Array, check, read_array, write_array};
 use super::{TrackError, write_whole};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+
+/// A packed array in memory may be so many times as large as the whole archive.
+const LARGEST_GAIN: u64 = 64;
 
 /// An open `.npz`.
 pub struct NpzReader {
@@ -64,16 +68,50 @@ pub fn write_npz(path: &Path, arrays: &[(&str, &Array)]) -> Result<(), TrackErro
     for (name, array) in arrays {
         check(path, name, array)?;
     }
+    write_whole(path, |out| fill(path, out, arrays).map(drop))
+}
+
+fn fill<W: Write + Seek>(path: &Path, out: W, arrays: &[(&str, &Array)]) -> Result<W, TrackError> {
     let zip_error = |e: zip::result::ZipError| TrackError::malformed(path, "archive", e.to_string());
-    write_whole(path, |out| {
-        let mut archive = ZipWriter::new(out);
-        for (name, array) in arrays {
-            archive.start_file(format!("{name}.npy"), entry_options(8 * array.values.len() as u64)).map_err(zip_error)?;
-            let mut entry = BufWriter::new(&mut archive);
-            write_array(&mut entry, array).and_then(|()| entry.flush()).map_err(|e| TrackError::io(path, e))?;
-        }
-        archive.finish().map(drop).map_err(zip_error)
-    })
+    let mut archive = ZipWriter::new(out);
+    for (name, array) in arrays {
+        archive.start_file(format!("{name}.npy"), entry_options(8 * array.values.len() as u64)).map_err(zip_error)?;
+        let mut entry = BufWriter::new(&mut archive);
+        write_array(&mut entry, array).and_then(|()| entry.flush()).map_err(|e| TrackError::io(path, e))?;
+    }
+    archive.finish().map_err(zip_error)
+}
+
+/// The bytes of an `.npz`, as [`write_npz`] writes them.
+///
+/// # Errors
+/// As [`write_npz`].
+pub fn npz_to_bytes(arrays: &[(&str, &Array)]) -> Result<Vec<u8>, TrackError> {
+    let path = Path::new("npz");
+    for (name, array) in arrays {
+        check(path, name, array)?;
+    }
+    Ok(fill(path, Cursor::new(Vec::new()), arrays)?.into_inner())
+}
+
+/// The arrays of an `.npz` by name. A packed one may be [`LARGEST_GAIN`] times as large as the whole.
+///
+/// # Errors
+/// Where it is damaged, or an array is of a type not read here.
+pub fn npz_from_bytes(bytes: Vec<u8>) -> Result<BTreeMap<String, Array>, String> {
+    let len = bytes.len() as u64;
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| format!("no .npz: {e}"))?;
+    let mut arrays = BTreeMap::new();
+    let mut left = len.saturating_mul(LARGEST_GAIN);
+    for i in 0..archive.len() {
+        let entry = archive.by_index(i).map_err(|e| e.to_string())?;
+        let name = entry.name().map_err(|e| e.to_string())?.trim_end_matches(".npy").to_owned();
+        let size = entry.size();
+        left = left.checked_sub(size).ok_or_else(|| format!("array {name}: said to hold {size} bytes in {len}"))?;
+        let array = read_array(&mut entry.take(size)).map_err(|reason| format!("array {name}: {reason}"))?;
+        arrays.insert(name, array);
+    }
+    Ok(arrays)
 }
 
 /// The same bytes for the same arrays: stored, without a date.
@@ -89,7 +127,6 @@ mod tests {
     use super::*;
     use crate::tracks::{Values, read_npy, write_npy};
     use rand::{Rng, SeedableRng};
-    use std::io::Seek;
     use std::process::Command;
 
     fn shared(path: &str) -> Option<PathBuf> {

@@ -1,7 +1,10 @@
 //! Fitting a network to a sample's genes, or several samples', and how well it does on genes it has not seen.
 
+mod baselines;
 mod checkpoint;
 mod dataset;
+mod designs;
+mod evaluation;
 mod fit;
 mod judge;
 mod loss;
@@ -12,15 +15,18 @@ mod parts;
 mod split;
 mod store;
 
+pub use baselines::{BASELINES, Baseline};
 pub use checkpoint::{CHECKPOINT, CheckpointError};
 pub use dataset::{Dataset, Example};
+pub use designs::{DESIGNS, Design, Line, Study};
+pub use evaluation::{Evaluation, Judged, Scores, baseline_scores};
 pub use fit::{Epoch, Fitted, Progress, fit};
 pub use judge::{evaluate, intervals, predict};
 pub use loss::loss_of;
 pub use metrics::{
-    Interval, PairedTest, Panel, PanelStatistics, Statistic, accuracy, auroc, average_precision, bootstrap_interval, compare,
-    f1_macro, f1_micro, mean_square_error, measures, median, pearson, permutation_test, precision_recall_points, r_squared,
-    receiver_operating_points, root_mean_square_error, spearman,
+    Interval, PairedTest, Panel, PanelStatistics, Statistic, accuracy, auroc, average_precision, bootstrap_interval,
+    bootstrap_values, compare, f1_macro, f1_micro, mean_square_error, measures, median, pearson, percentile, permutation_test,
+    precision_recall_points, r_squared, receiver_operating_points, root_mean_square_error, spearman,
 };
 pub use optimiser::{Clip, Descent, Optimiser, Rule};
 pub use options::{FitOptions, Watch};

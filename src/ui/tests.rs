@@ -68,13 +68,12 @@ fn explained() -> State {
         reference: Some(b"ACGT".repeat(2_500)),
         sequence: Some(vec![[0.0; 4]; 10_000]),
         marks: Some(marks),
-        expression: None,
-        motif_scores: None,
         delta: Some(0.001),
         gap: Some(0.004),
         rounding: 1e-6,
         done: 81,
         total: 81,
+        ..Attribution::default()
     };
     let reply = |analysis, attribution| Reply::Attribution { job, analysis, attribution, stored: None };
     state.apply(reply(Analysis::IntegratedGradients, Ok(Arc::new(attribution.clone()))), job, job);

@@ -319,7 +319,7 @@ impl<T: Real> Kernel for Block<'_, T> {
                             true => load::<T, S>(&pass.states[(bin * hidden + unit) * LANES..], q),
                             false => splat(simd, cached[bin * hidden + unit]),
                         };
-                        sum = [0, 1].map(|v| T::fused(simd, weight[v], state[v], sum[v]));
+                        sum = [T::fused(simd, weight[0], state[0], sum[0]), T::fused(simd, weight[1], state[1], sum[1])];
                     }
                     store::<T, S>(mean, q, sum);
                 }

@@ -379,7 +379,8 @@ impl<'a, T: Real> Block<'a, T> {
                         Some(rows) => store::<T, S>(&mut rows[lanes..], q, both),
                         None if 4 * group + row < units => {
                             let weight = T::splat(simd, kernel.score_weights[4 * group + row]);
-                            sum = [0, 1].map(|v| T::fused(simd, weight, T::tanh(simd, both[v]), sum[v]));
+                            let tanh = [T::tanh(simd, both[0]), T::tanh(simd, both[1])];
+                            sum = [T::fused(simd, weight, tanh[0], sum[0]), T::fused(simd, weight, tanh[1], sum[1])];
                         }
                         None if 4 * group + row == units => store::<T, S>(value, q, both),
                         None => {}

@@ -74,12 +74,18 @@ impl<T: Real> PathView<T> {
         let packed = Filters::new(&numbers::<T>(&view.weight)?, filters, kernel, channels);
         let change: Vec<T> = numbers(&(to - from)?)?;
         let positions = (change.len() / channels + 1).saturating_sub(kernel);
+        let (from, bias) = (numbers::<T>(from)?, numbers::<T>(&view.bias)?);
         let zeros = vec![T::ZERO; filters];
+        // Of zeros, the usual baseline, the bias is all that is left.
+        let from = match from.iter().all(|x| *x == T::ZERO) {
+            true => [&bias[..], &vec![T::ZERO; filters.next_multiple_of(PADDED) - filters]].concat().repeat(positions),
+            false => convolve(&packed, &from, sizes, &bias),
+        };
         Ok(Self {
             sizes,
             weight: numbers(&view.weight)?,
             pool: Pool::same(view.pool, positions),
-            from: convolve(&packed, &numbers::<T>(from)?, sizes, &numbers::<T>(&view.bias)?),
+            from,
             change: convolve(&packed, &change, sizes, &zeros),
         })
     }

@@ -2,7 +2,8 @@
 //!
 //! Vectors run over edits ("lanes") instead of over units: a weight is the same for all edits and is loaded once for a vector of
 //! them, no hidden size wastes a lane, and activations stay in registers. Every lane's arithmetic is that of any other lane in any
-//! other block, so equal inputs give equal bits whatever they are computed beside.
+//! other block, so equal inputs give equal bits whatever they are computed beside. No closure holds an operation on vectors: it would
+//! be compiled for the narrowest.
 
 use crate::models::layers::Real;
 use pulp::Simd;
@@ -69,16 +70,20 @@ pub(super) fn splat<T: Real, S: Simd>(simd: S, number: T) -> [T::Vector<S>; 2] {
 /// Four rows of one number each.
 #[inline(always)]
 pub(super) fn splat4<T: Real, S: Simd>(simd: S, numbers: &[T]) -> Sums<T::Vector<S>> {
-    let pair = |i: usize| splat(simd, numbers[i]);
-    [pair(0), pair(1), pair(2), pair(3)]
+    let n = &numbers[..ROWS];
+    [splat(simd, n[0]), splat(simd, n[1]), splat(simd, n[2]), splat(simd, n[3])]
 }
 
 /// Four rows of lanes.
 #[inline(always)]
 pub(super) fn load4<T: Real, S: Simd>(rows: &[T], q: usize) -> Sums<T::Vector<S>> {
     let rows = &rows[..ROWS * LANES];
-    let row = |i: usize| load::<T, S>(&rows[i * LANES..], q);
-    [row(0), row(1), row(2), row(3)]
+    [
+        load::<T, S>(rows, q),
+        load::<T, S>(&rows[LANES..], q),
+        load::<T, S>(&rows[2 * LANES..], q),
+        load::<T, S>(&rows[3 * LANES..], q),
+    ]
 }
 
 /// Adds four rows of weights `[inputs][4]` times `x` `[inputs][LANES]`, input after input.
@@ -169,17 +174,21 @@ impl<T: Real> Lstm<T> {
                 };
                 let [i, f, g, o] = add_product(simd, entering, weights, state, q);
                 let old = load::<T, S>(cell, q);
-                let unit = |v: usize| {
-                    let (i, f) = (T::sigmoid(simd, i[v]), T::sigmoid(simd, f[v]));
-                    let c = T::fused(simd, f, old[v], T::times(simd, i, T::tanh(simd, g[v])));
-                    (c, T::times(simd, T::tanh(simd, c), T::sigmoid(simd, o[v])))
-                };
-                let ((c0, h0), (c1, h1)) = (unit(0), unit(1));
+                let (c0, h0) = activate::<T, S>(simd, [i[0], f[0], g[0], o[0]], old[0]);
+                let (c1, h1) = activate::<T, S>(simd, [i[1], f[1], g[1], o[1]], old[1]);
                 store::<T, S>(cell, q, [c0, c1]);
                 store::<T, S>(next, q, [h0, h1]);
             }
         }
     }
+}
+
+/// New cell and hidden state of a unit from what enters its gates.
+#[inline(always)]
+fn activate<T: Real, S: Simd>(simd: S, [i, f, g, o]: [T::Vector<S>; 4], cell: T::Vector<S>) -> (T::Vector<S>, T::Vector<S>) {
+    let kept = T::times(simd, T::sigmoid(simd, i), T::tanh(simd, g));
+    let cell = T::fused(simd, T::sigmoid(simd, f), cell, kept);
+    (cell, T::times(simd, T::tanh(simd, cell), T::sigmoid(simd, o)))
 }
 
 /// Fills rows of lanes with one number each.

@@ -5,10 +5,13 @@
 //! not depend on which edits are asked for together, nor on the number of threads.
 
 mod attentive_chrome;
+mod deepcage;
 mod deepcore;
 mod deepcore_path;
 mod deepcore_view;
+mod isegnet;
 mod lanes;
+mod maps;
 mod plain;
 #[cfg(test)]
 mod tests;
@@ -96,7 +99,7 @@ pub(super) fn path_kernel<'a>(
 }
 
 /// Every kernel. Adding one is a file and a line here.
-const KERNELS: &[Build] = &[deepcore::build, attentive_chrome::build];
+const KERNELS: &[Build] = &[deepcore::build, attentive_chrome::build, isegnet::build, deepcage::build];
 
 /// The network's own kernel for this input, or the plain path where it has none.
 pub fn evaluator<'a>(model: &'a dyn Model, input: &'a Input) -> Result<Box<dyn Evaluator + 'a>, AttributionError> {

@@ -90,6 +90,10 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Let models start the command that model.toml names (docs/external.md)
+    #[arg(long)]
+    #[serde(skip)]
+    pub allow_command: bool,
     /// The gene to explain; the nearest one if not given
     #[arg(long, conflicts_with = "loci")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,11 +192,14 @@ impl FigureArgs {
         if version.as_integer() != Some(VERSION) {
             return Err(anyhow!("{name}: {VERSION_KEY} = {version}, this program reads {VERSION}").into());
         }
-        if self != (Self { files: self.files.clone(), ..Self::default() }) {
+        if self != (Self { files: self.files.clone(), allow_command: self.allow_command, ..Self::default() }) {
             return Err(Failure::Usage(format!("{name} says what the figure is: no other options but --out, --data, --preview")));
         }
+        let allow_command = self.allow_command;
         let mut figure: Self = toml::Value::Table(table).try_into().with_context(|| name.to_string())?;
         let folder = path.parent().unwrap_or(Path::new(""));
+        // A file cannot allow what the user has to.
+        figure.allow_command = allow_command;
         for file in &mut figure.files {
             *file = folder.join(&*file);
         }

@@ -1,14 +1,14 @@
 //! From what is asked for to the figure: states are opened, placed, read, explained, and drawn.
 
 use super::super::Failure;
-use super::super::view::open_state;
+use super::super::view::{commands, open_state};
 use super::args::{FigureArgs, Kind};
 use super::edit::Edit;
 use super::loci;
 use crate::export::{self, FigureOptions, Highlight, Logo, Panels, Progress, Provenance};
 use crate::genome::{ChromSizes, GeneId, Locus, Region, Strand, reverse_complement, thousands};
 use crate::jobs::Analysis;
-use crate::models::{FilterSites, Input, SequenceFilters, load_model};
+use crate::models::{FilterSites, Input, SequenceFilters, open_model};
 use crate::scene::{Geometry, Profile, Scene};
 use crate::session::{Readers, TrackId, TrackKind};
 use crate::state::{RowId, RowState, State};
@@ -314,7 +314,8 @@ impl Composer<'_> {
         analyses: &[Analysis],
         change: &dyn Fn(&mut Input) -> Result<(), String>,
     ) -> Result<Option<Input>, Failure> {
-        let load = |folder: &Path| load_model(folder, &candle_core::Device::Cpu).map_err(|e| e.to_string());
+        let commands = commands(self.figure.allow_command);
+        let load = move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string());
         let bar = if self.shows_progress { ProgressBar::new(0) } else { ProgressBar::hidden() };
         bar.set_style(ProgressStyle::with_template("{msg:20} {bar:30} {pos}/{len}  {elapsed}").context("progress")?);
         let input =

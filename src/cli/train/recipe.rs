@@ -200,8 +200,20 @@ impl Recipe {
             manifest.input.marks.retain(|mark| self.marks.contains(mark));
         }
         if let Some(length) = self.window {
-            set_window(manifest, length);
+            manifest.set_window_length(length);
             manifest.check().map_err(|e| Failure::Usage(format!("--window {length}: {e}")))?;
+        }
+        if session.genome.is_gene_relative
+            && let Some((_, gene)) = session.genome.genes.iter().next()
+            && let Some(length) = session.genome.chroms.len_of(&gene.region.chrom)
+        {
+            // A table holds so much around each TSS and no more.
+            if self.window.is_none() && manifest.window.length > length {
+                manifest.set_window_length(length / manifest.input.bin_size.max(1) * manifest.input.bin_size.max(1));
+            }
+            if manifest.window.length == length && manifest.window.tts.is_none() {
+                manifest.window.tss_index = gene.tss(session.genome.tss);
+            }
         }
         let mut units = samples.iter().flat_map(|sample| {
             let track = |mark: &String| session.signal_for(*sample, mark);
@@ -220,11 +232,4 @@ impl Recipe {
         }
         Ok(())
     }
-}
-
-/// A window of `length` bases with the TSS as far along as it was.
-pub(in crate::cli) fn set_window(manifest: &mut Manifest, length: u64) {
-    let window = &mut manifest.window;
-    window.tss_index = (u128::from(window.tss_index) * u128::from(length) / u128::from(window.length.max(1))) as u64;
-    window.length = length;
 }

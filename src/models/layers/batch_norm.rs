@@ -4,6 +4,7 @@
 use super::composed;
 use super::conv::masked;
 use super::real::{Real, values, with_values};
+use super::rules::{self, is_gradient};
 use crate::models::ModelError;
 use crate::models::weights::{Init, Statistic, Weights};
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, D, DType, Layout, Result, Shape, Tensor, bail};
@@ -41,7 +42,7 @@ impl BatchNorm {
     }
 
     /// What inference multiplies each channel by and then adds, in f64.
-    fn scale_and_shift(&self) -> Result<[Vec<f64>; 2]> {
+    pub(crate) fn scale_and_shift(&self) -> Result<[Vec<f64>; 2]> {
         let numbers = |t: &Tensor| t.to_dtype(DType::F64)?.to_vec1::<f64>();
         let (mean, variance) = (numbers(self.mean.tensor())?, numbers(self.variance.tensor())?);
         let (weight, bias) = (numbers(&self.weight)?, numbers(&self.bias)?);
@@ -82,6 +83,9 @@ impl BatchNorm {
 
 /// `relu(x * scale + shift)` of each channel of `[..., channels]`, without ReLU where `relu` is not set.
 fn affine(x: &Tensor, [scale, shift]: [Vec<f64>; 2], relu: bool) -> Result<Tensor> {
+    if relu && !is_gradient() {
+        return rules::relu(&affine(x, [scale, shift], false)?);
+    }
     if x.dim(D::Minus1)? != scale.len() {
         bail!("normalisation of {} channels: input {:?}", scale.len(), x.dims());
     }

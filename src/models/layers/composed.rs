@@ -4,6 +4,7 @@
 
 use super::conv::ConvOptions;
 use super::conv_pool::Pool;
+use super::rules::{max_over_last, relu};
 use candle_core::{D, DType, Result, Tensor};
 
 /// As [`super::conv`].
@@ -13,11 +14,6 @@ pub(super) fn conv(x: &Tensor, weight: &Tensor, bias: &Tensor, options: ConvOpti
     let y = x.conv2d(&weight, 0, 1, 1, 1)?.squeeze(2)?.broadcast_add(&bias.reshape((1, (), 1))?)?;
     let y = y.transpose(1, 2)?.contiguous()?;
     if options.relu { relu(&y) } else { Ok(y) }
-}
-
-/// ReLU'(0) = 0, and NaN times 0 stays NaN.
-fn relu(y: &Tensor) -> Result<Tensor> {
-    y * y.detach().gt(0f64)?.to_dtype(y.dtype())?
 }
 
 /// `[n, length, channels]` as `[n, windows, size, channels]`.
@@ -33,10 +29,7 @@ pub(super) fn average_pool(x: &Tensor, size: usize) -> Result<Tensor> {
 
 /// As [`super::max_pool`].
 pub(super) fn max_pool(x: &Tensor, size: usize) -> Result<Tensor> {
-    let x = in_windows(x, size)?.transpose(2, 3)?.contiguous()?;
-    let first = x.detach().argmax_keepdim(D::Minus1)?;
-    // `argmax` passes over NaN unless it comes first.
-    x.gather(&first, D::Minus1)?.squeeze(D::Minus1)? + (x.detach().sum(D::Minus1)? * 0.0)?
+    max_over_last(&in_windows(x, size)?.transpose(2, 3)?)
 }
 
 /// As `affine` of the batch normalisation.
@@ -71,19 +64,14 @@ pub(super) fn conv_relu_max_pool(x: &Tensor, weight: &Tensor, bias: &Tensor, poo
     let x = x.transpose(1, 2)?.contiguous()?.unsqueeze(2)?;
     let weight = weight.transpose(1, 2)?.contiguous()?.unsqueeze(2)?;
     let y = x.conv2d(&weight, 0, 1, 1, 1)?.squeeze(2)?.broadcast_add(&bias.reshape((1, (), 1))?)?;
-    // ReLU'(0) = 0, and NaN times 0 stays NaN.
-    let y = (&y * y.detach().gt(0f64)?.to_dtype(y.dtype())?)?;
+    let y = relu(&y)?;
     // A pad of 0 wins only where the ReLU is closed, which passes no gradient anyway.
     let (n, filters, positions) = y.dims3()?;
     let windows = pool.windows(positions);
     let right = (windows * pool.size).saturating_sub(pool.left + positions);
     let y = y.pad_with_zeros(2, pool.left, right)?.narrow(2, 0, windows * pool.size)?.contiguous()?;
     let y = y.reshape((n, filters, windows, pool.size))?;
-    let first = y.detach().argmax_keepdim(D::Minus1)?;
-    let maxima = y.gather(&first, D::Minus1)?.squeeze(D::Minus1)?;
-    // `argmax` passes over NaN unless it comes first.
-    let not_a_number = (y.detach().sum(D::Minus1)? * 0.0)?;
-    (maxima + not_a_number)?.transpose(1, 2)?.contiguous()
+    max_over_last(&y)?.transpose(1, 2)?.contiguous()
 }
 
 /// As [`super::bilstm`]: both directions are stepped as a batch of two.

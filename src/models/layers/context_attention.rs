@@ -17,6 +17,14 @@ impl ContextAttention {
         Ok(Self { context: weights.get("bin_context_vector", &[width, 1], init)? })
     }
 
+    /// What each step adds to a linear head `[1, width]` over the mean: its weight times what its state is worth, `[n, steps]`.
+    pub fn map(&self, states: &Tensor, head: &Tensor) -> Result<Tensor> {
+        let (_, weights) = self.forward(states)?;
+        let (n, steps, width) = states.dims3()?;
+        let worth = states.contiguous()?.reshape((n * steps, width))?.matmul(&head.contiguous()?.t()?)?;
+        worth.reshape((n, steps))? * weights
+    }
+
     /// `states` `[n, steps, width]` give their mean `[n, width]` and its weights `[n, steps]`.
     pub fn forward(&self, states: &Tensor) -> Result<(Tensor, Tensor)> {
         let (n, steps, width) = states.dims3()?;

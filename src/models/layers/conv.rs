@@ -7,6 +7,7 @@
 use super::composed;
 use super::product::{Packed, Rows};
 use super::real::{Real, values, with_values};
+use super::rules::{is_gradient, relu};
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::marker::PhantomData;
@@ -29,6 +30,9 @@ pub struct ConvOptions {
 /// Where shapes do not fit, a padding is as long as the kernel, or numbers are neither f32 nor f64.
 pub fn conv(x: &Tensor, weight: &Tensor, bias: &Tensor, options: ConvOptions) -> Result<Tensor> {
     let sizes = Sizes::new(x, weight, bias, options)?;
+    if options.relu && !is_gradient() {
+        return relu(&conv(x, weight, bias, ConvOptions { relu: false, ..options })?);
+    }
     if !x.device().is_cpu() {
         return composed::conv(x, weight, bias, options);
     }

@@ -4,6 +4,7 @@
 use super::composed;
 use super::correlate::{BLOCK, Filters};
 use super::real::{Kernel, Real, add_scaled, dispatch, values, with_values};
+use super::rules::is_gradient;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use pulp::Simd;
 use rayon::prelude::*;
@@ -53,7 +54,7 @@ impl Pool {
 /// window NaN. Gradients are made only for inputs that track them.
 pub fn conv_relu_max_pool(x: &Tensor, weight: &Tensor, bias: &Tensor, pool: Pool) -> Result<Tensor> {
     let sizes = Sizes::new(x, weight, bias, pool)?;
-    if !x.device().is_cpu() {
+    if !x.device().is_cpu() || !is_gradient() {
         return composed::conv_relu_max_pool(x, weight, bias, pool);
     }
     let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);

@@ -18,7 +18,7 @@ mod normed;
 mod pool;
 mod product;
 mod real;
-mod relu;
+mod rules;
 mod sparsemax;
 #[cfg(test)]
 mod tests;
@@ -34,7 +34,8 @@ pub(crate) use correlate::{BLOCK, Filters};
 pub use linear::Linear;
 pub use normed::Normed;
 pub use pool::{average_pool, max_pool};
+pub(crate) use product::{Packed, Rows};
 pub use real::Real;
 pub(crate) use real::{Kernel, add_scaled, dispatch};
-pub use relu::relu;
+pub use rules::{BackwardRule, relu, with_rule};
 pub use sparsemax::sparsemax;

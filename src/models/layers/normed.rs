@@ -67,6 +67,19 @@ impl Normed {
         Ok(Self { weight, bias, norm, folded, left, right })
     }
 
+    /// Weights `[filters, kernel, channels]` and bias `[filters]` with the normalisation in them, as inference uses them.
+    pub(crate) fn folded(&self) -> Result<[Tensor; 2]> {
+        match &self.folded {
+            Some(folded) => Ok(folded.clone()),
+            None => self.norm.fold(&self.weight, self.bias.as_ref()),
+        }
+    }
+
+    /// Positions of 0 before the first and after the last.
+    pub(crate) fn padding(&self) -> [usize; 2] {
+        [self.left, self.right]
+    }
+
     /// Inference: `x` `[n, length, channels]` gives `[n, positions, filters]`; gradients flow to `x` alone.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let options = ConvOptions { left: self.left, right: self.right, relu: true };

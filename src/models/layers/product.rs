@@ -6,7 +6,7 @@ use pulp::Simd;
 
 /// Where the elements of a left factor lie in its slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rows {
+pub(crate) enum Rows {
     /// Element (r, d) at `r * stride + d`; rows may overlap (the windows of a sequence have `stride` = channels).
     Adjacent(usize),
     /// Element (r, d) at `d * stride + r`: the transpose of such a view.
@@ -14,7 +14,7 @@ pub(super) enum Rows {
 }
 
 /// A right factor `[depth, columns]`, rearranged in panels as wide as a register block and padded with 0 to whole vectors.
-pub(super) struct Packed<T> {
+pub(crate) struct Packed<T> {
     values: Vec<T>,
     depth: usize,
     columns: usize,

@@ -6,7 +6,7 @@ mod extent;
 mod names;
 mod rows;
 
-use super::{GenomeEntry, ModelEntry, SampleEntry, Session, SessionError, SessionFile};
+use super::{ExpressionEntry, GenomeEntry, ModelEntry, SampleEntry, Session, SessionError, SessionFile};
 use crate::genome::ChromSizes;
 use crate::tracks::{self, Kind, PUBLISHED_MARK_ORDERS, SignalUnit};
 use encode::{Content, EncodeFile};
@@ -159,6 +159,8 @@ struct Draft<'a> {
     seen: BTreeSet<PathBuf>,
     rows: Vec<Row>,
     bins: Vec<PathBuf>,
+    /// Sample and file of bin tables that hold TPM too.
+    with_expression: Vec<(String, PathBuf)>,
     /// Tables of expression.
     tables: Vec<(PathBuf, Facts)>,
     made: Initialised,
@@ -167,7 +169,15 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     fn new(options: &'a InitOptions) -> Self {
         let made = Initialised { file: SessionFile { version: 1, ..SessionFile::default() }, ..Initialised::default() };
-        Self { options, seen: BTreeSet::new(), rows: Vec::new(), bins: Vec::new(), tables: Vec::new(), made }
+        Self {
+            options,
+            seen: BTreeSet::new(),
+            rows: Vec::new(),
+            bins: Vec::new(),
+            with_expression: Vec::new(),
+            tables: Vec::new(),
+            made,
+        }
     }
 
     /// Finds out what a path is.
@@ -347,6 +357,12 @@ impl<'a> Draft<'a> {
         self.add_bins(&mut samples);
         self.add_rows(&mut samples);
         self.made.file.samples = samples.into_iter().map(|name| SampleEntry { name, expression: None }).collect();
+        for (name, file) in std::mem::take(&mut self.with_expression) {
+            let (column, id_column, unit) = (Some("TPM".to_owned()), Some("gene_id".to_owned()), "TPM".to_owned());
+            if let Some(sample) = self.made.file.samples.iter_mut().find(|s| s.name == name) {
+                sample.expression = Some(ExpressionEntry { file, column, id_column, transcripts: None, unit });
+            }
+        }
         for (path, facts) in std::mem::take(&mut self.tables) {
             if let Err(reason) = self.add_expression(&path, &facts) {
                 self.problem(&path, &reason);

@@ -68,6 +68,9 @@ impl Draft<'_> {
             add_new(samples, &sample);
             self.understand(&path, &format!("bin table of sample {sample}: {}", self.options.marks.join(", ")));
             let file = self.place(&path);
+            if tracks::is_base_table(&path).is_ok_and(|is| is) {
+                self.with_expression.push((sample.clone(), file.clone()));
+            }
             self.made.file.tracks.push(TrackEntry {
                 file,
                 sample: Some(sample),

@@ -18,6 +18,12 @@ pub struct Interval {
 /// `statistic` with its percentile interval over `n` resamplings of the genes with replacement; a resampling on which it is undefined
 /// is left out.
 pub fn bootstrap_interval(statistic: Statistic, predicted: &[f64], truth: &[f64], n: usize, seed: u64) -> Interval {
+    let values = bootstrap_values(statistic, predicted, truth, n, seed);
+    Interval { value: statistic(predicted, truth), low: percentile(&values, 0.025), high: percentile(&values, 0.975) }
+}
+
+/// The values of those resamplings, ascending.
+pub fn bootstrap_values(statistic: Statistic, predicted: &[f64], truth: &[f64], n: usize, seed: u64) -> Vec<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let len = predicted.len().min(truth.len());
     let mut values = Vec::with_capacity(n);
@@ -30,11 +36,11 @@ pub fn bootstrap_interval(statistic: Statistic, predicted: &[f64], truth: &[f64]
         }
     }
     values.sort_by(f64::total_cmp);
-    Interval { value: statistic(predicted, truth), low: percentile(&values, 0.025), high: percentile(&values, 0.975) }
+    values
 }
 
 /// Of sorted values, linearly between neighbours.
-pub(super) fn percentile(sorted: &[f64], share: f64) -> f64 {
+pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let at = share * last as f64;
     let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);

@@ -5,7 +5,7 @@ mod classes;
 mod paired;
 mod panel;
 
-pub use bootstrap::{Interval, bootstrap_interval};
+pub use bootstrap::{Interval, bootstrap_interval, bootstrap_values, percentile};
 pub use classes::{accuracy, auroc, average_precision, f1_macro, f1_micro, precision_recall_points, receiver_operating_points};
 pub use paired::{PairedTest, compare, permutation_test};
 pub use panel::{Panel, PanelStatistics};
@@ -84,7 +84,7 @@ pub fn spearman(predicted: &[f64], truth: &[f64]) -> f64 {
 }
 
 /// Ranks from 1; equal values share the mean of theirs.
-fn ranks(x: &[f64]) -> Vec<f64> {
+pub(super) fn ranks(x: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..x.len()).collect();
     order.sort_by(|a, b| x[*a].total_cmp(&x[*b]));
     let mut ranks = vec![0.0; x.len()];
@@ -177,6 +177,6 @@ mod tests {
         assert!(few.low < few.value && few.value < few.high);
         assert!(more.high - more.low < (few.high - few.low) / 3.0);
         assert_eq!(few, bootstrap_interval(pearson, &PREDICTED, &MEASURED, 500, 1));
-        assert_eq!(bootstrap::percentile(&[1.0, 2.0, 4.0], 0.75), 3.0);
+        assert_eq!(percentile(&[1.0, 2.0, 4.0], 0.75), 3.0);
     }
 }

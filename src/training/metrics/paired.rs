@@ -1,7 +1,6 @@
 //! Whether one of two models of the same genes is better than chance would have it.
 
-use super::bootstrap::percentile;
-use super::{Interval, Statistic};
+use super::{Interval, Statistic, percentile};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

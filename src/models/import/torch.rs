@@ -1,19 +1,30 @@
 //! PyTorch's files of weights: the zip form (1.6 and later) and the older one, read as data; nothing in them is run.
 //!
-//! A state dict, a checkpoint that holds one (`state_dict`, `model_state_dict`), and a whole pickled module, of which the
-//! `_parameters` and `_buffers` are picked out of the inert data. Layouts: torch/serialization.py (`_save`, `_legacy_save`).
-//! Every size a file declares is checked against the file before anything is allocated.
+//! A state dict, or a checkpoint that holds one (`state_dict`, `model_state_dict`). A whole pickled module is refused: which
+//! network it was, its class says, and that is code. Layouts: torch/serialization.py (`_save`, `_legacy_save`). Every size a
+//! file declares is checked against the file before anything is allocated.
 
-use super::ModelError;
+use super::checkpoint::{CheckpointFormat, Tensors, read_bounded};
+use super::npz::has_entry;
 use super::pickle::{Object, Pickle, Value, ValueId};
 use candle_core::{DType, Device, Tensor};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-/// Larger files are refused unread: the published networks have at most a few megabytes.
-const MAX_FILE_BYTES: u64 = 2 << 30;
+/// The entry of [`super::FORMATS`].
+pub(super) const FORMAT: CheckpointFormat = CheckpointFormat {
+    name: "PyTorch",
+    about: "a state dict or a checkpoint that holds one, of torch.save (.pt, .pth), also as before version 1.6",
+    // A zip archive, or pickles: PROTO 2 to 5.
+    is_format: |path, start| match start {
+        [b'P', b'K', 3, 4, ..] => !has_entry(path, ".npy"),
+        [0x80, 2..=5, ..] => true,
+        _ => false,
+    },
+    read,
+};
+
 /// Modules within modules.
 const MAX_DEPTH: usize = 64;
 /// Values looked at in search of tensors; shared dictionaries could otherwise ask for any number.
@@ -23,28 +34,9 @@ const MAX_NAME: usize = 1024;
 /// The first pickle of the older form.
 const LEGACY_MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 
-/// Reads every tensor of a PyTorch file by name, on the CPU, in the type it was stored in (booleans as U8, int8 as I64).
-///
-/// A `state_dict` inside a checkpoint is given without that prefix; the names are otherwise those of the file.
-pub fn read_state_dict(path: &Path) -> Result<BTreeMap<String, Tensor>, ModelError> {
-    let error = |reason: String| ModelError::File { path: path.to_owned(), reason };
-    let bytes = read_bounded(path).map_err(error)?;
-    let tensors = if bytes.starts_with(b"PK\x03\x04") { read_zip(&bytes) } else { read_legacy(&bytes) };
-    tensors.map_err(|reason| error(format!("not readable as PyTorch weights: {reason}")))
-}
-
-fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
-    let file = File::open(path).map_err(|e| e.to_string())?;
-    let metadata = file.metadata().map_err(|e| e.to_string())?;
-    if !metadata.is_file() {
-        return Err("not a regular file".to_owned());
-    }
-    if metadata.len() > MAX_FILE_BYTES {
-        return Err(format!("{} bytes, more than the {MAX_FILE_BYTES} read here", metadata.len()));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
-    Ok(bytes)
+fn read(path: &Path) -> Result<Tensors, String> {
+    let bytes = read_bounded(path)?;
+    if bytes.starts_with(b"PK\x03\x04") { read_zip(&bytes) } else { read_legacy(&bytes) }
 }
 
 /// A tensor as the pickle describes it: a view of a storage.
@@ -94,7 +86,7 @@ impl Element {
     }
 }
 
-fn read_zip(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
+fn read_zip(bytes: &[u8]) -> Result<Tensors, String> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
     let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
     let is_pickle = |name: &&String| *name == "data.pkl" || name.ends_with("/data.pkl");
@@ -126,7 +118,7 @@ fn read_zip(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
 
 /// Five pickles (magic number, protocol, machine, object, keys of storages), then for each key its number of elements and
 /// those elements.
-fn read_legacy(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
+fn read_legacy(bytes: &[u8]) -> Result<Tensors, String> {
     let mut at = 0;
     let mut next = || -> Result<Pickle<'_>, String> {
         let pickle = Pickle::read(&bytes[at..]).map_err(|reason| format!("from byte {at}: {reason}"))?;
@@ -221,7 +213,7 @@ struct Search<'p, 'a> {
 }
 
 impl<'a> Search<'_, 'a> {
-    /// Collects the tensors below a value. Of a module only what its state dict would hold.
+    /// Collects the tensors below a value.
     fn walk(&mut self, id: ValueId, prefix: &str, depth: usize) -> Result<(), String> {
         self.visits += 1;
         if depth > MAX_DEPTH || self.visits > MAX_VISITS || prefix.len() > MAX_NAME {
@@ -238,12 +230,11 @@ impl<'a> Search<'_, 'a> {
             Value::Object(object) => {
                 if let Some(view) = self.view(object, 0).map_err(|reason| format!("tensor \"{prefix}\": {reason}"))? {
                     self.found.insert(prefix.to_owned(), view);
-                } else if let Some(state) = object.state {
-                    for part in ["_parameters", "_buffers", "_modules"] {
-                        if let Some(part) = self.pickle.entry(state, part) {
-                            self.walk(part, prefix, depth + 1)?;
-                        }
-                    }
+                } else if object.state.is_some_and(|state| self.pickle.entry(state, "_modules").is_some()) {
+                    let (module, class) = self.pickle.global(object.callable).unwrap_or(("?", "?"));
+                    let advice =
+                        "its classes are code, which is not run here: torch.save(model.state_dict(), ...) writes what is read";
+                    return Err(format!("a whole pickled module of {module}.{class}; {advice}"));
                 }
             }
             _ => {}
@@ -294,7 +285,7 @@ fn tensors<'c>(
     storages: &HashMap<&str, Storage>,
     file_len: usize,
     content: impl Fn(&str) -> Option<&'c [u8]>,
-) -> Result<BTreeMap<String, Tensor>, String> {
+) -> Result<Tensors, String> {
     let mut left = file_len.saturating_mul(4);
     let mut made = BTreeMap::new();
     for (name, view) in views {
@@ -356,7 +347,7 @@ fn gather(view: &View<'_>, elements: usize, content: &[u8], size: usize) -> Resu
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use rand::{Rng, SeedableRng};
     use std::io::Write;
@@ -371,10 +362,10 @@ mod tests {
         Some(path)
     }
 
-    fn read(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
+    fn read(bytes: &[u8]) -> Result<Tensors, String> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        read_state_dict(file.path()).map_err(|e| e.to_string())
+        super::read(file.path())
     }
 
     fn values(tensor: &Tensor) -> Vec<f64> {
@@ -408,11 +399,28 @@ mod tests {
         [&magic[..], object, b".\x80\x02](", &keys, b"e.", &data].concat()
     }
 
+    /// A state dict of f32 tensors of fewer than 256 numbers, in the older form.
+    pub fn state_dict(tensors: &Tensors) -> Vec<u8> {
+        let row_major = |shape: &[u8]| -> Vec<u8> { (0..shape.len()).map(|i| shape[i + 1..].iter().product()).collect() };
+        let bytes = |t: &Tensor| values(t).iter().flat_map(|v| (*v as f32).to_le_bytes()).collect::<Vec<u8>>();
+        let contents: Vec<(&str, u64, Vec<u8>)> =
+            tensors.iter().map(|(name, t)| (name.as_str(), t.elem_count() as u64, bytes(t))).collect();
+        let entries: Vec<(&str, Vec<u8>)> = tensors
+            .iter()
+            .map(|(name, t)| {
+                let shape: Vec<u8> = t.dims().iter().map(|&side| side as u8).collect();
+                (name.as_str(), tensor("FloatStorage", name, t.elem_count() as u8, 0, &shape, &row_major(&shape)))
+            })
+            .collect();
+        let storages: Vec<(&str, u64, &[u8])> = contents.iter().map(|(name, n, bytes)| (*name, *n, &bytes[..])).collect();
+        legacy(&dict(&entries), &storages)
+    }
+
     #[test]
     fn both_forms_hold_the_same_weights() {
         let Some(zip) = shared("golden/attentivechrome/weights.pt") else { return };
         let Some(old) = shared("golden/attentivechrome/weights_legacy.pt") else { return };
-        let (zip, old) = (read_state_dict(&zip).unwrap(), read_state_dict(&old).unwrap());
+        let (zip, old) = (super::read(&zip).unwrap(), super::read(&old).unwrap());
         assert_eq!(zip.len(), 56);
         assert!(zip.keys().eq(old.keys()));
         for (name, tensor) in &zip {
@@ -424,7 +432,7 @@ mod tests {
     #[test]
     fn the_published_file_holds_the_published_shapes() {
         let Some(path) = shared("real/attentivechrome/model.pt") else { return };
-        let weights = read_state_dict(&path).unwrap();
+        let weights = super::read(&path).unwrap();
         let mut expected: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut lstm = |prefix: &str, input: usize, hidden: usize| {
             for end in ["", "_reverse"] {
@@ -484,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn checkpoints_and_whole_modules_give_their_state_dict() {
+    fn a_checkpoint_gives_its_state_dict_and_a_whole_module_is_refused() {
         let parameter = |key: &str| {
             let data = tensor("ByteStorage", key, 1, 0, &[1], &[1]);
             [&b"ctorch._utils\n_rebuild_parameter\n("[..], &data, b"\x88)tR"].concat()
@@ -492,14 +500,14 @@ mod tests {
         let storages: [(&str, u64, &[u8]); 2] = [("a", 1, &[1]), ("b", 1, &[2])];
         let state = dict(&[("fc.weight", parameter("a")), ("fc.bias", parameter("b"))]);
         let checkpoint = read(&legacy(&dict(&[("epoch", b"K\x07".to_vec()), ("state_dict", state)]), &storages)).unwrap();
+        assert_eq!(checkpoint.keys().collect::<Vec<_>>(), ["fc.bias", "fc.weight"]);
+        assert_eq!((values(&checkpoint["fc.weight"]), values(&checkpoint["fc.bias"])), (vec![1.0], vec![2.0]));
         let module = |parts: &[(&str, Vec<u8>)]| [&b"c__main__\nNet\n)\x81"[..], &dict(parts), b"b"].concat();
-        let fc =
-            module(&[("_parameters", dict(&[("weight", parameter("a")), ("bias", parameter("b"))])), ("_modules", dict(&[]))]);
-        let whole = module(&[("_parameters", dict(&[])), ("_modules", dict(&[("fc", fc)])), ("training", b"\x88".to_vec())]);
-        let whole = read(&legacy(&whole, &storages)).unwrap();
-        for read in [checkpoint, whole] {
-            assert_eq!(read.keys().collect::<Vec<_>>(), ["fc.bias", "fc.weight"]);
-            assert_eq!((values(&read["fc.weight"]), values(&read["fc.bias"])), (vec![1.0], vec![2.0]));
+        let fc = module(&[("_parameters", dict(&[("weight", parameter("a"))])), ("_modules", dict(&[]))]);
+        let whole = module(&[("_parameters", dict(&[])), ("_modules", dict(&[("fc", fc)]))]);
+        for file in [legacy(&whole, &storages), legacy(&dict(&[("model", whole)]), &storages)] {
+            let error = read(&file).unwrap_err();
+            assert!(error.contains("a whole pickled module of __main__.Net") && error.contains("state_dict()"), "{error}");
         }
     }
 

@@ -1,0 +1,209 @@
+//! Insertions and deletions: F with bases taken out or put in, minus F.
+
+use super::variants::{DNA, Variants, at_bases};
+use super::{Attribution, AttributionError, Method, Options, Run, reads_no_dna};
+use crate::models::{Input, Model};
+
+/// `F(x without a block of bases) - F(x)` for every block. The TSS stays at its place: what lies beyond the block on the side away
+/// from it moves up, and `N` fills the window's end. Marks stay.
+pub struct Deletion;
+
+/// `F(x with the motif put in before each block) - F(x)`: bases beyond, on the side away from the TSS, move out of the window.
+pub struct Insertion;
+
+/// `F(x with the motif written over the bases at the start of each block) - F(x)`.
+pub struct MotifInsertion;
+
+impl Method for Deletion {
+    fn name(&self) -> &'static str {
+        "deletion"
+    }
+
+    fn about(&self) -> &'static str {
+        "change of F when a block of bases is deleted"
+    }
+
+    fn obstacle(&self, model: &dyn Model) -> Option<String> {
+        reads_no_dna(model).or_else(|| moves_across_a_seam(model))
+    }
+
+    fn settings(&self) -> &'static [&'static str] {
+        &["block"]
+    }
+
+    fn attribute(
+        &self,
+        model: &dyn Model,
+        input: &Input,
+        options: &Options,
+        run: &mut Run<'_>,
+    ) -> Result<Attribution, AttributionError> {
+        let block = options.block.max(1);
+        let settings = format!("{block} bp, the far flank moved up, filled with N");
+        let tss = model.manifest().window.tss_index as usize;
+        scan((self.name(), settings), model, input, block, block, run, |sequence, at| delete(sequence, at, block, tss))
+    }
+}
+
+impl Method for Insertion {
+    fn name(&self) -> &'static str {
+        "insertion"
+    }
+
+    fn about(&self) -> &'static str {
+        "change of F when a motif is inserted between bases"
+    }
+
+    fn obstacle(&self, model: &dyn Model) -> Option<String> {
+        reads_no_dna(model).or_else(|| moves_across_a_seam(model))
+    }
+
+    fn settings(&self) -> &'static [&'static str] {
+        &["motif", "block"]
+    }
+
+    fn attribute(
+        &self,
+        model: &dyn Model,
+        input: &Input,
+        options: &Options,
+        run: &mut Run<'_>,
+    ) -> Result<Attribution, AttributionError> {
+        let (block, motif) = (options.block.max(1), &options.motif);
+        let settings = format!("{} every {block} bp, the far flank moved out", String::from_utf8_lossy(motif));
+        let tss = model.manifest().window.tss_index as usize;
+        scan((self.name(), settings), model, input, block, motif.len(), run, |sequence, at| insert(sequence, at, motif, tss))
+    }
+}
+
+impl Method for MotifInsertion {
+    fn name(&self) -> &'static str {
+        "motif-insertion"
+    }
+
+    fn about(&self) -> &'static str {
+        "change of F when a motif replaces the bases at a place"
+    }
+
+    fn obstacle(&self, model: &dyn Model) -> Option<String> {
+        reads_no_dna(model)
+    }
+
+    fn settings(&self) -> &'static [&'static str] {
+        &["motif", "block"]
+    }
+
+    fn attribute(
+        &self,
+        model: &dyn Model,
+        input: &Input,
+        options: &Options,
+        run: &mut Run<'_>,
+    ) -> Result<Attribution, AttributionError> {
+        let (block, motif) = (options.block.max(1), &options.motif);
+        let settings = format!("{} in place every {block} bp", String::from_utf8_lossy(motif));
+        let write = |sequence: &mut Vec<u8>, at: usize| {
+            for (i, &base) in motif.iter().enumerate() {
+                if at + i < sequence.len() {
+                    input.window.copies((at + i) as u64).for_each(|copy| sequence[copy as usize] = base);
+                }
+            }
+        };
+        scan((self.name(), settings), model, input, block, motif.len(), run, write)
+    }
+}
+
+fn moves_across_a_seam(model: &dyn Model) -> Option<String> {
+    let manifest = model.manifest();
+    manifest.window.tts.map(|_| format!("{} reads two stretches joined: bases would move across the seam", manifest.architecture))
+}
+
+/// The change of F by `edit` at the start of every block, shared out over the `width` bases from there (of a deletion, the block).
+fn scan(
+    (name, settings): (&'static str, String),
+    model: &dyn Model,
+    input: &Input,
+    block: usize,
+    width: usize,
+    run: &mut Run<'_>,
+    edit: impl Fn(&mut Vec<u8>, usize),
+) -> Result<Attribution, AttributionError> {
+    let Some(sequence) = &input.sequence else {
+        return Err(super::options::unfit("the network reads no DNA".to_owned()));
+    };
+    run.step()?;
+    let variants = Variants::new(model, input);
+    let score = variants.score()?;
+    let mut result = Attribution::new(name, settings, score, input, model);
+    let n = sequence.len().div_ceil(block);
+    result.total = n;
+    let mut values = vec![f64::NAN; sequence.len()];
+    let change = |i: usize, parts: &mut super::variants::Parts| {
+        let mut edited = sequence.clone();
+        edit(&mut edited, i * block);
+        parts[DNA] = input.base_order().one_hot::<u8>(&edited).into_iter().map(f32::from).collect();
+    };
+    variants.each(n, run, change, |span, scores, run| {
+        for (i, edited) in span.clone().zip(scores) {
+            let (from, end) = (i * block, ((i + 1) * block).min(sequence.len()));
+            let to = (from + width).min(end);
+            values[from..end].fill(0.0);
+            values[from..to].fill((edited - score) / (to - from) as f64);
+        }
+        result.done = span.end;
+        result.sequence = Some(at_bases(input, &values));
+        if result.done < result.total { run.partial(&result) } else { Ok(()) }
+    })?;
+    Ok(result)
+}
+
+/// Takes `len` bases out from `at`, the base at `anchor` staying at its index (that after the cut, where it lies inside).
+pub(super) fn delete(sequence: &mut Vec<u8>, at: usize, len: usize, anchor: usize) {
+    let (n, end) = (sequence.len(), (at + len).min(sequence.len()));
+    let gone = end - at;
+    sequence.drain(at..end);
+    let fill = std::iter::repeat_n(b'N', gone);
+    if end <= anchor {
+        sequence.splice(0..0, fill);
+    } else {
+        sequence.extend(fill);
+    }
+    debug_assert_eq!(sequence.len(), n);
+}
+
+/// Puts `bases` in before `at`, the base at `anchor` staying at its index.
+pub(super) fn insert(sequence: &mut Vec<u8>, at: usize, bases: &[u8], anchor: usize) {
+    let n = sequence.len();
+    sequence.splice(at..at, bases.iter().copied());
+    if at <= anchor {
+        sequence.drain(..sequence.len() - n);
+    } else {
+        sequence.truncate(n);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_anchor_stays_and_what_is_put_in_can_be_taken_out() {
+        let sequence = b"NNNACGTTGCAANNN".to_vec();
+        for at in 3..12 {
+            let mut edited = sequence.clone();
+            insert(&mut edited, at, b"GGG", 7);
+            assert_eq!(edited.len(), sequence.len());
+            assert_eq!(edited[7 + usize::from(at > 7)..].first().is_some(), true);
+            let there = if at <= 7 { at - 3 } else { at };
+            assert_eq!(&edited[there..there + 3], b"GGG");
+            if at != 7 {
+                assert_eq!(edited[7], sequence[7], "the anchor stays at {at}");
+            }
+            delete(&mut edited, there, 3, 7);
+            assert_eq!(edited, sequence, "in at {at} and out again");
+        }
+        let mut edited = sequence;
+        delete(&mut edited, 14, 50, 7);
+        assert_eq!(edited, b"NNNACGTTGCAANNN");
+    }
+}

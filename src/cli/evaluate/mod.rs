@@ -1,0 +1,351 @@
+//! `cislens evaluate`: how well a model predicts genes, beside baselines and other models; and the published designs of comparison.
+
+mod against;
+mod design;
+mod page;
+
+use super::device::DeviceChoice;
+use super::input::{find_model, listed_genes};
+use super::train::{Recipe, Watcher, read, samples_named, threads};
+use super::{Failure, find_session, interrupt};
+use crate::models::{Manifest, Model, OutputKind, load_model, missing_input};
+use crate::session::{SampleId, Session};
+use crate::tracks::{TrackError, clean_text, write_whole};
+use crate::training::{BASELINES, Dataset, Evaluation, Panel, Part, Parts, Scores, baseline_scores, count_overlapping, predict};
+use clap::{Args, ValueEnum};
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(Args, Debug)]
+pub(super) struct EvaluateArgs {
+    /// Folder of a model, or the name of one of the session's; for a design also an architecture
+    model: PathBuf,
+    /// The session with the genes; the sample data where none is given
+    #[arg(long)]
+    session: Option<PathBuf>,
+    /// The sample to judge in; several, parted by commas, are judged one by one and together
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    sample: Vec<String>,
+    /// Which genes, by what the model used them for: those it has not seen, where its folder says
+    #[arg(long, value_enum)]
+    part: Option<PartChoice>,
+    /// Genes by name or id, one a line
+    #[arg(long, value_name = "FILE", conflicts_with = "part")]
+    genes: Option<PathBuf>,
+    /// Compare with: a model, a .tsv of predictions (gene_id, output), or a baseline (random-forest, svr-rbf); may be repeated
+    #[arg(long, value_name = "MODEL|TSV")]
+    against: Vec<PathBuf>,
+    /// A published design instead: networks are fitted and judged for each of its lines
+    #[arg(long, value_name = "NAME", value_parser = design::parse)]
+    design: Option<&'static crate::training::Design>,
+    /// Designs: fits with other seeds for each line
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    seeds: u64,
+    /// Designs of window lengths: bases [default: an eighth, a quarter, half and all of the model's]
+    #[arg(long, value_delimiter = ',', value_name = "BASES,...")]
+    lengths: Vec<u64>,
+    /// Design comparators: the architectures to fit beside the model's
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    architectures: Vec<String>,
+    #[command(flatten)]
+    recipe: Recipe,
+    /// Table to write (.tsv)
+    #[arg(long, value_name = "F.tsv")]
+    out: Option<PathBuf>,
+    /// Page of charts to write (.svg)
+    #[arg(long, value_name = "F.svg")]
+    svg: Option<PathBuf>,
+    /// Resamplings of the genes for 95 % intervals and tests
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    bootstraps: usize,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceChoice,
+    /// Threads; 0 for as many as the machine has. Results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PartChoice {
+    /// Learnt from
+    Train,
+    /// Said when to stop
+    Valid,
+    /// Not seen
+    Test,
+    /// Every gene
+    All,
+}
+
+/// Rows of a table under their columns, with what made them.
+pub(in crate::cli) struct Table {
+    pub provenance: String,
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn write(&self, path: &Path) -> Result<(), Failure> {
+        let line = |fields: &[String]| fields.iter().map(|f| clean_text(f).into_owned()).collect::<Vec<_>>().join("\t") + "\n";
+        let body: String = self.rows.iter().map(|row| line(row)).collect();
+        let text = format!("# {}\n{}{body}", clean_text(&self.provenance), line(&self.columns));
+        Ok(write_whole(path, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(path, e)))?)
+    }
+
+    /// The same on standard output, columns below each other.
+    fn print(&self) {
+        let width = |column: usize| {
+            let cells = self.rows.iter().map(|row| row[column].chars().count());
+            cells.chain([self.columns[column].chars().count()]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        for row in std::iter::once(&self.columns).chain(&self.rows) {
+            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            println!("{}", clean_text(cells.join("  ").trim_end()));
+        }
+    }
+}
+
+pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
+    args.device.check()?;
+    check_paths(args)?;
+    let session = Arc::new(Session::open(&find_session(args.session.as_ref())?)?);
+    for warning in &session.warnings {
+        eprintln!("cislens: {}", clean_text(warning));
+    }
+    let samples = match (&args.sample[..], session.samples.len()) {
+        ([], 1) => vec![SampleId(0)],
+        ([], _) => {
+            let names: Vec<&str> = session.samples.iter().map(|s| s.name.as_str()).collect();
+            return Err(Failure::Usage(format!("which sample? --sample is one of {}", names.join(", "))));
+        }
+        (named, _) => samples_named(&session, named)?,
+    };
+    interrupt::listen()?;
+    if let Some(design) = args.design {
+        return design::run(args, design, &session, &samples);
+    }
+    let folder = find_model(&args.model, &session)?;
+    let model = load_model(&folder, &candle_core::Device::Cpu)?;
+    for sample in &samples {
+        if let Some(reason) = missing_input(&session, *sample, model.manifest()) {
+            return Err(Failure::Usage(format!("model {}: {reason}", model.manifest().name)));
+        }
+    }
+    let watcher = Watcher::new()?;
+    let data = read(&session, &samples, model.manifest(), &watcher)?;
+    watcher.clear();
+    let judged = threads(args.threads)?.install(|| judge(args, &session, &folder, &*model, &data))?;
+    if interrupt::is_interrupted() {
+        return Err(Failure::Interrupted);
+    }
+    report(args, &model.manifest().clone(), &data, &judged)
+}
+
+/// That what is to be written can be, before hours of work.
+fn check_paths(args: &EvaluateArgs) -> Result<(), Failure> {
+    for (option, path, ending) in [("--out", &args.out, "tsv"), ("--svg", &args.svg, "svg")] {
+        let Some(path) = path else { continue };
+        if path.extension().is_none_or(|e| !e.eq_ignore_ascii_case(ending)) {
+            return Err(Failure::Usage(format!("{option} {}: it ends in .{ending}", path.display())));
+        }
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        tempfile::tempfile_in(folder).map_err(|e| anyhow::anyhow!("{}: {e}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// One sample judged.
+struct OfSample {
+    evaluation: Evaluation,
+    /// Above it a gene is high, where the model is a classifier.
+    threshold: Option<f64>,
+    /// Genes whose window shares a base with one that was learnt from; `None` where those are not known.
+    overlapping: Option<usize>,
+}
+
+fn judge(
+    args: &EvaluateArgs,
+    session: &Session,
+    folder: &Path,
+    model: &dyn Model,
+    data: &Dataset,
+) -> Result<Vec<OfSample>, Failure> {
+    let manifest = model.manifest();
+    let parts = Parts::read(folder)?;
+    let chosen = chosen_genes(args, session, parts.as_ref())?;
+    let others = against::open(&args.against, session)?;
+    let mut judged = Vec::new();
+    for (sample, name) in data.samples.iter().enumerate() {
+        let of_part = |wanted: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            let here = |i: &usize| data.examples[*i].sample == sample && wanted(&data.examples[*i].gene);
+            (0..data.examples.len()).filter(here).collect()
+        };
+        let genes = of_part(&|gene| chosen.as_ref().is_none_or(|chosen| chosen.contains(gene)));
+        if genes.is_empty() {
+            return Err(anyhow::anyhow!("no gene of sample {name} to judge").into());
+        }
+        let train = of_part(&|gene| parts.as_ref().and_then(|p| p.part(gene)) == Some(Part::Train));
+        let mut output = manifest.output.clone();
+        if output.kind == OutputKind::Binary && (output.threshold.is_none() || !manifest.samples.contains(name)) {
+            // What is high in another sample is said by that sample.
+            output.threshold = Some(data.threshold(sample, if train.is_empty() { &genes } else { &train }));
+        }
+        let every: Vec<usize> = (0..data.examples.len()).collect();
+        let targets = data.targets(&every, &output);
+        let mut predictors = vec![Scores { name: manifest.name.clone(), values: predict(model, data, &genes)? }];
+        if !manifest.input.marks.is_empty() {
+            predictors.push(baseline_scores(&BASELINES[0], data, &train, &genes, &targets, args.recipe.seed)?);
+        }
+        for other in &others {
+            predictors.push(other.scores(session, name, data, &train, &genes, &targets, args.recipe.seed)?);
+        }
+        let windows = |indices: &[usize]| indices.iter().map(|i| data.examples[*i].window.clone()).collect::<Vec<_>>();
+        let overlapping = (!train.is_empty()).then(|| count_overlapping(&windows(&genes), &windows(&train)));
+        judged.push(OfSample {
+            evaluation: Evaluation {
+                kind: output.kind,
+                sample: name.clone(),
+                genes: genes.iter().map(|i| data.examples[*i].gene.clone()).collect(),
+                truth: genes.iter().map(|i| targets[*i]).collect(),
+                predictors,
+                resamplings: args.bootstraps,
+                seed: args.recipe.seed,
+            },
+            threshold: (output.kind == OutputKind::Binary).then_some(output.threshold).flatten(),
+            overlapping,
+        });
+    }
+    Ok(judged)
+}
+
+/// Ids of the genes to judge; `None` for all.
+fn chosen_genes(args: &EvaluateArgs, session: &Session, parts: Option<&Parts>) -> Result<Option<BTreeSet<String>>, Failure> {
+    let genes = &session.genome.genes;
+    if let Some(path) = &args.genes {
+        return Ok(Some(listed_genes(path, session)?.into_iter().map(|id| genes.get(id).id.clone()).collect()));
+    }
+    if !args.recipe.test.is_empty() {
+        let on = |chrom: &str| args.recipe.test.iter().any(|t| t == chrom);
+        return Ok(Some(genes.iter().filter(|(_, g)| on(&g.region.chrom)).map(|(_, g)| g.id.clone()).collect()));
+    }
+    let wanted = match (args.part, parts) {
+        (Some(PartChoice::All), _) => return Ok(None),
+        (None, None) => {
+            eprintln!("cislens: which genes the model learnt from is not known: every gene of the session is judged");
+            return Ok(None);
+        }
+        (Some(_), None) => return Err(Failure::Usage("--part: the model's folder has no genes.tsv that says which".to_owned())),
+        (Some(PartChoice::Train), _) => Part::Train,
+        (Some(PartChoice::Valid), _) => Part::Valid,
+        (Some(PartChoice::Test) | None, _) => Part::Test,
+    };
+    let is_wanted = |id: &str| parts.and_then(|p| p.part(id)) == Some(wanted);
+    Ok(Some(genes.iter().filter(|(_, g)| is_wanted(&g.id)).map(|(_, g)| g.id.clone()).collect()))
+}
+
+fn report(args: &EvaluateArgs, manifest: &Manifest, data: &Dataset, judged: &[OfSample]) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    let mut notes = Vec::new();
+    for of in judged {
+        let n = of.evaluation.genes.len();
+        let overlap = of.overlapping.map_or_else(
+            || "whether their windows share bases with genes it learnt from is not known".to_owned(),
+            |k| format!("{k} share bases with a gene it learnt from"),
+        );
+        let high = of.evaluation.truth.iter().filter(|y| **y > 0.5).count();
+        let threshold = of.threshold.map_or_else(String::new, |t| format!(", {high} high (above {t})"));
+        notes.push(format!("{}: {n} genes{threshold}; {overlap}", of.evaluation.sample));
+        for line in of.evaluation.judge() {
+            let number = |x: f64| if x.is_finite() { format!("{x:.6}") } else { "NA".to_owned() };
+            rows.push(vec![
+                of.evaluation.sample.clone(),
+                n.to_string(),
+                line.predictor,
+                line.statistic.to_owned(),
+                number(line.interval.value),
+                number(line.interval.low),
+                number(line.interval.high),
+                line.p.map_or_else(String::new, |p| format!("{p:.6}")),
+            ]);
+        }
+    }
+    rows.extend(panel_rows(judged, data));
+    let Manifest { name, architecture, hash, .. } = manifest;
+    let provenance = format!(
+        "cislens {} evaluate; model {name} ({architecture}) {hash}; {} resamplings, seed {}; {}",
+        env!("CARGO_PKG_VERSION"),
+        args.bootstraps,
+        args.recipe.seed,
+        notes.join("; ")
+    );
+    let columns = ["sample", "genes", "predictor", "statistic", "value", "low", "high", "p"];
+    let table = Table { provenance, columns: columns.map(str::to_owned).to_vec(), rows };
+    notes.iter().for_each(|note| println!("{}", clean_text(note)));
+    table.print();
+    if let Some(path) = &args.out {
+        table.write(path)?;
+    }
+    if let Some(path) = &args.svg {
+        page::write(path, &table.provenance, judged.iter().map(|of| &of.evaluation), &manifest.output.unit)?;
+    }
+    Ok(())
+}
+
+/// How levels within samples and changes between them are predicted, over the genes that every sample has.
+fn panel_rows(judged: &[OfSample], data: &Dataset) -> Vec<Vec<String>> {
+    if judged.len() < 2 {
+        return Vec::new();
+    }
+    let common: BTreeSet<&String> = judged[0].evaluation.genes.iter().collect();
+    let common = judged.iter().fold(common, |common, of| {
+        let here: BTreeSet<&String> = of.evaluation.genes.iter().collect();
+        common.intersection(&here).copied().collect()
+    });
+    let panel = |of: &dyn Fn(&Evaluation) -> Vec<f64>| Panel {
+        rows: judged
+            .iter()
+            .map(|judged| {
+                let values = of(&judged.evaluation);
+                let by_gene: std::collections::BTreeMap<_, _> = judged.evaluation.genes.iter().zip(values).collect();
+                common.iter().map(|gene| by_gene[*gene]).collect()
+            })
+            .collect(),
+    };
+    // Correlations of a classifier's logits are with the measured logarithms.
+    let expression = |evaluation: &Evaluation| -> Vec<f64> {
+        let sample = data.samples.iter().position(|name| *name == evaluation.sample);
+        let of = data.examples.iter().filter(|e| Some(e.sample) == sample);
+        let by_gene: std::collections::BTreeMap<_, _> = of.map(|e| (&e.gene, e.expression.ln_1p())).collect();
+        evaluation.genes.iter().map(|gene| by_gene[gene]).collect()
+    };
+    let is_class = judged[0].evaluation.kind == OutputKind::Binary;
+    let measured = panel(&|e| if is_class { expression(e) } else { e.truth.clone() });
+    let cuts: Vec<f64> = judged
+        .iter()
+        .zip(&measured.rows)
+        .map(|(of, row)| of.threshold.map_or_else(|| crate::training::median(row), f64::ln_1p))
+        .collect();
+    let mut rows = Vec::new();
+    for (i, predictor) in judged[0].evaluation.predictors.iter().enumerate() {
+        let predicted = panel(&|e| e.predictors[i].values.clone());
+        for (name, value) in predicted.judge(&measured, |sample, y| y > cuts[sample]).named() {
+            let value = if value.is_finite() { format!("{value:.6}") } else { "NA".to_owned() };
+            let (samples, genes) = (format!("{} samples", judged.len()), common.len().to_string());
+            rows.push(vec![
+                samples,
+                genes,
+                predictor.name.clone(),
+                name.to_owned(),
+                value,
+                String::new(),
+                String::new(),
+                String::new(),
+            ]);
+        }
+    }
+    rows
+}

@@ -1,0 +1,157 @@
+//! A command that is asked and answers, each answer within a time; it is ended with everything it started.
+
+use super::frame;
+use crate::tracks::clean_text;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Bytes of the command's complaints that are kept: the last ones say why it ended.
+const KEPT: usize = 2_000;
+
+/// Process groups that are to end with the program, however it ends.
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Ends every command. Called before the program ends, for a command that hangs does not notice.
+pub fn stop_commands() {
+    for group in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        kill_group(group);
+    }
+}
+
+/// A running command. Dropped, it is ended.
+pub(super) struct Process {
+    child: Child,
+    requests: Sender<Vec<u8>>,
+    answers: Receiver<Result<Vec<u8>, String>>,
+    complaints: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Process {
+    /// Starts `command` in `folder`. A program named by a relative path is looked for there.
+    pub(super) fn start(command: &[String], folder: &Path) -> Result<Self, String> {
+        let (program, args) = command.split_first().ok_or("external.command is empty")?;
+        let path = Path::new(program);
+        let path = if path.components().count() > 1 && path.is_relative() { folder.join(path) } else { path.to_owned() };
+        // Where the path is relative to the working folder it must hold for the child too, which runs in the model's.
+        let path = if path.components().count() > 1 { path.canonicalize().unwrap_or(path) } else { path };
+        let mut command = Command::new(path);
+        command.args(args).current_dir(folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        #[cfg(unix)]
+        {
+            // A group of its own: Ctrl-C in the terminal is for this program, and all of it can be ended at once.
+            use std::os::unix::process::CommandExt;
+            command.process_group(0);
+        }
+        let mut child = command.spawn().map_err(|e| format!("{program}: {e}"))?;
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(child.id());
+        let (Some(mut stdin), Some(mut stdout), Some(mut stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(format!("{program}: no standard streams"));
+        };
+        let (requests, to_write) = mpsc::channel::<Vec<u8>>();
+        let (answered, answers) = mpsc::channel();
+        let complaints = Arc::new(Mutex::new(Vec::new()));
+        let heard = complaints.clone();
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(|e| e.to_string())
+        };
+        // Threads of their own, so that neither a full pipe nor a silent command can hold up who asks.
+        spawn(
+            "command-in",
+            Box::new(move || {
+                while let Ok(request) = to_write.recv() {
+                    if frame::write(&mut stdin, &request).is_err() {
+                        return; // the reader says why
+                    }
+                }
+            }),
+        )?;
+        spawn(
+            "command-out",
+            Box::new(move || {
+                loop {
+                    let answer = frame::read(&mut stdout).map_err(|e| e.to_string());
+                    let is_last = !matches!(answer, Ok(Some(_)));
+                    if let Some(answer) = answer.transpose()
+                        && answered.send(answer).is_err()
+                    {
+                        return;
+                    }
+                    if is_last {
+                        return;
+                    }
+                }
+            }),
+        )?;
+        spawn(
+            "command-err",
+            Box::new(move || {
+                let mut part = [0; 512];
+                while let Ok(n @ 1..) = stderr.read(&mut part) {
+                    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                    heard.extend_from_slice(&part[..n]);
+                    let from = heard.len().saturating_sub(KEPT);
+                    heard.drain(..from);
+                }
+            }),
+        )?;
+        Ok(Self { child, requests, answers, complaints })
+    }
+
+    /// Asks and waits for the answer.
+    ///
+    /// # Errors
+    /// Where none comes in time, the command ends, or it says something else. It is of no more use then.
+    pub(super) fn ask(&mut self, request: Vec<u8>, timeout: Duration) -> Result<Vec<u8>, String> {
+        let _ = self.requests.send(request); // who no longer reads has ended, which shows below
+        match self.answers.recv_timeout(timeout) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(reason)) => Err(self.explain(reason)),
+            Err(RecvTimeoutError::Timeout) => Err(self.explain(format!("no answer within {} s", timeout.as_secs_f64()))),
+            Err(RecvTimeoutError::Disconnected) => {
+                // It has closed its output; how it ends is known when it has.
+                let status = self.child.try_wait().ok().flatten();
+                let ended = status.map_or_else(|| "it closed its standard output".to_owned(), |s| format!("it ended ({s})"));
+                Err(self.explain(ended))
+            }
+        }
+    }
+
+    /// The reason with the last line of what the command complained of.
+    fn explain(&self, reason: String) -> String {
+        let complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&complaints);
+        match text.lines().rev().find(|line| !line.trim().is_empty()) {
+            Some(line) => format!("{reason}: {}", clean_text(line.trim())),
+            None => reason,
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let id = self.child.id();
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| *group != id);
+        kill_group(id);
+        let _ = self.child.kill();
+        let _ = self.child.wait(); // killed: at once
+    }
+}
+
+#[cfg(unix)]
+fn kill_group(id: u32) {
+    let id = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(id) = id {
+        let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+    }
+}
+
+#[cfg(not(unix))]
+fn kill_group(_: u32) {}

@@ -1,0 +1,206 @@
+//! Exact kernels of attribution against the plain path: the golden networks on golden inputs, and on the marks of the 600 measured
+//! genes (`../shared/real`, skipped where it is absent), whose counts are flat for long, tie in pools and saturate gates.
+
+use super::{deepcore_weights, flat, golden, keras, npz};
+use candle_core::{DType, Device, Tensor};
+use cislens::attribution::kernels::{Edit, evaluator, has_kernel, plain};
+use cislens::genome::{Strand, Stretch};
+use cislens::models::{Input, InputSource, Manifest, Model, ModelError, TfSpec, Weights, architecture, read_checkpoint};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// One window as arrays.
+#[derive(Clone, Default)]
+struct Arrays {
+    bases: Vec<u8>,
+    /// By mark: a value a base.
+    marks: Vec<Vec<f32>>,
+    expression: Vec<f32>,
+    motif_scores: Vec<f32>,
+    next: usize,
+}
+
+impl InputSource for Arrays {
+    fn mark(&mut self, _: &str, _: &Stretch) -> Result<Vec<f32>, ModelError> {
+        self.next += 1;
+        Ok(self.marks[self.next - 1].clone())
+    }
+
+    fn bases(&mut self, _: &Stretch) -> Result<Vec<u8>, ModelError> {
+        Ok(self.bases.clone())
+    }
+
+    fn tf_expression(&mut self, _: &TfSpec) -> Result<Vec<f32>, ModelError> {
+        Ok(self.expression.clone())
+    }
+
+    fn motif_scores(&mut self, _: &TfSpec, _: &[u8]) -> Result<Vec<f32>, ModelError> {
+        Ok(self.motif_scores.clone())
+    }
+}
+
+/// A network in f64 and f32, of a window in one stretch.
+struct Twins {
+    manifest: Manifest,
+    double: Box<dyn Model>,
+    single: Box<dyn Model>,
+}
+
+fn twins(name: &str, preset: &str, weights: &HashMap<String, Tensor>, change: impl Fn(&mut Manifest)) -> Twins {
+    let architecture = architecture(name).unwrap();
+    let mut manifest = architecture.preset(preset).unwrap();
+    manifest.window.tts = None;
+    change(&mut manifest);
+    let build = |dtype| {
+        let weights = Weights::stored(weights.clone(), dtype, &Device::Cpu);
+        (architecture.build)(&weights, manifest.clone()).unwrap()
+    };
+    let (double, single) = (build(DType::F64), build(DType::F32));
+    Twins { manifest, double, single }
+}
+
+impl Twins {
+    /// Asserts that the kernel gives what the plain path gives: to 1e-12 of max(1, |F|) in f64, to 1e-6 in f32 or thrice what the
+    /// plain path is off its f64 twin by.
+    fn check(&self, arrays: Arrays, edits: impl Fn(&Input) -> Vec<Edit>) {
+        let window = self.manifest.window_at("c".into(), 100_000, Strand::Forward);
+        let input = Input::assemble(&self.manifest, &window, &mut arrays.clone()).unwrap();
+        let edits = edits(&input);
+        let twin = plain(&*self.double, &input).unwrap().deltas(&edits).unwrap();
+        for (model, least) in [(&self.double, 1e-12), (&self.single, 1e-6)] {
+            assert!(has_kernel(&**model, &input));
+            let (kernel, plain) = (evaluator(&**model, &input).unwrap(), plain(&**model, &input).unwrap());
+            let exact = plain.deltas(&edits).unwrap();
+            let own = exact.iter().zip(&twin).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            let limit = f64::max(least * plain.score().abs().max(1.0), if least > 1e-9 { 3.0 * own } else { 0.0 });
+            for ((edit, fast), exact) in edits.iter().zip(kernel.deltas(&edits).unwrap()).zip(exact) {
+                assert!((fast - exact).abs() <= limit, "{}: {fast:e} and {exact:e}, {:?}", self.manifest.name, edit.bases);
+                assert!(fast == 0.0 || edit.apply(&input).as_ref() != &input);
+            }
+        }
+    }
+}
+
+/// Some substitutions, both ends among them, and a bin of a mark here and there blanked.
+fn some_edits(input: &Input, seed: u64, n: usize) -> Vec<Edit> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut edits = vec![Edit::default()];
+    if let Some(sequence) = &input.sequence {
+        let last = sequence.len() - 1;
+        let indices = [0, 1, last / 2, last - 1, last].into_iter().chain((0..n).map(|_| random.random_range(0..=last)));
+        let indices: Vec<usize> = indices.collect();
+        edits.extend(indices.into_iter().map(|i| Edit::substitution(i, b"ACGTN"[random.random_range(0..5)])));
+    }
+    let (k, positions) = (input.n_marks(), input.positions());
+    if k > 0 {
+        let width = positions.div_ceil(200);
+        for _ in 0..n {
+            let (from, mark) = (random.random_range(0..positions), random.random_range(0..k));
+            let marks = (from..(from + width).min(positions)).map(|p| (p * k + mark, 0.0)).collect();
+            edits.push(Edit { bases: Vec::new(), marks });
+        }
+    }
+    edits
+}
+
+/// `[length, k]` of one sample by mark.
+fn by_mark(values: &[f64], k: usize) -> Vec<Vec<f32>> {
+    (0..k).map(|mark| values.iter().skip(mark).step_by(k).map(|v| *v as f32).collect()).collect()
+}
+
+fn lines(what: &str) -> Vec<Vec<u8>> {
+    std::fs::read_to_string(golden(what).unwrap()).unwrap().lines().map(|line| line.as_bytes().to_vec()).collect()
+}
+
+fn samples(t: &Tensor) -> Vec<Vec<f64>> {
+    (0..t.dims()[0]).map(|i| flat(&t.get(i).unwrap())).collect()
+}
+
+#[test]
+fn kernels_equal_the_plain_path_on_golden_networks() {
+    if let Some(weights) = deepcore_weights() {
+        let network = twins("deepcore", "code", &weights, |_| ());
+        let expected = npz::read(&golden("deepcore/expected.npz").unwrap());
+        for (i, (bases, marks)) in lines("deepcore/sequences.txt").into_iter().zip(samples(&expected["marks"])).enumerate() {
+            let arrays = Arrays { bases, marks: by_mark(&marks, 5), ..Arrays::default() };
+            network.check(arrays, |input| some_edits(input, i as u64, 20));
+        }
+    }
+    if let Some(path) = golden("isegnet/model.h5") {
+        let network = twins("isegnet", "paper", &keras::isegnet(&path), |_| ());
+        let expected = npz::read(&golden("isegnet/expected.npz").unwrap());
+        for (i, (bases, marks)) in lines("isegnet/sequences.txt").into_iter().zip(samples(&expected["marks"])).enumerate() {
+            let arrays = Arrays { bases, marks: by_mark(&marks, 7), ..Arrays::default() };
+            network.check(arrays, |input| some_edits(input, i as u64, 20));
+        }
+    }
+    if let Some(path) = golden("deepcage/weights.h5") {
+        let network = twins("deepcage", "code", &keras::deepcage(&path), |_| ());
+        let expected = npz::read(&golden("deepcage/expected.npz").unwrap());
+        let [expression, scores] = ["expression", "motif_scores"].map(|name| samples(&expected[name]));
+        for (i, bases) in lines("deepcage/sequences.txt").into_iter().enumerate() {
+            let [expression, motif_scores] = [&expression[i], &scores[i]].map(|v| v.iter().map(|v| *v as f32).collect());
+            let arrays = Arrays { bases, expression, motif_scores, ..Arrays::default() };
+            network.check(arrays, |input| some_edits(input, i as u64, 20));
+        }
+    }
+}
+
+fn measured(what: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/real").join(what);
+    if !path.exists() {
+        println!("skipped: {} is not there", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// Counts `[200 bins][5 marks]` of each of the 600 measured genes.
+fn measured_genes() -> Option<Vec<Vec<f32>>> {
+    let mut genes = Vec::new();
+    for part in ["train", "valid", "test"] {
+        let text = std::fs::read_to_string(measured(&format!("deepdiff/Cell1.{part}.csv"))?).unwrap();
+        let rows: Vec<Vec<f32>> =
+            text.lines().map(|line| line.split(',').skip(1).map(|v| v.trim().parse().unwrap()).collect()).collect();
+        genes.extend(rows.chunks(200).map(<[Vec<f32>]>::concat));
+    }
+    assert_eq!(genes.len(), 600);
+    Some(genes)
+}
+
+/// A published network on every `step`th gene, and DeepCORE's golden one on the genes' first 100 bins laid out base by base.
+fn check_measured_genes(step: usize, edits: usize) {
+    let Some(genes) = measured_genes() else { return };
+    let weights = read_checkpoint(&measured("attentivechrome/model.pt").unwrap()).unwrap();
+    let published = twins("attentive-chrome", "published", &weights.into_iter().collect(), |manifest| {
+        (manifest.window.length, manifest.window.tss_index, manifest.input.bin_size) = (200, 100, 1);
+    });
+    let deepcore = deepcore_weights().map(|weights| twins("deepcore", "code", &weights, |_| ()));
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    for (i, counts) in genes.iter().enumerate().step_by(step) {
+        let counts: Vec<f64> = counts.iter().map(|v| f64::from(*v)).collect();
+        let marks = by_mark(&counts, 5);
+        published.check(Arrays { marks: marks.clone(), ..Arrays::default() }, |input| some_edits(input, i as u64, edits));
+        if let Some(deepcore) = &deepcore {
+            let spread = |mark: &Vec<f32>| mark[..100].iter().flat_map(|v| [*v; 100]).collect();
+            let mut bases: Vec<u8> = (0..10_000).map(|_| b"ACGT"[random.random_range(0..4)]).collect();
+            bases[3_000..3_200].fill(b'N');
+            bases[7_000..7_300].fill(b'T');
+            let arrays = Arrays { bases, marks: marks.iter().map(spread).collect(), ..Arrays::default() };
+            deepcore.check(arrays, |input| some_edits(input, i as u64, edits / 4));
+        }
+    }
+}
+
+#[test]
+fn kernels_equal_the_plain_path_on_measured_genes() {
+    check_measured_genes(60, 24);
+}
+
+#[test]
+#[ignore = "all 600 genes take minutes"]
+fn kernels_equal_the_plain_path_on_all_measured_genes() {
+    check_measured_genes(1, 24);
+}
