@@ -10,6 +10,7 @@ train() {
 }
 train deepcore deepcore
 train attentive-chrome attentive-chrome
+train isegnet isegnet --preset small --marks DNase,H3K4me1,H3K4me3,H3K9me3,H3K27me3,H3K36me3
 train deepcore ablation/marks-only --without sequence --name marks-only
 train deepcore ablation/sequence-only --without marks --name sequence-only
 train deepcore ablation/shuffled-labels --shuffle-labels --name shuffled-labels

@@ -45,9 +45,11 @@ fn single_views(name: &str) -> [Manifest; 2] {
     [sequence, marks]
 }
 
-/// Every network, those of two views with each alone too.
+/// Every network, those of two views with each alone too, and DeepCORE without its BiLSTM.
 fn manifests() -> Vec<Manifest> {
-    MODELS.iter().map(short).chain(single_views("deepcore")).chain(single_views("isegnet")).collect()
+    let mut plain = short(architecture("deepcore").unwrap());
+    plain.sizes.insert("bilstm".to_owned(), 0);
+    MODELS.iter().map(short).chain(single_views("deepcore")).chain(single_views("isegnet")).chain([plain]).collect()
 }
 
 fn model(manifest: &Manifest, dtype: DType) -> Box<dyn Model> {

@@ -55,6 +55,12 @@ fn attentive_chrome_tells_high_from_low_genes_it_has_not_seen() {
     assert!(auroc >= 0.85 && low > 0.75, "{auroc} {low}");
 }
 
+#[test]
+fn isegnet_predicts_expression_of_genes_it_has_not_seen() {
+    let (r, low, _) = held_out("isegnet", "r");
+    assert!(r >= 0.85 && low > 0.8, "{r} {low}");
+}
+
 /// Networks of the same architecture, seed and split that saw one view only, or were given labels of other genes to learn and to be
 /// judged by.
 #[test]

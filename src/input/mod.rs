@@ -39,6 +39,8 @@ pub enum Action {
     Sample(i8),
     /// Switch the model.
     Model(i8),
+    /// Switch what mutagenesis shows of its raw deltas.
+    MutagenesisView,
     /// Switch the theme.
     Theme,
     /// Write a figure of the view.
@@ -103,6 +105,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("show", Action::Sample(1), "next-sample", "next sample"),
     info("show", Action::Sample(-1), "previous-sample", "previous sample"),
     info("show", Action::Model(1), "next-model", "next model"),
+    info("show", Action::MutagenesisView, "next-mutagenesis-view", "mutagenesis as the next view of its deltas"),
     info("show", Action::Theme, "next-theme", "next theme"),
     info("show", Action::Figure, "figure", "write the view as a figure (SVG, PDF, PNG)"),
     info("show", Action::Preview, "preview", "show the figure of the view; any key goes back"),

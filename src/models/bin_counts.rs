@@ -33,7 +33,7 @@ pub(super) fn published(architecture: &str, sizes: &[(&str, usize)]) -> Manifest
             truncate: false,
             tfs: Default::default(),
         },
-        output: OutputSpec { kind: OutputKind::Binary, unit: "high".to_owned(), pseudocount: 0.0, threshold: None },
+        output: OutputSpec { kind: OutputKind::Binary, unit: "high".to_owned(), pseudocount: 0.0, threshold: None, signal: None },
         sizes: sizes.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect(),
         metrics: Default::default(),
         hash: String::new(),

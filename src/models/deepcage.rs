@@ -5,7 +5,7 @@ use super::layers::{BatchNorm, ConvOptions, Linear, Normed, conv, max_pool};
 use super::weights::{Init, Weights};
 use super::{
     Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
-    OutputSpec, Preset, Structure, TfSpec, Transform, WindowSpec,
+    OutputSpec, Preset, SignalTarget, Structure, TfSpec, Transform, WindowSpec,
 };
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
@@ -18,10 +18,12 @@ pub const DEEPCAGE: Architecture = Architecture {
     build: |weights, manifest| Ok(Box::new(DeepCage::new(weights, manifest)?)),
     output_bias: "output.bias",
     presets: &[
-        Preset { name: "paper", manifest: || preset(402, 512, OutputKind::Regression) },
-        Preset { name: "code", manifest: || preset(678, 256, OutputKind::Regression) },
-        Preset { name: "paper-binary", manifest: || preset(402, 512, OutputKind::Binary) },
-        Preset { name: "code-binary", manifest: || preset(678, 256, OutputKind::Binary) },
+        Preset { name: "paper", manifest: || preset(402, 160, 32, 512, OutputKind::Regression) },
+        Preset { name: "code", manifest: || preset(678, 160, 32, 256, OutputKind::Regression) },
+        Preset { name: "paper-binary", manifest: || preset(402, 160, 32, 512, OutputKind::Binary) },
+        Preset { name: "code-binary", manifest: || preset(678, 160, 32, 256, OutputKind::Binary) },
+        // For some ten thousand loci.
+        Preset { name: "small", manifest: || preset(678, 48, 12, 64, OutputKind::Regression) },
     ],
 };
 
@@ -31,13 +33,21 @@ const BLOCK_EPSILON: f64 = 1.1e-5;
 /// Kernels of the first, and of the second and third convolution.
 const STAGES: [&str; 3] = ["kernel1", "kernel2", "kernel2"];
 
-fn preset(tfs: usize, dense: usize, kind: OutputKind) -> Manifest {
-    let sizes =
-        [("filters", 160), ("kernel1", 15), ("kernel2", 12), ("pool", 4), ("layers", 5), ("growth", 32), ("dense", dense)];
-    let output = match kind {
-        OutputKind::Regression => OutputSpec { kind, unit: "ln(reads+1)".to_owned(), pseudocount: 1.0, threshold: None },
-        OutputKind::Binary => OutputSpec { kind, unit: "open".to_owned(), pseudocount: 0.0, threshold: None },
+fn preset(tfs: usize, filters: usize, growth: usize, dense: usize, kind: OutputKind) -> Manifest {
+    let sizes = [
+        ("filters", filters),
+        ("kernel1", 15),
+        ("kernel2", 12),
+        ("pool", 4),
+        ("layers", 5),
+        ("growth", growth),
+        ("dense", dense),
+    ];
+    let (unit, pseudocount) = match kind {
+        OutputKind::Regression => ("ln(reads+1)", 1.0),
+        OutputKind::Binary => ("open", 0.0),
     };
+    let signal = Some(SignalTarget { mark: "DNase".to_owned(), length: 200 });
     Manifest {
         architecture: DEEPCAGE.name.to_owned(),
         name: DEEPCAGE.name.to_owned(),
@@ -60,7 +70,7 @@ fn preset(tfs: usize, dense: usize, kind: OutputKind) -> Manifest {
             // The publication's factors are those of its motif file; who trains or imports names them.
             tfs: TfSpec { names: (1..=tfs).map(|i| format!("TF{i}")).collect(), ..TfSpec::default() },
         },
-        output,
+        output: OutputSpec { kind, unit: unit.to_owned(), pseudocount, threshold: None, signal },
         sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),
         metrics: Default::default(),
         hash: String::new(),

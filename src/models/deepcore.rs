@@ -16,7 +16,11 @@ pub const DEEPCORE: Architecture = Architecture {
     about: "DeepCORE: CNN, BiLSTM and sparse attention over DNA and histone marks at base resolution (Chandrashekar et al. 2024)",
     build: |weights, manifest| Ok(Box::new(DeepCore::new(weights, manifest)?)),
     output_bias: "output.bias",
-    presets: &[Preset { name: "paper", manifest: || preset(25, 100) }, Preset { name: "code", manifest: || preset(20, 32) }],
+    presets: &[
+        Preset { name: "paper", manifest: || preset(25, 100) },
+        Preset { name: "code", manifest: || preset(20, 32) },
+        Preset { name: "without-bilstm", manifest: without_bilstm },
+    ],
 };
 
 /// Marks in the order of the published input.
@@ -52,7 +56,13 @@ fn preset(attention: usize, dense: usize) -> Manifest {
             truncate: false,
             tfs: Default::default(),
         },
-        output: OutputSpec { kind: OutputKind::Regression, unit: "ln(TPM+0.01)".to_owned(), pseudocount: 0.01, threshold: None },
+        output: OutputSpec {
+            kind: OutputKind::Regression,
+            unit: "ln(TPM+0.01)".to_owned(),
+            pseudocount: 0.01,
+            threshold: None,
+            signal: None,
+        },
         sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),
         metrics: Default::default(),
         hash: String::new(),
@@ -60,14 +70,20 @@ fn preset(attention: usize, dense: usize) -> Manifest {
     }
 }
 
-/// One of the two inputs: convolution with pooling, then a BiLSTM over bins.
+fn without_bilstm() -> Manifest {
+    let mut manifest = preset(25, 100);
+    manifest.sizes.insert("bilstm".to_owned(), 0);
+    manifest
+}
+
+/// One of the two inputs: convolution with pooling, then (but in the ablation) a BiLSTM over bins.
 pub(crate) struct View {
     /// `[filters, kernel, channels]`.
     pub(crate) weight: Tensor,
     /// `[filters]`.
     pub(crate) bias: Tensor,
     pub(crate) pool: usize,
-    pub(crate) lstm: BiLstm,
+    pub(crate) lstm: Option<BiLstm>,
 }
 
 impl View {
@@ -81,16 +97,28 @@ impl View {
             weight: conv.get("weight", &[filters, kernel, channels], init)?,
             bias: conv.get("bias", &[filters], Init::Constant(0.0))?,
             pool,
-            lstm: BiLstm::new(&weights.within("lstm"), filters, hidden)?,
+            lstm: match has_bilstm(manifest) {
+                true => Some(BiLstm::new(&weights.within("lstm"), filters, hidden)?),
+                false => None,
+            },
         })
     }
 
-    /// `[n, length, channels]` gives `[n, bins, 2 * hidden]`.
+    /// `[n, length, channels]` gives `[n, bins, 2 * hidden]`, or `[n, bins, filters]` without the BiLSTM.
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let positions = (x.dim(1)? + 1).saturating_sub(self.weight.dim(1)?);
         let pooled = conv_relu_max_pool(x, &self.weight, &self.bias, Pool::same(self.pool, positions))?;
-        self.lstm.forward(&pooled)
+        self.states(&pooled)
     }
+
+    fn states(&self, pooled: &Tensor) -> candle_core::Result<Tensor> {
+        self.lstm.as_ref().map_or_else(|| Ok(pooled.clone()), |lstm| lstm.forward(pooled))
+    }
+}
+
+/// `sizes.bilstm = 0` leaves the BiLSTM out: an ablation of the paper. Attention then weighs the pooled convolutions themselves.
+fn has_bilstm(manifest: &Manifest) -> bool {
+    manifest.sizes.get("bilstm") != Some(&0)
 }
 
 /// The network. Without marks, or without sequence, in its manifest it has one view (the ablations of the paper).
@@ -124,7 +152,8 @@ impl DeepCore {
         };
         let sequence = view("sequence", if input.sequence.is_some() { 4 } else { 0 })?;
         let marks = view("marks", input.marks.len())?;
-        let states = 2 * hidden * (usize::from(sequence.is_some()) + usize::from(marks.is_some()));
+        let per_view = if has_bilstm(&manifest) { 2 * hidden } else { manifest.size("filters")? };
+        let states = per_view * (usize::from(sequence.is_some()) + usize::from(marks.is_some()));
         if states == 0 {
             return Err(ModelError::Manifest("deepcore reads sequence, marks or both; the input names neither".to_owned()));
         }
@@ -141,6 +170,11 @@ impl DeepCore {
             dtype: weights.dtype(),
             manifest,
         })
+    }
+
+    /// Whether bins pass through the BiLSTM.
+    pub(crate) fn has_bilstm(&self) -> bool {
+        has_bilstm(&self.manifest)
     }
 
     /// States of the bins that attention weighs, `[n, bins, states]`: sequence forward, sequence reverse, marks forward, marks reverse.
@@ -165,7 +199,7 @@ impl DeepCore {
         let mut states = Vec::new();
         for (view, pooled) in [&self.sequence, &self.marks].into_iter().zip(pooled) {
             if let (Some(view), Some(pooled)) = (view, pooled) {
-                states.push(view.lstm.forward(pooled)?);
+                states.push(view.states(pooled)?);
             }
         }
         Ok(self.score_states(&Tensor::cat(&states, D::Minus1)?, &mut Dropout::new(0.0, 0))?.score)

@@ -1,17 +1,24 @@
 //! A model on disk: a folder with `model.toml` and `model.safetensors`.
 
-use super::{EXTERNAL, External, Manifest, Model, ModelError, Weights, architecture};
+use super::{EXTERNAL, External, Manifest, Model, ModelError, TfMotifs, Weights, architecture};
+use crate::motifs::{MOTIF_FORMATS, Motif, read_motifs};
 use crate::tracks::{TrackError, write_whole};
 use candle_core::{DType, Device, Tensor};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 const MANIFEST: &str = "model.toml";
 const WEIGHTS: &str = "model.safetensors";
+/// Motifs of the transcription factors a network reads, where it reads any.
+const MOTIFS: &str = "motifs.homer";
 /// The files of a model's folder.
 pub const FILES: [&str; 2] = [MANIFEST, WEIGHTS];
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
@@ -41,6 +48,13 @@ pub fn save_model(folder: &Path, manifest: &Manifest, weights: &BTreeMap<String,
     let manifest = Manifest { hash: hash(&bytes), ..manifest.clone() };
     let text = toml::to_string(&manifest).map_err(|e| ModelError::Manifest(e.to_string()))?;
     std::fs::create_dir_all(folder).map_err(|e| error(e.to_string()))?;
+    if let Some(motifs) = &manifest.input.tfs.motifs {
+        // A factor's motifs are found by its name.
+        let named = |motif: &Motif| Motif { name: motif.tf.clone().unwrap_or_else(|| motif.name.clone()), ..motif.clone() };
+        let motifs: Vec<Motif> = motifs.motifs().iter().map(named).collect();
+        let format = MOTIF_FORMATS.iter().find(|f| f.name == "homer").ok_or_else(|| error("no HOMER format".to_owned()))?;
+        write(&folder.join(MOTIFS), (format.format)(&motifs, &manifest.source).as_bytes())?;
+    }
     // Weights first: were the program stopped between the two, their hash would not be the manifest's and nothing would be loaded.
     write(&folder.join(WEIGHTS), &bytes)?;
     write(&folder.join(MANIFEST), text.as_bytes())?;
@@ -52,7 +66,15 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, ModelError> {
     let path = folder.join(MANIFEST);
     let error = |reason: String| ModelError::File { path: path.clone(), reason };
     let text = String::from_utf8(read(&path, MAX_MANIFEST_BYTES)?).map_err(|_| error("not text (UTF-8)".to_owned()))?;
-    toml::from_str(&text).map_err(|e| error(e.to_string().trim_end().to_owned()))
+    let mut manifest: Manifest = toml::from_str(&text).map_err(|e| error(e.to_string().trim_end().to_owned()))?;
+    let (tfs, path) = (&mut manifest.input.tfs, folder.join(MOTIFS));
+    if !tfs.is_empty() && path.exists() {
+        let wrong = |reason: String| ModelError::File { path: path.clone(), reason };
+        let mut motifs = read_motifs(&path).map_err(|e| wrong(e.to_string()))?;
+        motifs.iter_mut().for_each(|motif| motif.tf = None);
+        tfs.motifs = Some(Arc::new(TfMotifs::new(&motifs, &tfs.names).map_err(|e| wrong(e.to_string()))?));
+    }
+    Ok(manifest)
 }
 
 /// Whether a model may start a command of its own.
@@ -77,7 +99,7 @@ pub fn open_model(folder: &Path, device: &Device, commands: Commands) -> Result<
     let error = |reason: String| ModelError::File { path: path.clone(), reason };
     if commands == Commands::Refused {
         let command = manifest.external.map(|spec| spec.command.join(" ")).unwrap_or_default();
-        return Err(error(format!("its network is a command ({command}), which --allow-command lets start")));
+        return Err(error(format!("needs --allow-command: its network is a command ({command})")));
     }
     // What made a result is this file and those of the folder that the command names.
     let mut bytes = read(&path, MAX_MANIFEST_BYTES)?;
@@ -108,6 +130,35 @@ pub fn load_model_as(folder: &Path, dtype: DType, device: &Device) -> Result<Box
     if manifest.architecture == EXTERNAL {
         return open_model(folder, device, Commands::Refused);
     }
+    let (manifest, tensors) = read_weights(folder, manifest)?;
+    build(manifest, tensors, dtype, device)
+}
+
+/// A network of the same sizes whose weights are those of `folder` in another order, each tensor's among themselves: what a method
+/// says of it, it says of the input and the make-up alone (Adebayo 2018).
+///
+/// # Errors
+/// As [`load_model`]; a program's weights are its own.
+pub fn load_shuffled(folder: &Path, seed: u64, device: &Device) -> Result<Box<dyn Model>, ModelError> {
+    let manifest = read_manifest(folder)?;
+    if manifest.architecture == EXTERNAL {
+        return Err(ModelError::Manifest("a program's weights cannot be shuffled".to_owned()));
+    }
+    let (manifest, tensors) = read_weights(folder, manifest)?;
+    let mut shuffled = HashMap::new();
+    let ordered: BTreeMap<String, Tensor> = tensors.into_iter().collect();
+    for (i, (name, tensor)) in ordered.into_iter().enumerate() {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(i as u64);
+        let mut values: Vec<f32> = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        values.shuffle(&mut random);
+        shuffled.insert(name, Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?);
+    }
+    build(Manifest { hash: String::new(), ..manifest }, shuffled, DType::F32, device)
+}
+
+/// The weights of a folder by name, and its manifest with their hash.
+fn read_weights(folder: &Path, manifest: Manifest) -> Result<(Manifest, HashMap<String, Tensor>), ModelError> {
     let path = folder.join(WEIGHTS);
     let bytes = read(&path, MAX_WEIGHTS_BYTES)?;
     let error = |reason: String| ModelError::File { path: path.clone(), reason };
@@ -121,8 +172,7 @@ pub fn load_model_as(folder: &Path, dtype: DType, device: &Device) -> Result<Box
     }
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
     let tensors = tensors.map_err(|e| error(format!("not readable as safetensors: {e}")))?;
-    let manifest = Manifest { hash: found, ..manifest };
-    build(manifest, tensors, dtype, device)
+    Ok((Manifest { hash: found, ..manifest }, tensors))
 }
 
 /// Builds a network that asks for every one of `tensors` and no other.

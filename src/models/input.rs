@@ -275,6 +275,7 @@ pub(crate) mod tests {
                 unit: "ln(TPM+0.01)".to_owned(),
                 pseudocount: 0.01,
                 threshold: None,
+                signal: None,
             },
             sizes: BTreeMap::new(),
             metrics: BTreeMap::new(),

@@ -18,9 +18,11 @@ pub const ISEGNET: Architecture = Architecture {
     build: |weights, manifest| Ok(Box::new(Isegnet::new(weights, manifest)?)),
     output_bias: "output.bias",
     presets: &[
-        Preset { name: "paper", manifest: || preset(64, OutputKind::Regression) },
-        Preset { name: "tutorial", manifest: || preset(32, OutputKind::Regression) },
-        Preset { name: "binary", manifest: || preset(64, OutputKind::Binary) },
+        Preset { name: "paper", manifest: || preset(64, 256, OutputKind::Regression) },
+        Preset { name: "tutorial", manifest: || preset(32, 256, OutputKind::Regression) },
+        Preset { name: "binary", manifest: || preset(64, 256, OutputKind::Binary) },
+        // For a thousand genes.
+        Preset { name: "small", manifest: || preset(16, 64, OutputKind::Regression) },
     ],
 };
 
@@ -30,7 +32,7 @@ const TRACKS: [&str; 7] = ["DNase", "H3K4me1", "H3K4me3", "H3K9me3", "H3K27me3",
 const EPSILON: f64 = 1e-3;
 
 /// `filters`: of the first convolution; the second has twice as many.
-fn preset(filters: usize, kind: OutputKind) -> Manifest {
+fn preset(filters: usize, dense: usize, kind: OutputKind) -> Manifest {
     let sizes = [
         ("filters", filters),
         ("kernel", 20),
@@ -38,13 +40,15 @@ fn preset(filters: usize, kind: OutputKind) -> Manifest {
         // As the authors' code has it; the paper says twice the second convolution's.
         ("merged_filters", 126),
         ("merged_filters2", 64),
-        ("dense1", 256),
+        ("dense1", dense),
         ("dense2", 64),
         ("dense3", 16),
     ];
     let output = match kind {
-        OutputKind::Regression => OutputSpec { kind, unit: "ln(TPM+1)".to_owned(), pseudocount: 1.0, threshold: None },
-        OutputKind::Binary => OutputSpec { kind, unit: "high".to_owned(), pseudocount: 0.0, threshold: None },
+        OutputKind::Regression => {
+            OutputSpec { kind, unit: "ln(TPM+1)".to_owned(), pseudocount: 1.0, threshold: None, signal: None }
+        }
+        OutputKind::Binary => OutputSpec { kind, unit: "high".to_owned(), pseudocount: 0.0, threshold: None, signal: None },
     };
     Manifest {
         architecture: ISEGNET.name.to_owned(),

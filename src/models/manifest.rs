@@ -1,10 +1,11 @@
 //! `model.toml`: everything a publication varies about a network, so that no such number is a constant in code.
 
-use super::{ExternalSpec, ModelError};
+use super::{ExternalSpec, ModelError, TfMotifs};
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The contents of `model.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +79,15 @@ impl Manifest {
         }
         if let Some((_, mark)) = input.marks.iter().enumerate().find(|(i, mark)| input.marks[..*i].contains(mark)) {
             return wrong(format!("input.marks: \"{mark}\" stands there twice"));
+        }
+        if let Some(target) = &self.output.signal
+            && !(1..=window.length).contains(&target.length)
+        {
+            return wrong(format!("output.signal.length = {}: must be 1 to the window's {}", target.length, window.length));
+        }
+        if !input.tfs.quantiles.is_empty() && input.tfs.quantiles.len() != input.tfs.len() {
+            let (quantiles, names) = (input.tfs.quantiles.len(), input.tfs.len());
+            return wrong(format!("input.tfs.quantiles has {quantiles} numbers for {names} factors"));
         }
         if !input.scale.is_empty() && input.scale.len() != input.marks.len() {
             return wrong(format!("input.scale has {} numbers for {} marks", input.scale.len(), input.marks.len()));
@@ -160,6 +170,9 @@ pub struct TfSpec {
     /// rank (quantile normalisation). Empty: ln(TPM + 1) as it is.
     #[serde(default)]
     pub quantiles: Vec<f32>,
+    /// Their motifs, from `motifs.homer` of the model's folder; without them only plain arrays can be read.
+    #[serde(skip)]
+    pub motifs: Option<Arc<TfMotifs>>,
 }
 
 impl TfSpec {
@@ -257,6 +270,19 @@ pub struct OutputSpec {
     /// Expression above this is "high" (classifiers); a tie is low.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// What is predicted, where it is a signal of the sample and not a gene's expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<SignalTarget>,
+}
+
+/// A signal that is predicted: the mean over `length` bases around the anchor of the window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignalTarget {
+    /// Its mark (`DNase`).
+    pub mark: String,
+    /// Bases.
+    pub length: u64,
 }
 
 /// Number or class.

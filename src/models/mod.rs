@@ -26,6 +26,7 @@ mod lstm_attn;
 mod manifest;
 mod mlp;
 mod source;
+mod tfs;
 mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
@@ -41,7 +42,7 @@ pub use dropout::Dropout;
 pub use error::ModelError;
 pub use external::{EXTERNAL, External, ExternalSpec, ProfileStatistic, serve, stop_commands};
 pub use filters::{FilterSites, SequenceFilters};
-pub use folder::{Commands, FILES, load_model, load_model_as, open_model, read_manifest, save_model};
+pub use folder::{Commands, FILES, load_model, load_model_as, load_shuffled, open_model, read_manifest, save_model};
 pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions, Imported, import, read_checkpoint};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
@@ -53,10 +54,11 @@ pub use lstm::Lstm;
 pub use lstm_alpha::LstmAlpha;
 pub use lstm_attn::LstmAttn;
 pub use manifest::{
-    BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, TfSpec, Transform, TtsSpec, WindowSpec,
+    BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, SignalTarget, TfSpec, Transform, TtsSpec, WindowSpec,
 };
 pub use mlp::Mlp;
 pub use source::{SampleSource, missing_input};
+pub use tfs::TfMotifs;
 pub use weights::{Init, Statistic, Weights};
 
 use candle_core::{DType, Tensor, Var};

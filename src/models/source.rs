@@ -1,8 +1,10 @@
 //! A network's input read from the tracks of one sample: by the name of the mark, never by its place in a list.
 
-use super::{InputSource, Manifest, ModelError};
+use super::{InputSource, Manifest, ModelError, TfSpec};
 use crate::genome::{Region, Stretch};
 use crate::session::{Readers, SampleId, Session, TrackId};
+
+const NO_MOTIFS: &str = "needs motifs of transcription factors: motifs.homer (HOMER format) beside model.toml";
 
 /// One sample's signals and the session's reference, read for one network.
 pub struct SampleSource<'a> {
@@ -51,6 +53,17 @@ impl InputSource for SampleSource<'_> {
         self.padded(stretch, f32::NAN, |readers, region| Ok(readers.values(track, region)?))
     }
 
+    fn tf_expression(&mut self, tfs: &TfSpec) -> Result<Vec<f32>, ModelError> {
+        tfs.expression(self.readers.session(), self.sample)
+    }
+
+    fn motif_scores(&mut self, tfs: &TfSpec, sequence: &[u8]) -> Result<Vec<f32>, ModelError> {
+        match &tfs.motifs {
+            Some(motifs) => Ok(motifs.scores(sequence)),
+            None => Err(ModelError::Input(NO_MOTIFS.to_owned())),
+        }
+    }
+
     fn bases(&mut self, stretch: &Stretch) -> Result<Vec<u8>, ModelError> {
         if let Some(reason) = other_assembly(self.readers.session(), self.manifest) {
             return Err(ModelError::Input(reason));
@@ -72,6 +85,15 @@ pub fn missing_input(session: &Session, sample: SampleId, manifest: &Manifest) -
     let of_mark = |mark: &str| session.signal_for(sample, mark).and_then(|track| other_unit(session, track, mark, manifest));
     if let Some(reason) = marks().find_map(of_mark) {
         return Some(reason);
+    }
+    let tfs = &manifest.input.tfs;
+    if !tfs.is_empty() {
+        if tfs.motifs.is_none() {
+            return Some(NO_MOTIFS.to_owned());
+        }
+        if let Err(error) = tfs.expression(session, sample) {
+            return Some(error.to_string());
+        }
     }
     manifest.input.sequence?;
     match session.genome.fasta {

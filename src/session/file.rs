@@ -61,6 +61,9 @@ pub struct SampleEntry {
     /// Measured expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expression: Option<ExpressionEntry>,
+    /// Expression of transcription factors by their symbols, for networks that read it; from `expression` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tf_expression: Option<ExpressionEntry>,
 }
 
 /// Where a sample's expression stands.

@@ -96,6 +96,8 @@ pub struct Sample {
     pub name: String,
     /// Measured expression, if any.
     pub expression: Option<Arc<Expression>>,
+    /// Expression of transcription factors by their symbols, if there is a table of them.
+    pub tf_expression: Option<Arc<Expression>>,
     /// Unit of the expression (`TPM`, `count`).
     pub unit: String,
 }
@@ -147,9 +149,11 @@ impl Session {
         for table in tables {
             session.add_table(table);
         }
-        session.read_expression(file, folder);
+        for of_tfs in [false, true] {
+            session.read_expression(file, folder, of_tfs);
+        }
         if session.samples.is_empty() {
-            session.samples.push(Sample { name: String::new(), expression: None, unit: String::new() });
+            session.samples.push(Sample { name: String::new(), expression: None, tf_expression: None, unit: String::new() });
         }
         Ok(session)
     }
@@ -174,11 +178,20 @@ impl Session {
         self.samples.get(sample.0)?.expression.as_ref()?.value(gene)
     }
 
+    /// Expression of a transcription factor in a sample, by its symbol.
+    pub fn tf_expression(&self, sample: SampleId, symbol: &str) -> Option<f64> {
+        let sample_of = self.samples.get(sample.0)?;
+        match &sample_of.tf_expression {
+            Some(table) => table.value_of(symbol),
+            None => self.expression(sample, self.genome.genes.get(self.genome.genes.find(symbol)?)),
+        }
+    }
+
     fn sample_named(&mut self, name: &str) -> SampleId {
         if let Some(i) = self.samples.iter().position(|s| s.name == name) {
             return SampleId(i);
         }
-        self.samples.push(Sample { name: name.to_owned(), expression: None, unit: String::new() });
+        self.samples.push(Sample { name: name.to_owned(), expression: None, tf_expression: None, unit: String::new() });
         SampleId(self.samples.len() - 1)
     }
 
@@ -299,10 +312,12 @@ impl Session {
     }
 
     /// Samples of one table are read together.
-    fn read_expression(&mut self, file: &SessionFile, folder: &Path) {
+    /// Of genes, or (`of_tfs`) of transcription factors.
+    fn read_expression(&mut self, file: &SessionFile, folder: &Path, of_tfs: bool) {
         let mut tables: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for entry in &file.samples {
-            let Some(expression) = &entry.expression else { continue };
+            let expression = if of_tfs { &entry.tf_expression } else { &entry.expression };
+            let Some(expression) = expression else { continue };
             self.sample_named(&entry.name); // in the order of the file
             let table = (&expression.file, &expression.id_column, &expression.transcripts);
             tables.entry(table).or_default().push((&entry.name, expression));
@@ -326,7 +341,8 @@ impl Session {
                 }
             };
             self.warnings.extend(warnings);
-            if let Some(first) = read.iter().flatten().next() {
+            // A table of factors goes by symbols, and need not join the annotation.
+            if let Some(first) = read.iter().flatten().next().filter(|_| !of_tfs) {
                 // The ids are the same for every sample of a table.
                 let mut unmatched = first.unmatched(&self.genome.genes);
                 if self.genome.is_gene_relative {
@@ -337,8 +353,13 @@ impl Session {
             for ((name, entry), table) in entries.into_iter().zip(read) {
                 let id = self.sample_named(name);
                 let table = table.map_err(|error| self.warnings.push(error.to_string())).ok();
-                self.samples[id.0].expression = table.map(Arc::new);
-                self.samples[id.0].unit.clone_from(&entry.unit);
+                let sample = &mut self.samples[id.0];
+                if of_tfs {
+                    sample.tf_expression = table.map(Arc::new);
+                } else {
+                    sample.expression = table.map(Arc::new);
+                    sample.unit.clone_from(&entry.unit);
+                }
             }
         }
     }

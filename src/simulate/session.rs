@@ -34,11 +34,19 @@ pub(super) fn session(world: &World) -> String {
             .iter()
             .map(|sample| {
                 let expression = ExpressionEntry { file: "tpm.tsv".into(), unit: "TPM".to_owned(), ..ExpressionEntry::default() };
-                SampleEntry { name: sample.name.clone(), expression: Some(expression) }
+                let tf_expression = Some(ExpressionEntry {
+                    file: "tf_expression.tsv".into(),
+                    id_column: Some("tf".to_owned()),
+                    unit: "TPM".to_owned(),
+                    ..ExpressionEntry::default()
+                });
+                SampleEntry { name: sample.name.clone(), expression: Some(expression), tf_expression }
             })
             .collect(),
         tracks: tracks(world),
-        models: ["models/deepcore", "models/attentive-chrome"].map(|path| ModelEntry { path: path.into() }).to_vec(),
+        models: ["models/deepcore", "models/attentive-chrome", "models/isegnet"]
+            .map(|path| ModelEntry { path: path.into() })
+            .to_vec(),
     };
     toml::to_string(&file).expect("a session of plain strings and tables can be written because no key is anything else")
 }

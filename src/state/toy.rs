@@ -51,7 +51,7 @@ fn track(label: &str, kind: TrackKind, format: &str, sample: Option<usize>, unit
 /// Two samples, a promoter row, a signal and a methylation row, no files behind them.
 pub(crate) fn session() -> Session {
     let chroms = ChromSizes::parse("chr1\t100000\nchr2\t50000").unwrap();
-    let sample = |name: &str| Sample { name: name.to_owned(), expression: None, unit: "TPM".to_owned() };
+    let sample = |name: &str| Sample { name: name.to_owned(), expression: None, tf_expression: None, unit: "TPM".to_owned() };
     Session {
         note: "simulated data".to_owned(),
         genome: Genome {

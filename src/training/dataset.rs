@@ -62,7 +62,7 @@ impl Dataset {
         Ok(data)
     }
 
-    fn empty(manifest: &Manifest) -> Result<Self, TrainingError> {
+    pub(super) fn empty(manifest: &Manifest) -> Result<Self, TrainingError> {
         let input = &manifest.input;
         Ok(Self {
             examples: Vec::new(),
@@ -79,13 +79,13 @@ impl Dataset {
         })
     }
 
-    fn push(&mut self, example: Example, record: &Record) -> Result<(), TrainingError> {
+    pub(super) fn push(&mut self, example: Example, record: &Record) -> Result<(), TrainingError> {
         self.store.push(record)?;
         self.examples.push(example);
         Ok(())
     }
 
-    /// Reads every protein-coding gene of `samples`. `step(done, total)` is called for each and may stop it.
+    /// Reads every protein-coding gene of `samples`, or (where the network predicts a signal) their loci: [`Dataset::read_loci`]. `step(done, total)` is called for each and may stop it.
     ///
     /// # Errors
     /// Where a sample has no expression or lacks a mark, a file cannot be read, or no gene is left.
@@ -95,6 +95,9 @@ impl Dataset {
         manifest: &Manifest,
         step: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Self, TrainingError> {
+        if let Some(target) = &manifest.output.signal {
+            return Self::read_loci(readers, samples, manifest, target, step);
+        }
         let session = readers.session().clone();
         // Transformed now, scaled when a batch is made, by what the training genes say.
         let mut unscaled = manifest.clone();

@@ -78,6 +78,11 @@ impl FitOptions {
             "deepcore" => {
                 Self { penalty: 0.005, descent: Descent { clip: Some(Clip::Norm(5.0)), ..default.descent }, shift: 10, ..default }
             }
+            "isegnet" => {
+                let descent = Descent { l2: 1e-4, ..default.descent };
+                Self { batch_size: 32, epochs: 40, patience: Some(8), dropout: 0.3, descent, ..default }
+            }
+            "deepcage" => Self { batch_size: 64, epochs: 12, patience: Some(3), dropout: 0.3, penalty: 0.01, ..default },
             // Published at a rate of 2e-4 for six times as many genes. Without L2 the fitted LSTMs jump by 0.7 in F within 1e-6 of a path
             // from a blank input, which no quadrature of integrated gradients follows: a gap of 13 % in the median of 60 genes, and of
             // 0.002 % with it.

@@ -85,7 +85,7 @@ pub fn manifest(name: &str) -> Manifest {
     (manifest.window.length, manifest.window.tss_index) = (WINDOW, WINDOW / 2);
     if let Some(tts) = &mut manifest.window.tts {
         // The genes are short: both stretches share bases.
-        (manifest.window.tss_index, tts.length, tts.index) = (WINDOW / 3, WINDOW / 3, WINDOW / 6);
+        (manifest.window.tss_index, tts.length, tts.index) = (20, WINDOW / 2, WINDOW / 2 - 50);
     }
     manifest.input.tfs = Default::default();
     if manifest.input.bin_size > 1 {

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 /// The kernel, where the network is DeepCORE.
 pub(super) fn build<'a>(model: &'a dyn Model, input: &'a Input) -> Option<Result<Box<dyn Evaluator + 'a>, AttributionError>> {
-    let model = model.as_any().downcast_ref::<DeepCore>()?;
+    let model = model.as_any().downcast_ref::<DeepCore>().filter(|model| model.has_bilstm())?;
     fn boxed<'a, T: Real>(
         kernel: Result<DeepCoreKernel<T>, AttributionError>,
     ) -> Result<Box<dyn Evaluator + 'a>, AttributionError> {

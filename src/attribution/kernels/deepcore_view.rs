@@ -94,7 +94,9 @@ impl<T: Real> View<T> {
         let positions = (x.len() / channels + 1).saturating_sub(kernel);
         let weight: Vec<T> = numbers(&view.weight)?;
         let mut directions = Vec::new();
-        for (input, recurrent) in view.lstm.packed()? {
+        let lstm = view.lstm.as_ref();
+        let lstm = lstm.ok_or_else(|| AttributionError::NotApplicable("the kernel is for networks with a BiLSTM".to_owned()))?;
+        for (input, recurrent) in lstm.packed()? {
             let lstm = Lstm::new(&numbers(&input)?, &numbers(recurrent)?, recurrent.dim(1)?);
             directions.push(Direction { lstm, gates: Vec::new(), states: Vec::new(), cells: Vec::new() });
         }

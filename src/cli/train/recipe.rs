@@ -1,7 +1,8 @@
 //! What is fitted, to which genes, and how: the options that training and the designs of an evaluation share.
 
 use super::super::Failure;
-use crate::models::{BinStatistic, Manifest, Orientation, Transform, architecture, missing_input};
+use crate::models::{BinStatistic, Manifest, Orientation, TfSpec, Transform, architecture, missing_input};
+use crate::motifs::bundled_motifs;
 use crate::session::{SampleId, Session};
 use crate::training::{Clip, Descent, FitOptions, Rule, Shares, SplitPlan, Validation};
 use anyhow::anyhow;
@@ -170,7 +171,9 @@ impl Recipe {
         if !self.published {
             manifest.input.bin_statistic = BinStatistic::Mean;
             manifest.input.transform = Transform::Log1p;
-            manifest.orientation = Orientation::Gene;
+            if manifest.output.signal.is_none() {
+                manifest.orientation = Orientation::Gene;
+            }
         }
         if session.genome.is_gene_relative {
             // A bin's number stands at each of its bases.
@@ -202,6 +205,10 @@ impl Recipe {
         if let Some(length) = self.window {
             manifest.set_window_length(length);
             manifest.check().map_err(|e| Failure::Usage(format!("--window {length}: {e}")))?;
+        }
+        if !manifest.input.tfs.is_empty() {
+            // The factors of the publication are those of its motif file; here they are those with a motif and a measurement.
+            manifest.input.tfs = TfSpec::of_samples(&bundled_motifs(), session, samples)?;
         }
         if session.genome.is_gene_relative
             && let Some((_, gene)) = session.genome.genes.iter().next()

@@ -46,7 +46,11 @@ impl Draft<'_> {
                     return Err(format!("sample {sample} has its expression from {} already", first.file.display()));
                 }
                 Some(known) => known.expression = Some(entry),
-                None => self.made.file.samples.push(SampleEntry { name: sample.clone(), expression: Some(entry) }),
+                None => self.made.file.samples.push(SampleEntry {
+                    name: sample.clone(),
+                    expression: Some(entry),
+                    ..SampleEntry::default()
+                }),
             }
         }
         let unit = if unit.is_empty() { "unit unknown".to_owned() } else { unit };

@@ -356,7 +356,7 @@ impl<'a> Draft<'a> {
         let mut samples: Vec<String> = Vec::new();
         self.add_bins(&mut samples);
         self.add_rows(&mut samples);
-        self.made.file.samples = samples.into_iter().map(|name| SampleEntry { name, expression: None }).collect();
+        self.made.file.samples = samples.into_iter().map(|name| SampleEntry { name, ..SampleEntry::default() }).collect();
         for (name, file) in std::mem::take(&mut self.with_expression) {
             let (column, id_column, unit) = (Some("TPM".to_owned()), Some("gene_id".to_owned()), "TPM".to_owned());
             if let Some(sample) = self.made.file.samples.iter_mut().find(|s| s.name == name) {

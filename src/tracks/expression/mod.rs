@@ -171,6 +171,11 @@ impl Expression {
         self.row(gene).map(|row| self.values[row])
     }
 
+    /// The value of a row by its id as in the file.
+    pub fn value_of(&self, id: &str) -> Option<f64> {
+        self.ids.exact.get(id).map(|row| self.values[*row])
+    }
+
     /// The place of a gene among [`Self::rows`].
     pub fn row(&self, gene: &Gene) -> Option<usize> {
         let Ids { exact, stems, .. } = &*self.ids;
