@@ -322,7 +322,7 @@ fn a_command_that_hangs_does_not_hold_up_quitting() {
     std::fs::write(&hung, toml::to_string(&file).unwrap()).unwrap();
 
     let mut run = Run::start(&[hung.to_str().unwrap()], &[]);
-    run.wait_for("its network is a command");
+    run.wait_for("needs --allow-command");
     run.send("q");
     assert_eq!(run.end().exit_code(), 0);
     assert!(!pid.exists(), "nothing is started because a session names it");

@@ -99,7 +99,7 @@ pub fn open_model(folder: &Path, device: &Device, commands: Commands) -> Result<
     let error = |reason: String| ModelError::File { path: path.clone(), reason };
     if commands == Commands::Refused {
         let command = manifest.external.map(|spec| spec.command.join(" ")).unwrap_or_default();
-        return Err(error(format!("its network is a command ({command}), which --allow-command lets start")));
+        return Err(error(format!("needs --allow-command: its network is a command ({command})")));
     }
     // What made a result is this file and those of the folder that the command names.
     let mut bytes = read(&path, MAX_MANIFEST_BYTES)?;
