@@ -307,8 +307,8 @@ fn what_is_asked_wrongly_is_explained_with_status_2() {
             "attribute ism attentive-chrome --all --out a.npz",
             &["saturation-mutagenesis says nothing about model attentive-chrome", "reads no DNA"],
         ),
-        ("attribute saliency deepcore --all --steps 9 --out a.npz", &["--steps is for integrated-gradients"]),
-        ("attribute ig deepcore --all --steps 0 --out a.npz", &["--steps 0"]),
+        ("attribute saliency deepcore --all --steps 9 --out a.npz", &["--n-steps is for integrated-gradients"]),
+        ("attribute ig deepcore --all --steps 0 --out a.npz", &["invalid value '0'", "a whole number from 1 to 1,000,000"]),
         ("predict other --all --out a.npz", &["model attentive-chrome: needs H3K79me2, H4K20me1, sample toy has "]),
         ("predict deepcore --session nodna.toml --all --out a.npz", &["needs DNA, the session has no reference sequence"]),
         ("predict deepcore --session unit.toml --all --out a.npz", &["H3K4me3 is fold_change", "the model was trained on"]),
@@ -485,7 +485,7 @@ fn an_interrupt_ends_it_with_130_and_leaves_nothing() {
     let files = || fs::read_dir(folder).unwrap().count();
     let before = files();
     // Enough work for hours.
-    let args = "attribute ig deepcore --session session.toml --all --steps 100000000 --threads 2 --out a.npz";
+    let args = "attribute ig deepcore --session session.toml --all --steps 1000000 --threads 2 --out a.npz";
     let child = Command::new(env!("CARGO_BIN_EXE_cislens"))
         .args(args.split(' '))
         .current_dir(folder)

@@ -105,7 +105,7 @@ fn nothing_is_started_because_a_file_says_so() {
     std::fs::write(&session, format!("{text}[[model]]\npath = \"ext\"\n")).unwrap();
     for command in ["predict ext", "attribute saliency ext"] {
         let said = refused(folder, &format!("{command} --session session.toml --gene ONE0 --out out.tsv"), 1);
-        assert!(said.contains("which --allow-command lets start"), "{said}");
+        assert!(said.contains("needs --allow-command"), "{said}");
     }
     done(folder, "render session.toml --locus ONE0 --model ext --out out.svg");
     assert!(std::fs::read_to_string(folder.join("out.svg")).unwrap().contains("--allow-command"), "the row says why it is empty");

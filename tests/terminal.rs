@@ -302,3 +302,46 @@ fn a_panic_gives_the_terminal_back() {
     let contents = run.screen.0.lock().unwrap().screen().contents();
     assert!(!contents.contains("contained") && !contents.contains("of a worker"), "{contents}");
 }
+
+#[test]
+fn a_command_that_hangs_does_not_hold_up_quitting() {
+    let path = session();
+    let folder = path.parent().unwrap();
+    let pid = folder.join("pid");
+    let script = format!("echo $$ > {}; cat > /dev/null; sleep 1000", pid.display());
+    let spec: cislens::models::ExternalSpec =
+        toml::from_str(&format!("command = [\"sh\", \"-c\", \"{script}\"]\ntimeout_seconds = 3600.0")).unwrap();
+    let mut manifest = cislens::models::read_manifest(&folder.join("models/random")).unwrap();
+    (manifest.name, manifest.architecture) = ("hung-net".to_owned(), "external".to_owned());
+    (manifest.hash, manifest.external) = (String::new(), Some(spec));
+    std::fs::create_dir_all(folder.join("models/hung")).unwrap();
+    std::fs::write(folder.join("models/hung/model.toml"), toml::to_string(&manifest).unwrap()).unwrap();
+    let mut file: cislens::session::SessionFile = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    file.models = vec![cislens::session::ModelEntry { path: "models/hung".into() }];
+    let hung = folder.join("hung.toml");
+    std::fs::write(&hung, toml::to_string(&file).unwrap()).unwrap();
+
+    let mut run = Run::start(&[hung.to_str().unwrap()], &[]);
+    run.wait_for("needs --allow-command");
+    run.send("q");
+    assert_eq!(run.end().exit_code(), 0);
+    assert!(!pid.exists(), "nothing is started because a session names it");
+
+    let mut run = Run::start(&["view", "--allow-command", hung.to_str().unwrap()], &[]);
+    let begun = Instant::now();
+    while !std::fs::read_to_string(&pid).is_ok_and(|id| id.ends_with('\n')) {
+        assert!(begun.elapsed() < DEADLINE, "the command is never started");
+        std::thread::yield_now();
+    }
+    run.wait_for("H3K4me3");
+    run.send("W");
+    run.send("q");
+    assert_eq!(run.end().exit_code(), 0);
+    run.assert_given_back();
+    let id = std::fs::read_to_string(&pid).unwrap();
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_default();
+    while !state().is_empty() && !state().contains(") Z") {
+        assert!(begun.elapsed() < DEADLINE, "the command stays behind: {}", state());
+        std::thread::yield_now();
+    }
+}

@@ -1,5 +1,6 @@
 //! What each action does to the state.
 
+use crate::attribution::MutagenesisView;
 use crate::input::Action;
 use crate::session::TrackKind;
 use crate::state::{Mode, Prompt, RowId, State};
@@ -85,8 +86,10 @@ fn act(state: &mut State, action: Action) {
         Action::Travel(step) => state.travel(step < 0),
         Action::Sample(step) => state.switch_sample(isize::from(step)),
         Action::Model(step) => state.switch_model(isize::from(step)),
+        Action::MutagenesisView => next_mutagenesis_view(state),
         Action::Theme => next_theme(state),
         Action::Figure => state.wants_figure = true,
+        Action::Preview => state.wants_preview = true,
         Action::Messages => state.mode = Mode::Messages(u16::MAX),
         Action::Help => state.mode = Mode::Help(0),
         Action::Quit => state.is_quitting = true,
@@ -101,6 +104,14 @@ fn step_peak(state: &mut State, forward: bool) {
         Some(row) => state.notice = Some(format!("row {} has no peaks to go through: focus one with j k", state.label(row))),
         None => {}
     }
+}
+
+fn next_mutagenesis_view(state: &mut State) {
+    // Deltas have no value of their own at the base that is there, and their sum is no view of them.
+    let views = &MutagenesisView::ALL[..3];
+    let at = views.iter().position(|view| *view == state.mutagenesis_view).unwrap_or(0);
+    state.mutagenesis_view = views[(at + 1) % views.len()];
+    state.notice = Some(format!("ISM: {}", state.mutagenesis_view.about()));
 }
 
 fn next_theme(state: &mut State) {

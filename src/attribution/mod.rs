@@ -24,6 +24,7 @@ mod saliency;
 mod saturation_mutagenesis;
 mod shuffle;
 mod smooth_grad;
+pub mod truth;
 mod variants;
 mod views;
 

@@ -5,6 +5,7 @@ use crate::genome::{Strand, Stretch};
 use crate::models::{BinStatistic, Input, InputSource, Manifest, ModelError, TfSpec};
 use crate::tracks::NpzReader;
 use anyhow::{Context, anyhow};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Sequences of a whole genome's genes have some 300 MB.
@@ -155,6 +156,15 @@ impl ArrayInputs {
     /// Number of windows.
     pub(super) fn len(&self) -> usize {
         self.n
+    }
+
+    /// A hash of every number and base.
+    pub(super) fn hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        self.sequences.iter().for_each(|sequence| hasher.update(sequence));
+        let numbers = self.marks.iter().map(|marks| &marks.values).chain(self.tfs.iter().flatten());
+        numbers.flatten().for_each(|value| hasher.update(value.to_le_bytes()));
+        hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// One window as the network reads it.

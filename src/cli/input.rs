@@ -215,6 +215,17 @@ impl Inputs {
         }
     }
 
+    /// Which inputs these are, in words that no other choice of inputs shares.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Self::Genes(genes) => {
+                let ids = genes.genes.iter().map(|id| genes.session.genome.genes.get(*id).id.as_str());
+                format!("sample {} {}", genes.sample.0, ids.collect::<Vec<_>>().join(","))
+            }
+            Self::Arrays(arrays) => format!("arrays {}", arrays.hash()),
+        }
+    }
+
     /// What messages call an input.
     pub(super) fn name(&self, i: usize) -> String {
         match self {

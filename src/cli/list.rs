@@ -1,7 +1,7 @@
 //! `cislens list`: what there is, from the lists the program itself reads.
 
 use super::Failure;
-use crate::attribution::METHODS;
+use crate::attribution::{METHODS, NOT_OFFERED};
 use crate::input::{ACTIONS, Keymap};
 use crate::models::{EXTERNAL, MODELS};
 use crate::motifs::MOTIF_FORMATS;
@@ -62,7 +62,9 @@ fn methods() -> Vec<String> {
         let alias = m.alias().map_or_else(String::new, |alias| format!(" (alias {alias})"));
         format!("{:24} {}{alias}", m.name(), m.about())
     };
-    METHODS.iter().map(line).collect()
+    let not_offered = NOT_OFFERED.iter().map(|m| format!("  {}: {}", m.name, m.reason));
+    let heading = "not offered, of those in the review of Talukder et al. 2021:".to_owned();
+    METHODS.iter().map(line).chain([heading]).chain(not_offered).collect()
 }
 
 fn formats() -> Vec<String> {

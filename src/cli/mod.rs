@@ -3,6 +3,7 @@
 
 mod arrays;
 mod attribute;
+mod attribution_files;
 mod batch;
 mod cache;
 mod check;
@@ -13,6 +14,7 @@ mod import;
 mod init;
 mod input;
 mod interrupt;
+mod journal;
 mod list;
 mod output;
 mod predict;

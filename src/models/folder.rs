@@ -4,6 +4,9 @@ use super::{EXTERNAL, External, Manifest, Model, ModelError, TfMotifs, Weights, 
 use crate::motifs::{MOTIF_FORMATS, Motif, read_motifs};
 use crate::tracks::{TrackError, write_whole};
 use candle_core::{DType, Device, Tensor};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -96,7 +99,7 @@ pub fn open_model(folder: &Path, device: &Device, commands: Commands) -> Result<
     let error = |reason: String| ModelError::File { path: path.clone(), reason };
     if commands == Commands::Refused {
         let command = manifest.external.map(|spec| spec.command.join(" ")).unwrap_or_default();
-        return Err(error(format!("its network is a command ({command}), which --allow-command lets start")));
+        return Err(error(format!("needs --allow-command: its network is a command ({command})")));
     }
     // What made a result is this file and those of the folder that the command names.
     let mut bytes = read(&path, MAX_MANIFEST_BYTES)?;
@@ -127,6 +130,35 @@ pub fn load_model_as(folder: &Path, dtype: DType, device: &Device) -> Result<Box
     if manifest.architecture == EXTERNAL {
         return open_model(folder, device, Commands::Refused);
     }
+    let (manifest, tensors) = read_weights(folder, manifest)?;
+    build(manifest, tensors, dtype, device)
+}
+
+/// A network of the same sizes whose weights are those of `folder` in another order, each tensor's among themselves: what a method
+/// says of it, it says of the input and the make-up alone (Adebayo 2018).
+///
+/// # Errors
+/// As [`load_model`]; a program's weights are its own.
+pub fn load_shuffled(folder: &Path, seed: u64, device: &Device) -> Result<Box<dyn Model>, ModelError> {
+    let manifest = read_manifest(folder)?;
+    if manifest.architecture == EXTERNAL {
+        return Err(ModelError::Manifest("a program's weights cannot be shuffled".to_owned()));
+    }
+    let (manifest, tensors) = read_weights(folder, manifest)?;
+    let mut shuffled = HashMap::new();
+    let ordered: BTreeMap<String, Tensor> = tensors.into_iter().collect();
+    for (i, (name, tensor)) in ordered.into_iter().enumerate() {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(i as u64);
+        let mut values: Vec<f32> = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        values.shuffle(&mut random);
+        shuffled.insert(name, Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?);
+    }
+    build(Manifest { hash: String::new(), ..manifest }, shuffled, DType::F32, device)
+}
+
+/// The weights of a folder by name, and its manifest with their hash.
+fn read_weights(folder: &Path, manifest: Manifest) -> Result<(Manifest, HashMap<String, Tensor>), ModelError> {
     let path = folder.join(WEIGHTS);
     let bytes = read(&path, MAX_WEIGHTS_BYTES)?;
     let error = |reason: String| ModelError::File { path: path.clone(), reason };
@@ -140,8 +172,7 @@ pub fn load_model_as(folder: &Path, dtype: DType, device: &Device) -> Result<Box
     }
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
     let tensors = tensors.map_err(|e| error(format!("not readable as safetensors: {e}")))?;
-    let manifest = Manifest { hash: found, ..manifest };
-    build(manifest, tensors, dtype, device)
+    Ok((Manifest { hash: found, ..manifest }, tensors))
 }
 
 /// Builds a network that asks for every one of `tensors` and no other.

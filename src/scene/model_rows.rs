@@ -2,10 +2,10 @@
 
 use super::{Geometry, Lane, Plot, Row, bases_of_column};
 use crate::attribution::Attribution;
-use crate::genome::{BASES, Region, Window};
+use crate::genome::{Region, Window};
 use crate::jobs::{Analysis, Subject};
-use crate::models::Manifest;
-use crate::state::{RowState, State};
+use crate::models::{Input, Manifest};
+use crate::state::{RowId, RowState, State};
 use std::time::Duration;
 
 /// Marks read at base resolution are summed in blocks of this many bases before they are drawn: DeepCORE's pooling bin.
@@ -61,7 +61,7 @@ pub(super) fn fill_attribution(row: &mut Row, state: &State, geometry: Geometry,
         }
         // What is drawn is a view of the raw deltas, and is named as that.
         None if analysis == Analysis::SaturationMutagenesis => {
-            format!("minus the mean of 3 alternatives · rounding {:.0e}", attribution.rounding)
+            format!("{} · rounding {:.0e}", state.mutagenesis_view.about(), attribution.rounding)
         }
         None => format!("{} · rounding {:.0e}", attribution.settings, attribution.rounding),
     };
@@ -87,6 +87,31 @@ fn in_words(age: Duration) -> String {
     }
 }
 
+/// What the network reads: marks by bins, each mark as a share of its highest value, for marks are not on one scale.
+pub fn input_row(input: &Input, manifest: &Manifest, region: &Region, n_columns: usize) -> Row {
+    let k = input.n_marks().max(1);
+    let block = if manifest.input.bin_size == 1 { BLOCK } else { 1 };
+    let lanes = manifest.input.marks.iter().enumerate().map(|(channel, mark)| {
+        let values: Vec<f32> = input.marks.iter().skip(channel).step_by(k).copied().collect();
+        let bins: Vec<f32> = sums(&values, block).into_iter().map(|sum| sum / block as f32).collect();
+        let highest = largest(&bins);
+        let shares: Vec<f32> = bins.iter().map(|v| if highest > 0.0 { v / highest } else { 0.0 }).collect();
+        let values = spread(&shares, &input.window, region, n_columns, f32::max);
+        Lane { label: mark.clone(), note: format!("\u{2264} {}", super::format_value(highest)), values }
+    });
+    let bases = block as u64 * manifest.input.bin_size;
+    Row {
+        id: RowId::Attention,
+        label: "input".to_owned(),
+        detail: format!("mean per {bases} bp bin as the model reads it, share of each mark's highest"),
+        is_focused: false,
+        state: Some(RowState::Fresh),
+        axis: Some((0.0, 1.0)),
+        plot: Plot::Heat(lanes.collect(), 1.0),
+        extra_lines: 0,
+    }
+}
+
 fn without_result(row: &mut Row, state: RowState) {
     row.plot = Plot::Message(match &state {
         RowState::Failed(reason) | RowState::NotApplicable(reason) => reason.clone(),
@@ -103,7 +128,7 @@ fn manifest_of<'a>(state: &'a State, subject: &Subject) -> Option<&'a Manifest> 
 fn mutagenesis(attribution: &Attribution, subject: &Subject, state: &State, geometry: Geometry) -> Plot {
     let Some(deltas) = &attribution.sequence else { return Plot::Message(String::new()) };
     let reference = attribution.reference.as_deref().unwrap_or_default();
-    let effects: Vec<f32> = deltas.iter().zip(reference).map(|(d, &base)| base_effect(d, base)).collect();
+    let effects: Vec<f32> = deltas.iter().zip(reference).map(|(d, &base)| state.mutagenesis_view.value(d, base)).collect();
     let limit = largest(&effects);
     let values = spread(&effects, &subject.window, &state.region, geometry.n_columns, further_from_zero);
     if !state.shows_bases() || state.region.len() != geometry.n_columns as u64 {
@@ -125,16 +150,6 @@ fn mutagenesis(attribution: &Attribution, subject: &Subject, state: &State, geom
     // Letters are read beside each other: their scale is that of the view, which the axis says.
     let limit = largest(&values);
     Plot::Letters(bases, values, limit)
-}
-
-/// What the base that is there is worth: minus the mean delta of its alternatives (AlphaGenome's view of the reference letter).
-/// NaN while none is computed.
-fn base_effect(deltas: &[f32; 4], reference: u8) -> f32 {
-    let alternatives = || BASES.iter().zip(deltas).filter(|(base, d)| **base != reference && d.is_finite()).map(|(_, d)| *d);
-    match alternatives().count() {
-        0 => f32::NAN,
-        n => -alternatives().sum::<f32>() / n as f32,
-    }
 }
 
 /// A lane for DNA (where it is read and explained) and one for each mark, summed in blocks.
@@ -243,13 +258,5 @@ mod tests {
         let coarse = spread(&[1.0, -2.0], &window, &Region::new("c", 0, 400), 4, further_from_zero);
         assert_eq!(coarse[0], -2.0);
         assert!(coarse[1].is_nan());
-    }
-
-    #[test]
-    fn a_base_is_worth_minus_what_its_alternatives_change() {
-        assert_eq!(base_effect(&[-3.0, 0.0, -1.0, -2.0], b'C'), 2.0);
-        assert_eq!(base_effect(&[f32::NAN, 0.0, -1.0, f32::NAN], b'C'), 1.0);
-        assert_eq!(base_effect(&[0.0, 0.0, 0.0, -3.0], b'A'), 1.0, "an alternative may change nothing");
-        assert!(base_effect(&[f32::NAN, 0.0, f32::NAN, f32::NAN], b'C').is_nan());
     }
 }

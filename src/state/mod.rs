@@ -13,6 +13,7 @@ pub use history::{History, Place};
 pub use prompt::{Match, Prompt};
 pub use rows::{RowId, RowView};
 
+use crate::attribution::MutagenesisView;
 use crate::genome::{Gene, GeneId, Locus, Region};
 use crate::jobs::{Explain, JobId, Look, Reply, Seek, Subject};
 use crate::session::{SampleId, Session, TrackId, TrackKind};
@@ -64,6 +65,8 @@ pub struct State {
     pub model: Option<usize>,
     /// Colours.
     pub theme: Theme,
+    /// How the four values of a base become the one that mutagenesis shows.
+    pub mutagenesis_view: MutagenesisView,
     /// What has the keyboard.
     pub mode: Mode,
     /// Label of the focused row.
@@ -90,6 +93,8 @@ pub struct State {
     pub seek: Option<Seek>,
     /// Whether a figure of the view is asked for.
     pub wants_figure: bool,
+    /// Whether a figure of the view is to be shown.
+    pub wants_preview: bool,
     /// Whether the loop should end.
     pub is_quitting: bool,
 }
@@ -105,6 +110,7 @@ impl State {
             sample: SampleId(0),
             model: (!models.is_empty()).then_some(0),
             theme,
+            mutagenesis_view: MutagenesisView::default(),
             mode: Mode::Browse,
             focus: String::new(),
             n_columns: 100,
@@ -118,6 +124,7 @@ impl State {
             messages,
             seek: None,
             wants_figure: false,
+            wants_preview: false,
             is_quitting: false,
             models,
             session,

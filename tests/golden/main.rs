@@ -10,8 +10,11 @@ mod npz;
 mod tf_checkpoint;
 
 use candle_core::{DType, Device, Tensor};
-use cislens::genome::BaseOrder;
-use cislens::models::{Attention, Batch, DeepCore, Model, Weights, architecture};
+use cislens::attribution::{Options, Rule, method, run_whole};
+use cislens::genome::{BaseOrder, Strand, Stretch};
+use cislens::models::{
+    Attention, Batch, DeepCore, Input, InputSource, Manifest, Model, ModelError, Output, Weights, architecture,
+};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -220,6 +223,77 @@ fn deepchrome_agrees_with_pytorch() {
             let low = Tensor::from_vec(low, (n, 1, 1), &Device::Cpu).unwrap();
             let gradient = gradient.marks.unwrap().to_dtype(DType::F64).unwrap().broadcast_mul(&low).unwrap();
             assert_near("gradient", &gradient, &take(&expected["gradient"], n), 1e-4, 0.0);
+        }
+    }
+}
+
+/// Bins of one window as a source of marks: the first base of a bin holds its count, the others nothing.
+struct Bins<'a> {
+    values: &'a [f32],
+    marks: &'a [String],
+    bin: u64,
+}
+
+impl InputSource for Bins<'_> {
+    fn mark(&mut self, mark: &str, window: &Stretch) -> Result<Vec<f32>, ModelError> {
+        let channel = self.marks.iter().position(|m| m == mark).unwrap();
+        let of_base = |base: u64| match base % self.bin {
+            0 => self.values[(base / self.bin) as usize * self.marks.len() + channel],
+            _ => 0.0,
+        };
+        Ok((0..window.len).map(of_base).collect())
+    }
+
+    fn bases(&mut self, _: &Stretch) -> Result<Vec<u8>, ModelError> {
+        panic!("the network reads no DNA")
+    }
+}
+
+/// The logarithm of P(high), which the golden numbers of DeepChrome explain.
+struct LogOfHigh(Box<dyn Model>);
+
+impl Model for LogOfHigh {
+    fn manifest(&self) -> &Manifest {
+        self.0.manifest()
+    }
+
+    fn dtype(&self) -> DType {
+        self.0.dtype()
+    }
+
+    fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {
+        let output = self.0.forward(batch)?;
+        let score = output.score.neg()?.exp()?.affine(1.0, 1.0)?.log()?.neg()?;
+        Ok(Output { score, ..output })
+    }
+}
+
+/// captum's integrated gradients of 50 steps from zero, Gauss-Legendre and midpoint; never its trapezoid, whose weights sum to 0.98.
+#[test]
+fn integrated_gradients_agree_with_captum() {
+    let Some(path) = golden("attentivechrome/weights.pt") else { return };
+    let folder = path.parent().unwrap().parent().unwrap().to_owned();
+    for (name, golden) in [("attentive-chrome", "attentivechrome"), ("deepchrome", "deepchrome")] {
+        let weights = candle_core::pickle::read_all(folder.join(golden).join("weights.pt")).unwrap().into_iter().collect();
+        let expected = npz::read(&folder.join(golden).join("expected.npz"));
+        let architecture = architecture(name).unwrap();
+        let mut manifest = architecture.default_manifest();
+        manifest.orientation = cislens::models::Orientation::Genome;
+        let model = (architecture.build)(&Weights::stored(weights, DType::F64, &Device::Cpu), manifest.clone()).unwrap();
+        let model: Box<dyn Model> = if name == "deepchrome" { Box::new(LogOfHigh(model)) } else { model };
+        for i in 0..4 {
+            let x: Vec<f32> = expected["x"].get(i).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            let window = manifest.window_at("c".into(), 100_000, Strand::Forward);
+            let mut source = Bins { values: &x, marks: &manifest.input.marks, bin: manifest.input.bin_size };
+            let input = Input::assemble(&manifest, &window, &mut source).unwrap();
+            assert_eq!(input.marks, x);
+            for (rule, array) in [(Rule::GaussLegendre, "ig_gausslegendre"), (Rule::Midpoint, "ig_riemann_middle")] {
+                let options = Options { n_steps: 50, rule, ..Options::default() };
+                let result = run_whole(method("integrated-gradients").unwrap(), &*model, &input, &options).unwrap();
+                let ours = Tensor::from_vec(result.marks.unwrap(), (x.len(),), &Device::Cpu).unwrap();
+                let theirs = expected[array].get(i).unwrap().flatten_all().unwrap();
+                assert_near(&format!("{name} {rule} {i}"), &ours, &theirs, 1e-4, 0.0);
+            }
         }
     }
 }

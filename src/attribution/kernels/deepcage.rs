@@ -101,7 +101,7 @@ impl<T: Real> Stage<T> {
         norm.apply(&mut conv.values);
         let pooled = Pooling::Largest.map(&conv, stage.pool);
         let mut maps = Map { channels: filters, values: pooled.values.clone() };
-        let mut own_groups = vec![0..filters];
+        let mut own_groups: Vec<Range<usize>> = std::iter::once(0..filters).collect();
         let mut block = Vec::new();
         for layer in &stage.block {
             let norm = Scaling::new(layer.norm.scale_and_shift()?, true);

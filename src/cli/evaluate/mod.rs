@@ -3,6 +3,7 @@
 mod against;
 mod design;
 mod page;
+mod truth;
 
 use super::device::DeviceChoice;
 use super::input::{find_model, listed_genes};
@@ -51,6 +52,9 @@ pub(super) struct EvaluateArgs {
     architectures: Vec<String>,
     #[command(flatten)]
     recipe: Recipe,
+    /// Simulated data: judge by what was planted (truth.tsv) what explains the predictions, not the predictions
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["design", "against", "part", "svg"])]
+    truth: Option<PathBuf>,
     /// Table to write (.tsv)
     #[arg(long, value_name = "F.tsv")]
     out: Option<PathBuf>,
@@ -134,6 +138,9 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         if let Some(reason) = missing_input(&session, *sample, model.manifest()) {
             return Err(Failure::Usage(format!("model {}: {reason}", model.manifest().name)));
         }
+    }
+    if let Some(truth) = &args.truth {
+        return threads(args.threads)?.install(|| truth::run(args, truth, &session, &samples, &folder, &*model));
     }
     let watcher = Watcher::new()?;
     let data = read(&session, &samples, model.manifest(), &watcher)?;

@@ -36,9 +36,12 @@ impl Process {
     pub(super) fn start(command: &[String], folder: &Path) -> Result<Self, String> {
         let (program, args) = command.split_first().ok_or("external.command is empty")?;
         let path = Path::new(program);
-        let path = if path.components().count() > 1 && path.is_relative() { folder.join(path) } else { path.to_owned() };
-        // Where the path is relative to the working folder it must hold for the child too, which runs in the model's.
-        let path = if path.components().count() > 1 { path.canonicalize().unwrap_or(path) } else { path };
+        // The folder may be named from the working folder, which is not the child's. Links stay: a virtual environment's Python
+        // knows by the link it was started through which environment it is of.
+        let path = match path.components().count() {
+            0 | 1 => path.to_owned(),
+            _ => std::path::absolute(folder.join(path)).map_err(|e| format!("{program}: {e}"))?,
+        };
         let mut command = Command::new(path);
         command.args(args).current_dir(folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -73,6 +73,18 @@ fn a_command_that_hangs_is_ended_in_time_and_not_started_for_ever() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_program_is_started_through_the_link_it_is_named_by() {
+    // A virtual environment's Python finds its packages by the path it was started with.
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/bin/sh", folder.path().join("link")).unwrap();
+    let mut manifest = test_manifest(20, 10, &["a", "b"], None);
+    manifest.external = Some(spec(&["./link", "-c", "echo started as $0 >&2"]));
+    let error = error(&External::new(manifest, folder.path()).unwrap());
+    assert!(error.contains("/link"), "{error}");
+}
+
+#[test]
 fn what_cannot_be_followed_is_refused_by_name() {
     let message = |change: &dyn Fn(&mut ExternalSpec)| {
         let mut spec = spec(&["true"]);

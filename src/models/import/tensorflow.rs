@@ -141,8 +141,11 @@ fn block<'a>(index: &'a [u8], place: &mut Reader<'_>) -> Result<&'a [u8], String
     }
 }
 
-/// Keys and values of a block: each key says how many bytes it shares with the one before.
-fn entries(block: &[u8]) -> Result<Vec<(Vec<u8>, &[u8])>, String> {
+/// A key and its value.
+type Entry<'a> = (Vec<u8>, &'a [u8]);
+
+/// The entries of a block: each key says how many bytes it shares with the one before.
+fn entries(block: &[u8]) -> Result<Vec<Entry<'_>>, String> {
     let restarts = block.last_chunk().map(|n| u32::from_le_bytes(*n) as usize).ok_or("a block without restarts")?;
     let end = restarts.checked_add(1).and_then(|n| block.len().checked_sub(n.checked_mul(4)?));
     let mut rest = Reader(&block[..end.ok_or_else(|| format!("{restarts} restarts in a block of {}", block.len()))?]);

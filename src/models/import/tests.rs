@@ -253,6 +253,124 @@ fn every_network_of_its_own_sizes_comes_back_as_it_was() {
     }
 }
 
+/// A tensor in Keras' layout: dense `[inputs, outputs]`; a convolution `[height, width, channels, filters]` along one of the first
+/// two axes, with `across` rows in the other.
+fn as_keras(tensor: &Tensor, along: usize, across: usize) -> Tensor {
+    if tensor.rank() == 2 {
+        return tensor.t().unwrap().contiguous().unwrap();
+    }
+    let (filters, kernel, channels) = tensor.dims3().unwrap();
+    let tensor = tensor.reshape((filters, kernel, across, channels / across)).unwrap();
+    let axes = if along == 0 { (1, 2, 3, 0) } else { (2, 1, 3, 0) };
+    tensor.permute(axes).unwrap().contiguous().unwrap()
+}
+
+/// Layer names of Keras for ours; `shift` as if other models had been built before in the session.
+fn keras_weights(tensors: &Tensors, layers: &[(String, String, usize, usize)], norms: &[(String, String)]) -> Tensors {
+    let mut keras = Tensors::new();
+    for (ours, theirs, along, across) in layers {
+        keras.insert(format!("{theirs}/kernel"), as_keras(&tensors[&format!("{ours}.weight")], *along, *across));
+        if let Some(bias) = tensors.get(&format!("{ours}.bias")) {
+            keras.insert(format!("{theirs}/bias"), bias.clone());
+        }
+    }
+    for (ours, theirs) in norms {
+        for (name, of) in
+            [("weight", "gamma"), ("bias", "beta"), ("running_mean", "moving_mean"), ("running_var", "moving_variance")]
+        {
+            keras.insert(format!("{theirs}/{of}"), tensors[&format!("{ours}.{name}")].clone());
+        }
+    }
+    keras
+}
+
+#[test]
+fn keras_layers_are_told_by_their_order_whatever_their_numbers() {
+    let number = |kind: &str, i: usize| if i == 0 { kind.to_owned() } else { format!("{kind}_{i}") };
+    // 8 and more: conv2d_10 comes after conv2d_9, though not in the alphabet.
+    for (shift, groups) in [(0, &["model_weights"][..]), (8, &[])] {
+        let mut manifest = architecture("isegnet").unwrap().default_manifest();
+        manifest.sizes.extend([("filters", 4), ("dense1", 6), ("dense2", 5)].map(|(name, n)| (name.to_owned(), n)));
+        let tensors = weights_of(&manifest, 4);
+        let places = ["marks.conv1", "marks.conv2", "sequence.conv1", "sequence.conv2", "merged.conv1", "merged.conv2"];
+        let mut layers: Vec<(String, String, usize, usize)> = Vec::new();
+        for (i, ours) in places.iter().enumerate() {
+            // Tracks, bases and views stand in the second axis.
+            let across = [7, 1, 4, 1, 2, 1][i];
+            layers.push(((*ours).to_owned(), number("conv2d", i + shift), 0, across));
+        }
+        for (i, ours) in ["dense1", "dense2", "dense3", "output"].iter().enumerate() {
+            layers.push(((*ours).to_owned(), number("dense", i + shift), 0, 1));
+        }
+        let norms: Vec<(String, String)> = places
+            .iter()
+            .map(|ours| ours.replace("conv", "norm"))
+            .chain((1..=3).map(|i| format!("dense{i}_norm")))
+            .enumerate()
+            .map(|(i, ours)| (ours, number("batch_normalization", i + shift)))
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let (file, out) = (folder.path().join("model.h5"), folder.path().join("out"));
+        let keras = keras_weights(&tensors, &layers, &norms);
+        std::fs::write(&file, hdf5::tests::keras(&keras, groups)).unwrap();
+        let imported = import("isegnet", &file, &[], &out, &ImportOptions::default()).unwrap();
+        assert_eq!(imported.manifest.sizes, manifest.sizes);
+        let read = candle_core::safetensors::load(out.join("model.safetensors"), &Device::Cpu).unwrap();
+        for (name, tensor) in &tensors {
+            assert_eq!(floats(&read[name]), floats(tensor), "{name} shifted by {shift}");
+        }
+        let less: Tensors = keras.into_iter().filter(|(name, _)| !name.starts_with(&layers[5].1)).collect();
+        std::fs::write(&file, hdf5::tests::keras(&less, groups)).unwrap();
+        let error = import("isegnet", &file, &[], &out, &ImportOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("6 layers named conv2d, conv2d_1, ... are expected, 5 found"), "{error}");
+    }
+}
+
+#[test]
+fn deepcage_is_read_from_a_model_of_several_devices() {
+    let mut manifest = architecture("deepcage").unwrap().default_manifest();
+    let sizes = [("filters", 6), ("layers", 2), ("growth", 3), ("dense", 5)];
+    manifest.sizes.extend(sizes.map(|(name, n)| (name.to_owned(), n)));
+    manifest.input.tfs.names = ["GATA1", "MYC", "SPI1"].map(str::to_owned).to_vec();
+    let tensors = weights_of(&manifest, 4);
+    let (mut layers, mut norms) = (Vec::new(), Vec::new());
+    for stage in 1..=3 {
+        let across = if stage == 1 { 4 } else { 1 };
+        layers.push((format!("conv{stage}"), format!("conv{stage}"), 1, across));
+        norms.push((format!("norm{stage}"), format!("batch_normalization_{}", stage + 6)));
+        for (layer, part) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+            let of = format!("conv{stage}_{layer}_x{part}");
+            layers.push((format!("block{stage}.{layer}.conv{part}"), of.clone(), 1, 1));
+            norms.push((format!("block{stage}.{layer}.norm{part}"), format!("{of}_bn")));
+        }
+    }
+    layers.push(("dense".to_owned(), "dense_3".to_owned(), 0, 1));
+    norms.push(("dense_norm".to_owned(), "batch_normalization_10".to_owned()));
+    layers.push(("output".to_owned(), "output".to_owned(), 0, 1));
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("weights.h5"), folder.path().join("out"));
+    std::fs::write(&file, hdf5::tests::keras(&keras_weights(&tensors, &layers, &norms), &["model_1"])).unwrap();
+    let named =
+        ImportOptions { tfs: manifest.input.tfs.names.clone(), preset: Some("code-binary".to_owned()), ..Default::default() };
+    let imported = import("deepcage", &file, &[], &out, &named).unwrap();
+    assert_eq!(imported.notes, [""; 0]);
+    assert_eq!(imported.manifest.input.tfs.names, ["GATA1", "MYC", "SPI1"]);
+    assert_eq!(imported.manifest.output.kind, crate::models::OutputKind::Binary);
+    assert_eq!(imported.manifest.sizes, manifest.sizes);
+    let read = candle_core::safetensors::load(out.join("model.safetensors"), &Device::Cpu).unwrap();
+    for (name, tensor) in &tensors {
+        assert_eq!(floats(&read[name]), floats(tensor), "{name}");
+    }
+    let unnamed = import("deepcage", &file, &[], &out, &ImportOptions::default()).unwrap();
+    assert!(unnamed.notes[0].contains("3 transcription factors are called TF1 to TF3"), "{:?}", unnamed.notes);
+    let error = |options: ImportOptions| import("deepcage", &file, &[], &out, &options).unwrap_err().to_string();
+    let two = ImportOptions { tfs: vec!["A".to_owned(), "B".to_owned()], ..Default::default() };
+    assert!(error(two).contains("reads 3 transcription factors, --tfs names 2"));
+    assert!(
+        error(ImportOptions { preset: Some("big".to_owned()), ..Default::default() }).contains("no preset \"big\"; deepcage has")
+    );
+}
+
 #[test]
 fn wrappers_of_every_name_are_taken_off() {
     let folder = tempfile::tempdir().unwrap();
