@@ -41,6 +41,7 @@ pub const ROLES: &[(&str, &str)] = &[
     ("peak", "peaks and other intervals"),
     ("signal", "measured signals; signal.MARK for one mark"),
     ("attention", "a model's attention, strongest"),
+    ("highlight", "behind what a figure points out"),
     ("positive", "attributions that raise the prediction"),
     ("negative", "attributions that lower it"),
     ("base.A", "adenine"),
@@ -87,6 +88,40 @@ struct ThemeFile {
     #[serde(default)]
     palette: BTreeMap<String, String>,
     roles: BTreeMap<String, String>,
+    #[serde(default)]
+    figure: FigureStyle,
+}
+
+/// How figures of a theme are set, beside their colours: `[figure]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FigureStyle {
+    /// Families of type, the first one preferred; as SVG and CSS write them.
+    pub font: String,
+    /// How much wider than Helvetica's the type runs; it is set so much smaller, and keeps to its place.
+    pub font_width: f64,
+    /// Factor of the width of lines.
+    pub line_width: f64,
+}
+
+impl Default for FigureStyle {
+    fn default() -> Self {
+        // Faces of the same widths on every system; the last is whatever there is.
+        let font = "Helvetica, Arial, 'Liberation Sans', Arimo, 'Nimbus Sans', sans-serif".to_owned();
+        Self { font, font_width: 1.0, line_width: 1.0 }
+    }
+}
+
+impl FigureStyle {
+    fn check(&self) -> Result<(), String> {
+        let is_factor = |x: f64| (0.2..=5.0).contains(&x);
+        match self {
+            Self { font_width, .. } if !is_factor(*font_width) => Err(format!("font_width {font_width}: it can be 0.2 to 5")),
+            Self { line_width, .. } if !is_factor(*line_width) => Err(format!("line_width {line_width}: it can be 0.2 to 5")),
+            Self { font, .. } if font.trim().is_empty() => Err("font: no family named".to_owned()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Colours by role.
@@ -94,6 +129,8 @@ struct ThemeFile {
 pub struct Theme {
     /// As listed.
     pub name: String,
+    /// How figures are set.
+    pub figure: FigureStyle,
     roles: BTreeMap<String, Rgb>,
 }
 
@@ -107,10 +144,12 @@ impl Theme {
         Self::parse(name, text)
     }
 
-    /// Reads a theme: `[palette]` names colours, `[roles]` gives each role a palette name or `#rrggbb`.
+    /// Reads a theme: `[palette]` names colours, `[roles]` gives each role a palette name or `#rrggbb`, `[figure]` sets type
+    /// and lines of figures.
     pub fn parse(name: &str, text: &str) -> Result<Self, ThemeError> {
         let malformed = |reason: String| ThemeError::Malformed { name: name.to_owned(), reason };
         let file: ThemeFile = toml::from_str(text).map_err(|e| malformed(e.to_string()))?;
+        file.figure.check().map_err(|reason| malformed(format!("[figure] {reason}")))?;
         let mut roles = BTreeMap::new();
         for (role, value) in &file.roles {
             let literal = file.palette.get(value).unwrap_or(value);
@@ -120,7 +159,7 @@ impl Theme {
         }
         match ROLES.iter().find(|(role, _)| !roles.contains_key(*role)) {
             Some((role, about)) => Err(malformed(format!("role {role} ({about}) is missing"))),
-            None => Ok(Self { name: name.to_owned(), roles }),
+            None => Ok(Self { name: name.to_owned(), figure: file.figure, roles }),
         }
     }
 
@@ -174,12 +213,59 @@ mod tests {
     }
 
     #[test]
-    fn positive_and_negative_differ_in_lightness_too() {
-        for (name, _) in THEMES {
+    fn a_theme_sets_type_and_lines_of_figures() {
+        let (_, print) = THEMES.iter().find(|(n, _)| *n == "print").unwrap();
+        let style = |figure: &str| Theme::parse("t", &format!("{print}\n[figure]\n{figure}")).map(|t| t.figure);
+        let set = style("font = \"'DejaVu Sans', sans-serif\"\nfont_width = 1.17\nline_width = 2").unwrap();
+        assert_eq!((set.font.as_str(), set.font_width, set.line_width), ("'DejaVu Sans', sans-serif", 1.17, 2.0));
+        assert_eq!(style("").unwrap(), FigureStyle::default());
+        for wrong in ["line_width = 0", "line_width = nan", "font_width = 100", "font = ' '", "colour = 1"] {
+            assert!(style(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// Lightness (CIE L*, 0 to 100) of a colour, as it is printed in grey: sRGB to Y with the weights of BT.709.
+    fn lightness(Rgb(r, g, b): Rgb) -> f64 {
+        let linear = |v: u8| {
+            let v = f64::from(v) / 255.0;
+            if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+        };
+        let y = 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+        if y > 216.0 / 24_389.0 { 116.0 * y.cbrt() - 16.0 } else { y * 24_389.0 / 27.0 }
+    }
+
+    #[test]
+    fn lightness_is_that_of_the_standard() {
+        assert!((lightness(Rgb(255, 255, 255)) - 100.0).abs() < 1e-6 && lightness(Rgb(0, 0, 0)) == 0.0);
+        assert!((lightness(Rgb(119, 119, 119)) - 50.0).abs() < 0.5, "#777777 is mid grey");
+    }
+
+    /// What lies side by side and means different things must differ in a greyscale print.
+    #[test]
+    fn a_figure_survives_greyscale() {
+        for name in ["print", "colorblind"] {
             let theme = Theme::named(name).unwrap();
-            let Rgb(r, g, b) = theme.colour("positive");
-            let Rgb(nr, ng, nb) = theme.colour("negative");
-            assert_ne!((r, g, b), (nr, ng, nb), "{name}");
+            let of = |role: &str| lightness(theme.colour(role));
+            let ground = of("background");
+            let pairs = [
+                ("positive", "negative"),
+                ("base.G", "base.C"),
+                ("base.G", "base.T"),
+                ("base.G", "base.A"),
+                ("text", "highlight"),
+            ];
+            for (a, b) in pairs {
+                assert!((of(a) - of(b)).abs() >= 8.0, "{name}: {a} {:.0} and {b} {:.0}", of(a), of(b));
+            }
+            for role in ["text", "dim", "gene", "promoter", "enhancer", "peak", "signal", "attention", "positive", "negative"] {
+                assert!((of(role) - ground).abs() >= 30.0, "{name}: {role} {:.0} on {ground:.0}", of(role));
+            }
+            assert!((of("highlight") - ground).abs() < 15.0, "{name}: a highlight lies behind the rows and must not hide them");
+            // A ramp from nothing to the strongest weight darkens (or lightens) all the way.
+            let ramp: Vec<f64> =
+                (0..=32).map(|i| lightness(theme.colour("background").mix(theme.colour("attention"), i as f32 / 32.0))).collect();
+            let sign = (ramp[32] - ramp[0]).signum();
+            assert!(ramp.windows(2).all(|w| (w[1] - w[0]) * sign > 0.0), "{name}: {ramp:?}");
         }
     }
 }

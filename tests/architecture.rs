@@ -85,6 +85,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("plotters", &["export"]),
     ("plotters_backend", &["export"]),
     ("quick_xml", &["export"]),
+    ("resvg", &["export"]),
+    ("svg2pdf", &["export"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("smartcore", &["training"]),

@@ -165,7 +165,8 @@ fn what_cannot_be_drawn_is_said_and_leaves_no_file() {
     refuse(&["--locus", "NOSUCHGENE", "--out", out], 1, "NOSUCHGENE");
     refuse(&["--gene", "NOSUCHGENE", "--out", out], 1, "NOSUCHGENE");
     refuse(&["--out", "nothing/none/f.svg"], 1, "nothing/none");
-    refuse(&["--out", "nothing/f.png"], 2, ".svg");
+    refuse(&["--out", "nothing/f.jpg"], 2, ".svg, .pdf or .png");
+    refuse(&["--out", "nothing"], 2, ".svg, .pdf or .png");
     refuse(&["--width", "20", "--out", out], 2, "60 to 2000 mm");
     refuse(&["--width", "NaN", "--out", out], 2, "60 to 2000 mm");
     refuse(&["--theme", "neon", "--out", out], 2, "there are dark, light");
@@ -184,4 +185,176 @@ fn a_figure_without_rows_is_refused() {
     fs::write(folder().join("sizes.txt"), "c\t1000\n").unwrap();
     render(&["bare.toml", "--out", "bare.svg"]).code(1).stderr(contains("no rows"));
     assert!(!folder().join("bare.svg").exists());
+}
+
+/// The width and height of a PNG from its header.
+fn png_size(bytes: &[u8]) -> (u32, u32) {
+    assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"));
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    (number(16), number(20))
+}
+
+const QUICK: [&str; 4] = ["sample/session.toml", "--locus", "chr1:20,001-30,000", "--analyses=none"];
+
+#[test]
+fn pictures_have_the_size_asked_for_and_are_the_same_each_time() {
+    let args = |out: &'static str| [&QUICK[..], &["--width", "single", "--dpi", "150", "--out", out]].concat();
+    for out in ["size.png", "size.pdf"] {
+        render(&args(out)).success();
+        let first = fs::read(folder().join(out)).unwrap();
+        render(&args(out)).success();
+        assert_eq!(first, fs::read(folder().join(out)).unwrap(), "{out}");
+    }
+    let (width, _) = png_size(&fs::read(folder().join("size.png")).unwrap());
+    assert_eq!(width, (85.0_f64 / 25.4 * 150.0).round() as u32);
+    assert!(fs::read(folder().join("size.pdf")).unwrap().starts_with(b"%PDF-"));
+}
+
+#[test]
+fn a_figure_file_remakes_its_figure_byte_for_byte() {
+    let options =
+        ["--highlight", "chr1:21,000-22,000=E 1", "--letter", "B", "--order", "H3K4me3,genes", "--scale", "H3K4me3=0:50"];
+    let args = [&QUICK[..], &options, &["--lines", "5mC=-2", "--save", "figure.toml", "--out", "saved.svg"]].concat();
+    render(&args).success();
+    let saved = fs::read_to_string(folder().join("saved.svg")).unwrap();
+    render(&["figure.toml", "--out", "saved.svg"]).success();
+    assert_eq!(saved, fs::read_to_string(folder().join("saved.svg")).unwrap());
+    let texts = texts(&folder().join("saved.svg"));
+    assert!(has(&texts, "E 1") && has(&texts, "B") && has(&texts, "50"), "{texts:?}");
+    render(&["figure.toml", "--locus", "chr1", "--out", "other.svg"]).code(2).stderr(contains("figure.toml"));
+    fs::write(folder().join("wrong.toml"), "figure = 1\nwidht = 3\n").unwrap();
+    render(&["wrong.toml", "--out", "other.svg"]).code(1).stderr(contains("widht"));
+    fs::write(folder().join("newer.toml"), "figure = 2\n").unwrap();
+    render(&["newer.toml", "--out", "other.svg"]).code(1).stderr(contains("figure = 2"));
+    assert!(!folder().join("other.svg").exists());
+}
+
+#[test]
+fn several_loci_are_panels_of_one_figure() {
+    let args = ["sample/session.toml", "--loci", "chr1:20,001-30,000;chr1:40,001-50,000", "--columns", "2", "--analyses", "none"];
+    render(&[&args[..], &["--letter", "A", "--data", "grid.tsv", "--out", "grid.svg"]].concat()).success();
+    let texts = texts(&folder().join("grid.svg"));
+    assert!(has(&texts, "chr1:20,001-30,000") && has(&texts, "chr1:40,001-50,000") && has(&texts, "B"), "{texts:?}");
+    assert_eq!(texts.iter().filter(|t| *t == "H3K4me3").count(), 1, "names stand once");
+    let table = fs::read_to_string(folder().join("grid.tsv")).unwrap();
+    assert!(table.starts_with("# ") && table.contains("\n2\tH3K4me3\t.\tchr1\t40000\t"), "{}", &table[..300]);
+    assert!(table.contains("made by: cislens render sample/session.toml --loci"), "{}", &table[..900]);
+    render(&[&args[..2], &["chr1:1-100;NOSUCHGENE", "--out", "none.svg"]].concat()).code(1).stderr(contains("NOSUCHGENE"));
+    assert!(!folder().join("none.svg").exists());
+}
+
+#[test]
+fn a_figure_a_line_goes_on_where_it_stopped() {
+    fs::write(folder().join("list.bed"), "chr1\t20000\t21000\tfirst/one\nchr1\t30000\t31000\t<second>\nchr99\t1\t5\tx\n")
+        .unwrap();
+    let args = ["sample/session.toml", "--each", "list.bed", "--out", "each", "--analyses", "none", "--threads", "2"];
+    render(&args).success().stdout(contains("2 figures drawn, 0 kept")).stderr(contains("chr99"));
+    let each = folder().join("each");
+    let mut names: Vec<String> = files(&each).iter().map(|f| f.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["_second_.svg", "figures.tsv", "first_one.svg"]);
+    let first = fs::read(each.join("first_one.svg")).unwrap();
+    fs::remove_file(each.join("_second_.svg")).unwrap();
+    // What fails once fails again, and is said again.
+    render(&args).success().stdout(contains("1 figures drawn, 1 kept"));
+    assert_eq!(first, fs::read(each.join("first_one.svg")).unwrap());
+    texts(&each.join("_second_.svg"));
+    // Asked otherwise, all are drawn again.
+    render(&[&args[..], &["--width", "single"]].concat()).success().stdout(contains("2 figures drawn, 0 kept"));
+}
+
+#[test]
+fn kinds_of_figures_show_what_they_are_of() {
+    render(&["sample/session.toml", "--kind", "heatmap", "--out", "heatmap.svg"]).success();
+    let heatmap = texts(&folder().join("heatmap.svg"));
+    assert!(has(&heatmap, "input") && has(&heatmap, "attention") && has(&heatmap, "H3K27me3 \u{2264}"), "{heatmap:?}");
+    render(&["sample/session.toml", "--kind", "profile", "--out", "profile.svg"]).success();
+    let profile = texts(&folder().join("profile.svg"));
+    assert!(has(&profile, "mean of") && has(&profile, "95 % CI") && has(&profile, "TSS"), "{profile:?}");
+    render(&["sample/session.toml", "--kind", "filters", "--out", "filters.svg"]).success();
+    let filters = texts(&folder().join("filters.svg"));
+    assert!(has(&filters, "first filters over DNA") && has(&filters, "sites"), "{filters:?}");
+    for (kind, path) in [("heatmap", "heatmap.svg"), ("profile", "profile.svg"), ("filters", "filters.svg")] {
+        let svg = fs::read_to_string(folder().join(path)).unwrap();
+        assert!(svg.contains(&format!("--kind {kind}")), "the command names the kind");
+    }
+}
+
+#[test]
+fn an_edit_is_compared_with_the_reference() {
+    let out = folder().join("edit.svg");
+    let args = |edit: &str| {
+        let edit = edit.to_owned();
+        move |out: &str| -> Vec<String> {
+            ["sample/session.toml", "--analyses", "occlusion", "--edit", &edit, "--out", out].map(str::to_owned).to_vec()
+        }
+    };
+    // The base that is there is found by being wrong about it.
+    let mut refused = String::new();
+    for reference in ["A", "C"] {
+        let words = args(&format!("chr1:{}{reference}>T", middle()))("edit.svg");
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let assert = render(&words);
+        let output = assert.get_output().clone();
+        if output.status.success() {
+            break;
+        }
+        refused = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(refused.contains("the reference has"), "{refused}");
+        assert!(!out.exists());
+    }
+    if !out.exists() {
+        let base = refused.split("the reference has ").nth(1).unwrap().chars().next().unwrap();
+        let other = if base == 'T' { 'A' } else { 'T' };
+        let words = args(&format!("chr1:{}{base}>{other}", middle()))("edit.svg");
+        render(&words.iter().map(String::as_str).collect::<Vec<_>>()).success();
+    }
+    let texts = texts(&out);
+    assert!(has(&texts, "reference") && has(&texts, "to the reference"), "{texts:?}");
+}
+
+/// A position (1-based) in the middle of the view that the session opens at.
+fn middle() -> u64 {
+    render(&["sample/session.toml", "--analyses", "none", "--out", "middle.svg"]).success();
+    let svg = fs::read_to_string(folder().join("middle.svg")).unwrap();
+    let locus = svg.split("--locus ").nth(1).unwrap().split(' ').next().unwrap().replace(',', "");
+    assert!(locus.starts_with("chr1:"), "{locus}");
+    let (start, end) = locus.split_once(':').unwrap().1.split_once('-').unwrap();
+    (start.parse::<u64>().unwrap() + end.parse::<u64>().unwrap()) / 2
+}
+
+#[test]
+fn a_preview_writes_to_the_terminal_alone() {
+    let assert = render(&[&QUICK[..], &["--preview"]].concat()).success();
+    let shown = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    assert!(shown.contains('\u{2580}'), "{}", &shown[..shown.len().min(200)]);
+}
+
+#[test]
+fn what_cannot_be_written_is_said_and_nothing_is_left() {
+    let nothing = folder().join("unwritten");
+    fs::create_dir_all(&nothing).unwrap();
+    let refuse = |args: &[&str], code: i32, reason: &str| {
+        let assert = render(&[&QUICK[..], args].concat()).code(code);
+        let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+        assert!(stderr.contains(reason) && stderr.starts_with("cislens: "), "{args:?}: {stderr}");
+        assert_eq!(files(&nothing), Vec::<PathBuf>::new(), "{args:?}");
+    };
+    let out = ["--out", "unwritten/f.svg"];
+    refuse(&["--out", "unwritten/f.png", "--dpi", "0"], 2, "36 to 2400");
+    refuse(&["--out", "unwritten/f.png", "--dpi", "2400", "--width", "2000"], 1, "too many");
+    refuse(&[&out[..], &["--data", "unwritten/v.xlsx"]].concat(), 2, ".bedGraph");
+    refuse(&[&out[..], &["--highlight", "chr99:1-5"]].concat(), 1, "chr99");
+    refuse(&[&out[..], &["--highlight", "chr1:5-1"]].concat(), 1, "--highlight");
+    refuse(&[&out[..], &["--scale", "H3K4me3=5:1"]].concat(), 2, "LABEL=0:40");
+    refuse(&[&out[..], &["--scale", "H3K4me3=0:nan"]].concat(), 2, "LABEL=0:40");
+    refuse(&[&out[..], &["--order", "nobody"]].concat(), 2, "the rows are");
+    refuse(&[&out[..], &["--letter", "1"]].concat(), 2, "A to Z");
+    refuse(&[&out[..], &["--zoom", "chr1:1-10"]].concat(), 2, "in the view");
+    refuse(&[&out[..], &["--zoom", "chr1:20,001-25,000"]].concat(), 2, "5000 bp");
+    refuse(&[&out[..], &["--edit", "chr1:20,010"]].concat(), 2, "chr1:20,001A>G");
+    refuse(&["--out", "/dev/full/f.svg"], 1, "/dev/full");
+    // A name of 300 letters has no place in any file system here.
+    let long = format!("unwritten/{}.svg", "x".repeat(300));
+    refuse(&["--out", &long], 1, "xxx");
 }

@@ -3,9 +3,9 @@
 mod terminal;
 mod update;
 
-pub use terminal::{Screen, install_panic_hook};
+pub use terminal::{Screen, install_panic_hook, terminal_columns};
 
-use crate::export::{self, FigureOptions};
+use crate::export::{self, FigureOptions, Protocol};
 use crate::input::{Key, Keymap};
 use crate::jobs::{Caches, Explain, JobId, LoadModel, Look, Pace, Reply, Workers};
 use crate::state::State;
@@ -25,9 +25,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Least time between two frames: more would only fill a slow line.
 const FRAME: Duration = Duration::from_millis(16);
-
-/// Width of a figure written from the screen, mm: two columns of most journals.
-const FIGURE_MM: f64 = 174.0;
 
 /// Why the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +50,8 @@ pub fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let screen = Screen::enter()?;
     // On this thread, which the panic hook takes for the one that owns the terminal.
-    let ending = runtime.block_on(App { state, files, keymap, depth, workers, screen, asked: Asked::default() }.run(replies));
+    let ending = runtime
+        .block_on(App { state, files, keymap, depth, workers, screen, asked: Asked::default(), is_showing: false }.run(replies));
     runtime.shutdown_timeout(Duration::from_millis(100));
     ending
 }
@@ -66,6 +64,8 @@ struct App {
     workers: Workers,
     screen: Screen,
     asked: Asked,
+    /// Whether a picture covers the screen; the next key takes it away.
+    is_showing: bool,
 }
 
 /// What the workers were last asked for.
@@ -102,6 +102,7 @@ impl App {
         let mut events = EventStream::new();
         let mut signals = Signals::listen()?;
         let (said, mut hears) = unbounded_channel();
+        let (shown, mut shows) = unbounded_channel::<String>();
         self.resize()?;
         let mut is_dirty = true;
         let mut next_frame = Instant::now();
@@ -114,7 +115,7 @@ impl App {
                 _ = signals.hang_up.recv() => return Ok(Ending::Signal(1)),
                 _ = signals.interrupt.recv() => return Ok(Ending::Signal(2)),
                 _ = signals.stop.recv() => { self.suspend()?; is_dirty = true; }
-                () = frame => {
+                () = frame, if !self.is_showing => {
                     self.ask();
                     self.draw()?;
                     is_dirty = false;
@@ -130,6 +131,10 @@ impl App {
                     }
                 },
                 Some(message) = hears.recv() => { self.state.say(message); is_dirty = true; }
+                Some(picture) = shows.recv() => {
+                    self.screen.show(&picture)?;
+                    self.is_showing = true;
+                }
                 Some(reply) = replies.recv() => {
                     self.take(reply);
                     // What is there already is drawn together.
@@ -139,6 +144,9 @@ impl App {
             }
             if std::mem::take(&mut self.state.wants_figure) {
                 self.write_figure(said.clone())?;
+            }
+            if std::mem::take(&mut self.state.wants_preview) {
+                self.show_figure(said.clone(), shown.clone())?;
             }
             if self.state.is_quitting {
                 return Ok(Ending::Quit);
@@ -151,6 +159,11 @@ impl App {
     }
 
     fn handle(&mut self, event: &Event) -> io::Result<()> {
+        if self.is_showing && matches!(event, Event::Key(_) | Event::Resize(..)) {
+            self.is_showing = false;
+            self.screen.clear()?;
+            return if matches!(event, Event::Resize(..)) { self.resize() } else { Ok(()) };
+        }
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => match Key::of(key).and_then(|k| self.keymap.action(&k)) {
                 Some(crate::input::Action::Suspend) => self.suspend()?,
@@ -212,11 +225,28 @@ impl App {
         self.state.notice = Some("drawing the figure".to_owned());
         let work = move || {
             let message = match tracks::contain_panic(|| figure(&state, &files)) {
-                Ok(Ok(path)) => format!("figure written: {}", path.display()),
+                Ok(Ok(path)) => format!("figure written: {} (and .pdf, .png)", path.display()),
                 Ok(Err(reason)) => format!("no figure: {reason}"),
                 Err(panic) => format!("no figure: internal error: {panic}"),
             };
             let _ = said.send(message); // nobody listens any more where the program has ended
+        };
+        std::thread::Builder::new().name("figure".to_owned()).spawn(work).map(|_| ())
+    }
+
+    /// Draws the figure on a thread of its own, and shows it instead of the tracks.
+    fn show_figure(&mut self, said: UnboundedSender<String>, shown: UnboundedSender<String>) -> io::Result<()> {
+        let state = self.state.clone();
+        let (columns, lines) = self.screen.size()?;
+        self.state.notice = Some("drawing the figure".to_owned());
+        let work = move || {
+            let protocol = Protocol::detect(|name| std::env::var(name).ok());
+            // Nobody listens any more where the program has ended.
+            let _ = match tracks::contain_panic(|| picture(&state, protocol, (columns, lines.saturating_sub(1)))) {
+                Ok(Ok(picture)) => shown.send(picture),
+                Ok(Err(reason)) => said.send(format!("no figure: {reason}")),
+                Err(panic) => said.send(format!("no figure: internal error: {panic}")),
+            };
         };
         std::thread::Builder::new().name("figure".to_owned()).spawn(work).map(|_| ())
     }
@@ -227,14 +257,24 @@ impl App {
     }
 }
 
-/// Writes what is on the screen into the working folder, under a name that is not taken.
+/// Writes what is on the screen into the working folder as SVG, PDF and PNG, under a name that is not taken.
 fn figure(state: &State, files: &[PathBuf]) -> Result<PathBuf, String> {
-    let options = FigureOptions { width_mm: FIGURE_MM, theme: Theme::named("print").map_err(|e| e.to_string())? };
+    let options = FigureOptions::new(Theme::named("print").map_err(|e| e.to_string())?);
     let path = free_name(state);
     let command = export::command_of(state, files, &path, &options);
     let svg = export::figure_of_state(state, command, &options).map_err(|e| e.to_string())?;
-    export::write(&path, &svg).map_err(|e| e.to_string())?;
+    for (_, ending) in export::PictureFormat::ALL {
+        export::write(&path.with_extension(ending), &svg, &options).map_err(|e| e.to_string())?;
+    }
     Ok(path)
+}
+
+/// What makes the terminal show the figure of a state.
+fn picture(state: &State, protocol: Protocol, size: (u16, u16)) -> Result<String, String> {
+    let options = FigureOptions::new(Theme::named("print").map_err(|e| e.to_string())?);
+    let svg = export::figure_of_state(state, String::new(), &options).map_err(|e| e.to_string())?;
+    let ground = options.theme.colour("background");
+    export::preview(&svg, protocol, size, ground).map_err(|e| e.to_string())
 }
 
 fn free_name(state: &State) -> PathBuf {

@@ -2,7 +2,8 @@
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::backend::CrosstermBackend;
@@ -55,6 +56,23 @@ impl Screen {
         Write::flush(self.terminal.backend_mut())
     }
 
+    /// Shows a picture (text with its escapes) on an empty screen, from the top left.
+    pub fn show(&mut self, picture: &str) -> io::Result<()> {
+        let out = self.terminal.backend_mut();
+        queue!(out, Clear(ClearType::All), cursor::MoveTo(0, 0))?;
+        out.write_all(picture.as_bytes())?;
+        Write::flush(out)
+    }
+
+    /// Takes a picture away: the next frame is drawn whole.
+    pub fn clear(&mut self) -> io::Result<()> {
+        // kitty keeps pictures apart from text: all of them are deleted; others ignore the escape.
+        self.terminal.backend_mut().write_all(b"\x1b_Ga=d,q=2\x1b\\")?;
+        queue!(self.terminal.backend_mut(), Clear(ClearType::All))?;
+        self.terminal = new_terminal()?;
+        Ok(())
+    }
+
     /// Gives the terminal back, stops the process until `fg`, takes it again.
     pub fn suspend(&mut self) -> io::Result<()> {
         give_back();
@@ -64,6 +82,11 @@ impl Screen {
         self.terminal = new_terminal()?;
         Ok(())
     }
+}
+
+/// Columns of the terminal, 80 where there is none.
+pub fn terminal_columns() -> u16 {
+    crossterm::terminal::size().map_or(80, |(columns, _)| columns)
 }
 
 fn new_terminal() -> io::Result<Terminal<CrosstermBackend<BufWriter<Stdout>>>> {

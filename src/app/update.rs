@@ -89,6 +89,7 @@ fn act(state: &mut State, action: Action) {
         Action::MutagenesisView => next_mutagenesis_view(state),
         Action::Theme => next_theme(state),
         Action::Figure => state.wants_figure = true,
+        Action::Preview => state.wants_preview = true,
         Action::Messages => state.mode = Mode::Messages(u16::MAX),
         Action::Help => state.mode = Mode::Help(0),
         Action::Quit => state.is_quitting = true,

@@ -1,9 +1,9 @@
 //! A state with everything read and explained, on this thread: for a figure made without the browser, and for the browser's
 //! own at the grain of a page.
 
-use super::{FigureError, FigureOptions, Provenance, draw, geometry};
+use super::{FigureError, FigureOptions, Highlight, PictureFormat, Provenance, arrange, draw, geometry};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
-use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, predict};
+use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Prediction, Reply, predict, predict_input};
 use crate::models::{Input, Model};
 use crate::scene::Scene;
 use crate::session::{Readers, TrackKind};
@@ -31,7 +31,9 @@ pub fn figure_of_state(state: &State, command: String, options: &FigureOptions) 
     state.n_columns = geometry.n_columns;
     let mut readers = Readers::new(state.session.clone());
     read_rows(&mut state, &mut readers);
-    draw(&Scene::build(&state, geometry), &Provenance::of(&state, command), options)
+    let mut scene = Scene::build(&state, geometry);
+    arrange(&mut scene, options);
+    draw(&scene, &Provenance::of(&state, command), options)
 }
 
 /// Reads every row of a state at its number of columns. What cannot be read becomes the reason its row shows.
@@ -63,25 +65,41 @@ pub fn read_rows(state: &mut State, readers: &mut Readers) {
     }
 }
 
-/// Asks the model in use about the gene in use, and explains the answer. What fails becomes the reason its row shows.
+/// Asks the model in use about the gene in use, and explains the answer; gives what the network read. What fails becomes the
+/// reason its row shows. `change` may edit what is read before the network sees it.
 pub fn explain(
     state: &mut State,
     readers: &mut Readers,
     load: &LoadModel,
     analyses: &[Analysis],
+    change: &dyn Fn(&mut Input) -> Result<(), String>,
     report: &mut dyn FnMut(Progress),
-) {
+) -> Option<Input> {
     let subject = state.subject();
     state.explained.begin(subject.clone());
-    let Some(subject) = subject else { return };
+    let subject = subject?;
     let job = JobId::default();
     report(Progress { analysis: None, done: 0, total: 0 });
     let folder = state.models[subject.model].folder.clone();
     let answered = contained(|| load(&folder)).and_then(|model| {
-        contained(|| predict(&*model, &subject, readers)).map(|(prediction, input)| (model, prediction, input))
+        let read = contained(|| predict(&*model, &subject, readers));
+        let changed = read.and_then(|(prediction, mut input)| {
+            let before = input.clone();
+            change(&mut input)?;
+            if input == before {
+                return Ok((prediction, input));
+            }
+            let changed = contained(|| predict_input(&*model, &input))?;
+            let Prediction { missing, off_chromosome, .. } = prediction;
+            Ok((Prediction { missing, off_chromosome, ..changed }, input))
+        });
+        changed.map(|(prediction, input)| (model, prediction, input))
     });
     match answered {
-        Err(reason) => state.apply(Reply::Prediction { job, prediction: Err(reason) }, job, job),
+        Err(reason) => {
+            state.apply(Reply::Prediction { job, prediction: Err(reason) }, job, job);
+            None
+        }
         Ok((model, prediction, input)) => {
             state.apply(Reply::Prediction { job, prediction: Ok(Arc::new(prediction)) }, job, job);
             let centre = input.window.index(state.region.centre() as i64).map(|i| i as usize);
@@ -90,6 +108,7 @@ pub fn explain(
                 let attribution = analyse(analysis, &*model, &input, &options, report);
                 state.apply(Reply::Attribution { job, analysis, attribution: attribution.map(Arc::new), stored: None }, job, job);
             }
+            Some(input)
         }
     }
 }
@@ -119,13 +138,19 @@ fn analyse(
 
 /// The command that makes the figure of a state again; `session` is what was given to open it.
 pub fn command_of(state: &State, session: &[PathBuf], out: &Path, options: &FigureOptions) -> String {
+    let mut place = vec!["--locus".to_owned(), state.region.to_string()];
+    if let Some(gene) = state.current_gene() {
+        place.extend(["--gene".to_owned(), gene.name.clone()]);
+    }
+    command_at(state, session, &place, out, options)
+}
+
+/// As [`command_of`], with the options that say what places are drawn and how.
+pub fn command_at(state: &State, session: &[PathBuf], place: &[String], out: &Path, options: &FigureOptions) -> String {
     let mut words: Vec<String> = vec!["cislens".to_owned(), "render".to_owned()];
     words.extend(session.iter().map(|p| p.display().to_string()));
+    words.extend(place.iter().cloned());
     let mut say = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
-    say("--locus", &state.region.to_string());
-    if let Some(gene) = state.current_gene() {
-        say("--gene", &gene.name);
-    }
     match state.session.samples.get(state.sample.0) {
         Some(sample) if !sample.name.is_empty() => say("--sample", &sample.name),
         _ => {}
@@ -149,14 +174,38 @@ pub fn command_of(state: &State, session: &[PathBuf], out: &Path, options: &Figu
             say("--lines", &format!("{label}={}", view.extra_lines));
         }
     }
-    say("--width", &options.width_mm.to_string());
-    say("--theme", &options.theme.name);
-    say("--out", &out.display().to_string());
+    words.extend(options_in_words(options, out));
+    words.extend(["--out".to_owned(), out.display().to_string()]);
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
+/// The options of a figure as those of the command.
+fn options_in_words(options: &FigureOptions, out: &Path) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut say = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    if !options.order.is_empty() {
+        say("--order", options.order.join(","));
+    }
+    options.scales.iter().for_each(|(label, (lo, hi))| say("--scale", format!("{label}={lo}:{hi}")));
+    for Highlight { region, name } in &options.highlights {
+        say("--highlight", if name.is_empty() { region.to_string() } else { format!("{region}={name}") });
+    }
+    if let Some(letter) = options.letter {
+        say("--letter", letter.to_string());
+    }
+    say("--width", options.width_mm.to_string());
+    say("--theme", options.theme.name.clone());
+    if PictureFormat::of(out) == Some(PictureFormat::Png) {
+        say("--dpi", options.dpi.to_string());
+    }
+    if options.is_bare {
+        words.push("--bare".to_owned());
+    }
+    words
+}
+
 /// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:,=+@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
@@ -178,7 +227,7 @@ mod tests {
     use crate::tracks::{SignalInterval, write_bigwig};
 
     fn options() -> FigureOptions {
-        FigureOptions { width_mm: 174.0, theme: Theme::named("print").unwrap() }
+        FigureOptions::new(Theme::named("print").unwrap())
     }
 
     /// A measured signal beside a track whose file is not there.
@@ -234,7 +283,9 @@ mod tests {
         let mut state = of_toy();
         let mut readers = Readers::new(state.session.clone());
         let mut steps = 0;
-        explain(&mut state, &mut readers, &|_| Err("no weights here".to_owned()), &Analysis::ALL, &mut |_| steps += 1);
+        explain(&mut state, &mut readers, &|_| Err("no weights here".to_owned()), &Analysis::ALL, &|_| Ok(()), &mut |_| {
+            steps += 1
+        });
         assert_eq!(steps, 1);
         let svg = figure_of_state(&state, String::new(), &options()).unwrap();
         assert_eq!(svg.matches("failed: no weights here").count(), 4, "attention and every analysis");
@@ -244,7 +295,7 @@ mod tests {
     fn a_panic_in_a_reader_is_a_reason_and_not_the_end() {
         let mut state = of_toy();
         let mut readers = Readers::new(state.session.clone());
-        explain(&mut state, &mut readers, &|_| panic!("weights of {} rows", 3), &[], &mut |_| ());
+        explain(&mut state, &mut readers, &|_| panic!("weights of {} rows", 3), &[], &|_| Ok(()), &mut |_| ());
         let svg = figure_of_state(&state, String::new(), &options()).unwrap();
         assert!(svg.contains("internal error: weights of 3 rows"), "{svg}");
     }

@@ -75,7 +75,7 @@ pub(super) struct Page<'a> {
 
 impl<'a> Page<'a> {
     pub fn new(width: f64, height: f64, theme: &'a Theme) -> Self {
-        let svg = Svg::new(width, height);
+        let svg = Svg::new(width, height, theme.figure.clone());
         Self { area: svg.clone().into_drawing_area(), svg, theme }
     }
 

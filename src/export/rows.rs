@@ -1,7 +1,8 @@
 //! Rows: each kind of plot on the page, and its axis.
 
-use super::figure::{Band, Sheet};
+use super::band::Band;
 use super::page::{CHAR_PT, Drawn, Frame, NAME_IN_PLOT, Page, SMALL, SMALL_LINE};
+use super::sheet::Sheet;
 use super::{font, letters};
 use crate::genome::Strand;
 use crate::scene::{GeneShape, IntervalShape, Lane, Plot, Row, Scene, format_value};
@@ -73,17 +74,23 @@ pub(super) fn draw_axis(page: &Page<'_>, sheet: &Sheet, band: &Band<'_>) -> Draw
     let plot = band.plot;
     match (&band.row.plot, band.row.axis) {
         (Plot::Signed(lanes, limit), _) if has_lane_labels(lanes) || lanes.len() > 1 => {
-            lane_names(page, plot, lanes)?;
+            lane_names(page, sheet, plot, lanes)?;
+            if !sheet.has_scales {
+                return Ok(());
+            }
             // One scale for all lanes: it stands at the right of the first.
             let first = plot.lane(0, lanes.len(), LANE_GAP);
             let x = sheet.plot_right() + 3.0;
             axis_line(page, x, first, (-limit, *limit), true)
         }
         (Plot::Heat(lanes, limit), _) => {
-            lane_names(page, plot, lanes)?;
+            lane_names(page, sheet, plot, lanes)?;
+            if !sheet.has_scales {
+                return Ok(());
+            }
             colour_bar(page, sheet, plot, *limit, band.row.state == Some(RowState::Stale))
         }
-        (Plot::Signed(..) | Plot::Letters(..) | Plot::Signal(..), Some(range)) => {
+        (Plot::Signed(..) | Plot::Letters(..) | Plot::Signal(..), Some(range)) if sheet.has_names => {
             axis_line(page, plot.x - 2.5, plot, range, false)
         }
         _ => Ok(()),
@@ -93,7 +100,10 @@ pub(super) fn draw_axis(page: &Page<'_>, sheet: &Sheet, band: &Band<'_>) -> Draw
 /// Between lanes of signed values.
 const LANE_GAP: f64 = 1.5;
 
-fn lane_names(page: &Page<'_>, plot: Frame, lanes: &[Lane]) -> Drawn {
+fn lane_names(page: &Page<'_>, sheet: &Sheet, plot: Frame, lanes: &[Lane]) -> Drawn {
+    if !sheet.has_names {
+        return Ok(());
+    }
     let ink = page.ink(SMALL, "text");
     for (i, lane) in lanes.iter().enumerate() {
         let frame = plot.lane(i, lanes.len(), 0.0);
@@ -144,7 +154,7 @@ fn colour_bar(page: &Page<'_>, sheet: &Sheet, plot: Frame, limit: f32, is_stale:
     }
     let ink = page.ink(SMALL, "text");
     for (value, y) in [(limit, bar.y), (0.0, bar.bottom())] {
-        let room = sheet.width - bar.right() - 3.0;
+        let room = sheet.right() - bar.right() - 3.0;
         page.text((bar.right() + 2.0, y), &font::fit(&value_text(value), room, SMALL, false), ink, HPos::Left)?;
     }
     Ok(())
@@ -265,7 +275,7 @@ impl Brush<'_> {
         // The scene keeps a character free on both sides; wide letters may use part of it.
         let (x, along, to_edge) = match x < body {
             true => (x + reserved + 0.4 * CHAR_PT, HPos::Right, x + reserved + 0.4 * CHAR_PT - self.plot.x),
-            false => (x - 0.4 * CHAR_PT, HPos::Left, self.sheet.width - 4.0 - x),
+            false => (x - 0.4 * CHAR_PT, HPos::Left, self.sheet.right() - 4.0 - x),
         };
         let room = (reserved + 0.75 * CHAR_PT).min(to_edge);
         let name = font::clean(name);

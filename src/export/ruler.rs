@@ -1,8 +1,8 @@
 //! Positions below the rows, the scale, and the guides of the TSS and the model's window above them.
 
 use super::Provenance;
-use super::figure::Sheet;
 use super::page::{Drawn, Frame, NAME, Page, SMALL};
+use super::sheet::{MARGIN, Sheet};
 use crate::scene::Scene;
 use plotters::style::text_anchor::HPos;
 
@@ -78,26 +78,37 @@ pub(super) fn draw_guides(page: &Page<'_>, sheet: &Sheet, scene: &Scene, foot: f
 pub(super) fn draw(page: &Page<'_>, sheet: &Sheet, scene: &Scene, provenance: &Provenance, top: f64) -> Drawn {
     let (text, small) = (page.ink(NAME, "text"), page.ink(SMALL, "text"));
     let colour = page.colour("text");
-    let room = sheet.plot_x - 14.0;
+    let room = sheet.plot_x - sheet.x - 14.0;
+    // Panels side by side may show different chromosomes: their headers name them.
+    let is_alone = sheet.has_scales;
     let name = crate::tracks::clean_text(&scene.ruler.label).into_owned();
-    page.text((6.0, top + 1.0), &super::font::fit(&name, room, NAME, false), text, HPos::Left)?;
+    if sheet.has_names && is_alone {
+        page.text((sheet.x + MARGIN, top + 1.0), &super::font::fit(&name, room, NAME, false), text, HPos::Left)?;
+    }
     let unit = match provenance.assembly.as_str() {
         "" => "bp".to_owned(),
         assembly => format!("bp, {}", super::font::clean(assembly)),
     };
-    page.text((6.0, top + 8.6), &super::font::fit(&unit, room, SMALL, false), page.ink(SMALL, "dim"), HPos::Left)?;
+    if sheet.has_names {
+        page.text(
+            (sheet.x + MARGIN, top + 8.6),
+            &super::font::fit(&unit, room, SMALL, false),
+            page.ink(SMALL, "dim"),
+            HPos::Left,
+        )?;
+    }
     page.line(&[(sheet.plot_x, top), (sheet.plot_right(), top)], colour, 0.6)?;
 
     // A tick stands at the middle of its base.
     let x = |position: f64| sheet.x(scene, position + 0.5);
     let ticks = &scene.ruler.ticks;
-    let mut free_from = 2.0;
+    let mut free_from = sheet.x + 2.0;
     for tick in ticks {
         let at = x(tick.position as f64);
         page.line(&[(at, top), (at, top + 3.5)], colour, 0.6)?;
         let label = super::font::clean(&tick.label);
         let half = small.width(&label) / 2.0;
-        let centre = at.min(sheet.width - 2.0 - half);
+        let centre = at.min(sheet.right() - 2.0 - half);
         if centre - half >= free_from {
             page.text((centre, top + 7.5), &label, small, HPos::Center)?;
             free_from = centre + half + 4.0;

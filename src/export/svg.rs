@@ -2,6 +2,7 @@
 //! as text, no clip masks, no raster. plotters' own backend knows none of these and measures text by its bytes.
 
 use super::font;
+use crate::theme::FigureStyle;
 use plotters_backend::text_anchor::{HPos, VPos};
 use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind, FontStyle, FontTransform,
@@ -15,9 +16,6 @@ use std::rc::Rc;
 /// plotters counts in whole units: a hundred to the point give two decimals.
 pub(super) const UNITS: f64 = 100.0;
 
-/// Faces of the same widths on every system; the last is whatever there is.
-const FAMILY: &str = "Helvetica, Arial, 'Liberation Sans', sans-serif";
-
 type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 
 /// An SVG under construction. Clones write to the same text, so that a handle can open groups between plotters' calls.
@@ -25,13 +23,18 @@ type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 pub(super) struct Svg {
     body: Rc<RefCell<String>>,
     size: (u32, u32),
+    style: Rc<FigureStyle>,
 }
 
 impl Svg {
     /// An empty page of a size in points.
-    pub fn new(width: f64, height: f64) -> Self {
+    pub fn new(width: f64, height: f64, style: FigureStyle) -> Self {
         let units = |pt: f64| (pt * UNITS).round().max(1.0) as u32;
-        Self { body: Rc::new(RefCell::new(String::with_capacity(1 << 16))), size: (units(width), units(height)) }
+        Self {
+            body: Rc::new(RefCell::new(String::with_capacity(1 << 16))),
+            size: (units(width), units(height)),
+            style: Rc::new(style),
+        }
     }
 
     /// Begins a named group: what an editor lists as a layer.
@@ -51,8 +54,9 @@ impl Svg {
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}pt\" height=\"{height}pt\" \
-             viewBox=\"0 0 {width} {height}\" font-family=\"{FAMILY}\">\n\
+             viewBox=\"0 0 {width} {height}\" font-family=\"{}\">\n\
              <title>{}</title>\n<desc>{}</desc>\n{}</svg>\n",
+            escape(font::clean(&self.style.font)),
             escape(font::clean(title)),
             escape(font::clean(description)),
             self.body.borrow()
@@ -122,8 +126,9 @@ fn paint(attribute: &str, colour: BackendColor) -> String {
     format!("{attribute}=\"#{r:02x}{g:02x}{b:02x}\"{opacity}")
 }
 
-fn stroke<S: BackendStyle>(style: &S) -> String {
-    format!("fill=\"none\" {} stroke-width=\"{}\"", paint("stroke", style.color()), Pt(style.stroke_width() as i32))
+fn stroke<S: BackendStyle>(style: &S, factor: f64) -> String {
+    let width = (f64::from(style.stroke_width()) * factor).round() as i32;
+    format!("fill=\"none\" {} stroke-width=\"{}\"", paint("stroke", style.color()), Pt(width))
 }
 
 impl DrawingBackend for Svg {
@@ -154,7 +159,7 @@ impl DrawingBackend for Svg {
         // The corners come in any order; a negative width is no valid SVG.
         let (x, y) = (a.0.min(b.0), a.1.min(b.1));
         let (width, height) = (a.0.abs_diff(b.0) as i32, a.1.abs_diff(b.1) as i32);
-        let look = if fill { paint("fill", style.color()) } else { stroke(style) };
+        let look = if fill { paint("fill", style.color()) } else { stroke(style, self.style.line_width) };
         if !fill || (width > 0 && height > 0) {
             let (x, y, width, height) = (Pt(x), Pt(y), Pt(width), Pt(height));
             self.put(format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" {look}/>"));
@@ -164,13 +169,13 @@ impl DrawingBackend for Svg {
 
     fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
         if let Some(data) = path_data(path) {
-            self.put(format_args!("<path d=\"{data}\" {}/>", stroke(style)));
+            self.put(format_args!("<path d=\"{data}\" {}/>", stroke(style, self.style.line_width)));
         }
         Ok(())
     }
 
     fn draw_circle<S: BackendStyle>(&mut self, (x, y): BackendCoord, radius: u32, style: &S, fill: bool) -> Drawn {
-        let look = if fill { paint("fill", style.color()) } else { stroke(style) };
+        let look = if fill { paint("fill", style.color()) } else { stroke(style, self.style.line_width) };
         self.put(format_args!("<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {look}/>", Pt(x), Pt(y), Pt(radius as i32)));
         Ok(())
     }
@@ -189,7 +194,7 @@ impl DrawingBackend for Svg {
         if text.trim().is_empty() {
             return Ok(());
         }
-        let em = style.size();
+        let em = style.size() / self.style.font_width;
         let anchor = style.anchor();
         // Folded into y: editors disagree about dy and dominant-baseline. Capitals are 0.72 em high.
         let down = match anchor.v_pos {
@@ -250,7 +255,7 @@ mod tests {
     #[test]
     fn text_of_any_kind_is_escaped_and_cleaned() {
         use plotters::prelude::*;
-        let svg = Svg::new(100.0, 50.0);
+        let svg = Svg::new(100.0, 50.0, FigureStyle::default());
         let area = svg.clone().into_drawing_area();
         let style = TextStyle::from(("sans-serif", 700)).color(&RGBColor(1, 2, 3));
         area.draw(&Text::new("<g id=\"x\">&amp;\u{1b}[31m\u{0}\u{fffe}'", (100, 200), style)).unwrap();
@@ -266,7 +271,7 @@ mod tests {
     #[test]
     fn rectangles_are_never_negative() {
         use plotters::prelude::*;
-        let svg = Svg::new(10.0, 10.0);
+        let svg = Svg::new(10.0, 10.0, FigureStyle::default());
         svg.clone().into_drawing_area().draw(&Rectangle::new([(900, 800), (100, 200)], BLACK.filled())).unwrap();
         let body = svg.finish("", "");
         assert!(body.contains("<rect x=\"1\" y=\"2\" width=\"8\" height=\"6\" fill=\"#000000\"/>"), "{body}");

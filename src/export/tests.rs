@@ -1,6 +1,6 @@
 //! Figures of scenes made by hand: valid XML, text in its place, and the numbers where the paths say they are.
 
-use super::figure::Sheet;
+use super::sheet::Sheet;
 use super::*;
 use crate::genome::{GeneId, Region, Strand};
 use crate::jobs::Analysis;
@@ -12,28 +12,28 @@ use quick_xml::events::{BytesStart, Event};
 
 /// One element of a figure: its name, attributes, text, and the ids of the groups it stands in.
 #[derive(Debug, Default)]
-struct Element {
-    name: String,
-    attributes: Vec<(String, String)>,
-    text: String,
-    groups: Vec<String>,
+pub(super) struct Element {
+    pub(super) name: String,
+    pub(super) attributes: Vec<(String, String)>,
+    pub(super) text: String,
+    pub(super) groups: Vec<String>,
 }
 
 impl Element {
-    fn get(&self, name: &str) -> &str {
+    pub(super) fn get(&self, name: &str) -> &str {
         self.attributes.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 
-    fn number(&self, name: &str) -> f64 {
+    pub(super) fn number(&self, name: &str) -> f64 {
         self.get(name).trim_end_matches("pt").parse().unwrap()
     }
 
-    fn is_in(&self, group: &str) -> bool {
+    pub(super) fn is_in(&self, group: &str) -> bool {
         self.groups.iter().any(|g| g == group)
     }
 
     /// Left, top, right, bottom of a text.
-    fn text_box(&self) -> (f64, f64, f64, f64) {
+    pub(super) fn text_box(&self) -> (f64, f64, f64, f64) {
         let (x, y, size) = (self.number("x"), self.number("y"), self.number("font-size"));
         let width = font::width(&self.text, size, self.get("font-weight") == "bold");
         let left = match self.get("text-anchor") {
@@ -45,7 +45,7 @@ impl Element {
     }
 
     /// Corners of a path or rectangle.
-    fn points(&self) -> Vec<(f64, f64)> {
+    pub(super) fn points(&self) -> Vec<(f64, f64)> {
         if self.name == "rect" {
             let (x, y, width, height) = (self.number("x"), self.number("y"), self.number("width"), self.number("height"));
             return vec![(x, y), (x + width, y), (x + width, y + height), (x, y + height)];
@@ -69,7 +69,7 @@ impl Element {
         points
     }
 
-    fn bounds(&self) -> (f64, f64, f64, f64) {
+    pub(super) fn bounds(&self) -> (f64, f64, f64, f64) {
         self.points()
             .iter()
             .fold((f64::MAX, f64::MAX, f64::MIN, f64::MIN), |b, p| (b.0.min(p.0), b.1.min(p.1), b.2.max(p.0), b.3.max(p.1)))
@@ -121,7 +121,7 @@ fn parse(svg: &str) -> Vec<Element> {
 }
 
 /// No number is missing, all text lies on the page and none on another.
-fn assert_sound(svg: &str) -> Vec<Element> {
+pub(super) fn assert_sound(svg: &str) -> Vec<Element> {
     assert!(!svg.contains("NaN") && !svg.contains("inf"));
     let elements = parse(svg);
     let (width, height) = (elements[0].number("width"), elements[0].number("height"));
@@ -151,23 +151,23 @@ fn assert_sound(svg: &str) -> Vec<Element> {
     elements
 }
 
-fn options(width_mm: f64) -> FigureOptions {
-    FigureOptions { width_mm, theme: Theme::named("print").unwrap() }
+pub(super) fn options(width_mm: f64) -> FigureOptions {
+    FigureOptions { width_mm, ..FigureOptions::new(Theme::named("print").unwrap()) }
 }
 
 fn column(mean: f32, max: f32) -> Column {
     Column { mean, min: mean.min(0.0), max, covered: 1.0 }
 }
 
-fn row(id: RowId, label: &str, plot: Plot) -> Row {
+pub(super) fn row(id: RowId, label: &str, plot: Plot) -> Row {
     Row { id, label: label.to_owned(), detail: String::new(), is_focused: false, state: None, axis: None, plot, extra_lines: 0 }
 }
 
-fn track(i: usize, label: &str, plot: Plot) -> Row {
+pub(super) fn track(i: usize, label: &str, plot: Plot) -> Row {
     row(RowId::Track(TrackId(i)), label, plot)
 }
 
-fn scene_of(rows: Vec<Row>, start: u64, len: u64, n_columns: usize) -> Scene {
+pub(super) fn scene_of(rows: Vec<Row>, start: u64, len: u64, n_columns: usize) -> Scene {
     let region = Region::new("chr8", start, start + len);
     let ticks = (1..4).map(|i| start + i * len / 4);
     let ticks = ticks.map(|p| Tick { position: p - 1, label: crate::genome::thousands(p) }).collect();
@@ -177,14 +177,14 @@ fn scene_of(rows: Vec<Row>, start: u64, len: u64, n_columns: usize) -> Scene {
 }
 
 /// A gene and an interval as a scene places them at `char_columns` columns a character.
-fn gene(name: &str, start: u64, end: u64, strand: Strand, label: Option<f64>) -> GeneShape {
+pub(super) fn gene(name: &str, start: u64, end: u64, strand: Strand, label: Option<f64>) -> GeneShape {
     let exons = vec![(start, start + 40), (end - 60, end)];
     let cds = Some((start + 20, end - 30));
     GeneShape { gene: GeneId(0), start, end, exons, cds, strand, name: name.to_owned(), label, is_current: label.is_some() }
 }
 
 /// Every kind of row, of 10 kb, with names as long as they come.
-fn everything(options: &FigureOptions, name: &str) -> Scene {
+pub(super) fn everything(options: &FigureOptions, name: &str) -> Scene {
     let region = Region::new("chr8", 127_735_000, 127_745_000);
     let grain = geometry(options, &region);
     let n = grain.n_columns;
@@ -256,8 +256,13 @@ fn everything(options: &FigureOptions, name: &str) -> Scene {
     scene
 }
 
-fn provenance() -> Provenance {
-    Provenance { command: "cislens render --locus 'a b'".to_owned(), assembly: "hg38".to_owned(), input_hash: "ff".to_owned() }
+pub(super) fn provenance() -> Provenance {
+    Provenance {
+        command: "cislens render --locus 'a b'".to_owned(),
+        assembly: "hg38".to_owned(),
+        input_hash: "ff".to_owned(),
+        session_hash: "5e".to_owned(),
+    }
 }
 
 #[test]
@@ -280,7 +285,12 @@ fn hostile_names_are_text_and_nothing_else() {
     let options = options(174.0);
     let mut scene = everything(&options, name);
     scene.ruler.label = name.to_owned();
-    let provenance = Provenance { command: name.to_owned(), assembly: name.to_owned(), input_hash: name.to_owned() };
+    let provenance = Provenance {
+        command: name.to_owned(),
+        assembly: name.to_owned(),
+        input_hash: name.to_owned(),
+        session_hash: name.to_owned(),
+    };
     let elements = assert_sound(&draw(&scene, &provenance, &options).unwrap());
     assert!(elements.iter().all(|e| e.get("onload").is_empty()));
     let shown = "<g onload=\"x()\">&amp;]]>--[31m' (\u{2212})";
@@ -492,11 +502,11 @@ fn what_cannot_be_drawn_is_refused() {
 fn a_figure_is_written_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("figure.svg");
-    write(&path, "<svg/>").unwrap();
+    write(&path, "<svg/>", &options(85.0)).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "<svg/>");
     let missing = folder.path().join("none").join("figure.svg");
-    assert!(write(&missing, "<svg/>").unwrap_err().to_string().contains("figure.svg"));
-    assert!(write(folder.path(), "<svg/>").is_err());
+    assert!(write(&missing, "<svg/>", &options(85.0)).unwrap_err().to_string().contains("figure.svg"));
+    assert!(write(folder.path(), "<svg/>", &options(85.0)).is_err());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 

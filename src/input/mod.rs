@@ -45,6 +45,8 @@ pub enum Action {
     Theme,
     /// Write a figure of the view.
     Figure,
+    /// Show a figure of the view.
+    Preview,
     /// Show what was said.
     Messages,
     /// Show the keys.
@@ -105,7 +107,8 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("show", Action::Model(1), "next-model", "next model"),
     info("show", Action::MutagenesisView, "next-mutagenesis-view", "mutagenesis as the next view of its deltas"),
     info("show", Action::Theme, "next-theme", "next theme"),
-    info("show", Action::Figure, "figure", "write the view as an SVG figure"),
+    info("show", Action::Figure, "figure", "write the view as a figure (SVG, PDF, PNG)"),
+    info("show", Action::Preview, "preview", "show the figure of the view; any key goes back"),
     info("show", Action::Messages, "messages", "everything that was said"),
     info("show", Action::Help, "help", "these keys"),
     info("show", Action::Suspend, "suspend", "to the shell; fg comes back"),

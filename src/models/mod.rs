@@ -12,6 +12,7 @@ mod deepchrome;
 mod deepcore;
 mod dropout;
 mod error;
+mod filters;
 mod external;
 mod folder;
 mod import;
@@ -40,6 +41,7 @@ pub(crate) use deepcore::View as DeepCoreView;
 pub use dropout::Dropout;
 pub use error::ModelError;
 pub use external::{EXTERNAL, External, ExternalSpec, ProfileStatistic, serve, stop_commands};
+pub use filters::{FilterSites, SequenceFilters};
 pub use folder::{Commands, FILES, load_model, load_model_as, load_shuffled, open_model, read_manifest, save_model};
 pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions, Imported, import, read_checkpoint};
 #[cfg(test)]

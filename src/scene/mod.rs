@@ -4,11 +4,14 @@
 mod header;
 mod lanes;
 mod model_rows;
+mod profile;
 mod ruler;
 mod signals;
 
 pub use header::Header;
 pub use lanes::{GeneShape, IntervalShape, LabelPlace};
+pub use model_rows::input_row;
+pub use profile::Profile;
 pub use ruler::{Ruler, Tick};
 pub use signals::format_value;
 
@@ -115,6 +118,11 @@ impl Scene {
             ruler: Ruler::build(state, geometry),
             rows,
         }
+    }
+
+    /// The bases of column `i`: from, to (at least one).
+    pub fn bases_of_column(&self, i: usize) -> (u64, u64) {
+        bases_of_column(&self.region, self.n_columns, i)
     }
 
     /// The column (fractional, from the left edge of the plot) where a position begins; may lie outside.

@@ -4,8 +4,8 @@ use super::{Geometry, Lane, Plot, Row, bases_of_column};
 use crate::attribution::Attribution;
 use crate::genome::{Region, Window};
 use crate::jobs::{Analysis, Subject};
-use crate::models::Manifest;
-use crate::state::{RowState, State};
+use crate::models::{Input, Manifest};
+use crate::state::{RowId, RowState, State};
 use std::time::Duration;
 
 /// Marks read at base resolution are summed in blocks of this many bases before they are drawn: DeepCORE's pooling bin.
@@ -84,6 +84,31 @@ fn in_words(age: Duration) -> String {
         seconds @ 120..7_200 => format!("{} min", seconds / 60),
         seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
         seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// What the network reads: marks by bins, each mark as a share of its highest value, for marks are not on one scale.
+pub fn input_row(input: &Input, manifest: &Manifest, region: &Region, n_columns: usize) -> Row {
+    let k = input.n_marks().max(1);
+    let block = if manifest.input.bin_size == 1 { BLOCK } else { 1 };
+    let lanes = manifest.input.marks.iter().enumerate().map(|(channel, mark)| {
+        let values: Vec<f32> = input.marks.iter().skip(channel).step_by(k).copied().collect();
+        let bins: Vec<f32> = sums(&values, block).into_iter().map(|sum| sum / block as f32).collect();
+        let highest = largest(&bins);
+        let shares: Vec<f32> = bins.iter().map(|v| if highest > 0.0 { v / highest } else { 0.0 }).collect();
+        let values = spread(&shares, &input.window, region, n_columns, f32::max);
+        Lane { label: mark.clone(), note: format!("\u{2264} {}", super::format_value(highest)), values }
+    });
+    let bases = block as u64 * manifest.input.bin_size;
+    Row {
+        id: RowId::Attention,
+        label: "input".to_owned(),
+        detail: format!("mean per {bases} bp bin as the model reads it, share of each mark's highest"),
+        is_focused: false,
+        state: Some(RowState::Fresh),
+        axis: Some((0.0, 1.0)),
+        plot: Plot::Heat(lanes.collect(), 1.0),
+        extra_lines: 0,
     }
 }
 

@@ -27,6 +27,13 @@ pub struct Ruler {
 }
 
 impl Ruler {
+    /// A ruler that counts from the middle of a region.
+    pub(super) fn from_tss(region: &Region, geometry: Geometry) -> Self {
+        let middle = region.centre();
+        let ticks = relative_ticks(region, middle, geometry);
+        Self { label: "from TSS".to_owned(), ticks, tss: Some((middle, true)), window: None }
+    }
+
     pub(super) fn build(state: &State, geometry: Geometry) -> Self {
         let region = &state.region;
         let is_relative = state.session.genome.is_gene_relative;

@@ -54,7 +54,7 @@ fn moved(columns: &[Column], from: &Region, to: &Region, n_columns: usize) -> Ve
 }
 
 /// The axis of a signal: from zero (or its lowest value) to a round number above its highest.
-fn range(columns: &[Column]) -> (f32, f32) {
+pub(super) fn range(columns: &[Column]) -> (f32, f32) {
     let finite = || columns.iter().filter(|c| !c.is_missing());
     let hi = finite().map(|c| c.max).fold(0.0_f32, f32::max);
     let lo = finite().map(|c| c.min).fold(0.0_f32, f32::min);

@@ -93,6 +93,8 @@ pub struct State {
     pub seek: Option<Seek>,
     /// Whether a figure of the view is asked for.
     pub wants_figure: bool,
+    /// Whether a figure of the view is to be shown.
+    pub wants_preview: bool,
     /// Whether the loop should end.
     pub is_quitting: bool,
 }
@@ -122,6 +124,7 @@ impl State {
             messages,
             seek: None,
             wants_figure: false,
+            wants_preview: false,
             is_quitting: false,
             models,
             session,

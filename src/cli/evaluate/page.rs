@@ -1,7 +1,7 @@
 //! The page of charts of an evaluation.
 
 use super::super::Failure;
-use crate::export::{self, Chart, Marks, draw_charts};
+use crate::export::{self, Chart, FigureOptions, Marks, draw_charts};
 use crate::models::OutputKind;
 use crate::theme::Theme;
 use crate::training::{
@@ -27,7 +27,7 @@ pub(super) fn write<'a>(
 pub(super) fn write_charts(path: &Path, provenance: &str, charts: &[Chart]) -> Result<(), Failure> {
     let theme = Theme::named("print")?;
     let svg = draw_charts("Evaluation", &[provenance.to_owned()], charts, WIDTH_MM, &theme)?;
-    Ok(export::write(path, &svg)?)
+    Ok(export::write(path, &svg, &FigureOptions::new(theme))?)
 }
 
 /// Five numbers of a box.

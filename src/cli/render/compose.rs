@@ -1,0 +1,580 @@
+//! From what is asked for to the figure: states are opened, placed, read, explained, and drawn.
+
+use super::super::Failure;
+use super::super::view::{commands, open_state};
+use super::args::{FigureArgs, Kind};
+use super::edit::Edit;
+use super::loci;
+use crate::export::{self, FigureOptions, Highlight, Logo, Panels, Progress, Provenance};
+use crate::genome::{ChromSizes, GeneId, Locus, Region, Strand, reverse_complement, thousands};
+use crate::jobs::Analysis;
+use crate::models::{FilterSites, Input, SequenceFilters, open_model};
+use crate::scene::{Geometry, Profile, Scene};
+use crate::session::{Readers, TrackId, TrackKind};
+use crate::state::{RowId, RowState, State};
+use anyhow::{Context, anyhow};
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// Widest view for which mutagenesis is drawn without being asked for: there single bases can be seen.
+const MUTAGENESIS_SPAN: u64 = 500;
+/// Bases on either side of the TSS in a mean profile: those of the models' windows.
+const PROFILE_REACH: u64 = 5_000;
+/// Genes whose windows are searched for sites of filters where none are named.
+const FILTER_GENES: usize = 100;
+/// Widest part that a zoom shows base by base.
+const ZOOM_SPAN: u64 = 400;
+
+/// A figure, and what was drawn in it.
+pub(super) struct Made {
+    pub svg: String,
+    pub scenes: Vec<Scene>,
+    pub options: FigureOptions,
+    pub provenance: Provenance,
+    /// What is to be said beside it.
+    pub messages: Vec<String>,
+    /// Chromosomes of the genome.
+    pub chroms: ChromSizes,
+    /// What it shows, in words.
+    pub places: String,
+}
+
+impl Made {
+    pub fn n_rows(&self) -> usize {
+        self.scenes.iter().map(|s| s.rows.len()).sum()
+    }
+}
+
+/// Composes a figure that is to be written to `out`.
+pub(super) fn compose(figure: &FigureArgs, out: &Path, shows_progress: bool) -> Result<Made, Failure> {
+    let theme = figure.theme();
+    let state = open_state(&figure.files, figure.sample.as_deref(), figure.model.as_deref(), theme)?;
+    compose_of(state, figure, out, shows_progress)
+}
+
+/// As [`compose`], of a state that is open already.
+pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, shows_progress: bool) -> Result<Made, Failure> {
+    // A page can show a single base; the screen's least width is no limit here.
+    state.n_columns = 1;
+    let options = options(figure, &state)?;
+    if figure.kind == Kind::Filters {
+        return filters(state, figure, out, options);
+    }
+    // Edits are pointed out besides; the command names them itself.
+    let asked = options.clone();
+    let mut composer = Composer { readers: Readers::new(state.session.clone()), figure, options, shows_progress };
+    let (states, scenes, panels) = match (figure.kind, &figure.loci, &figure.zoom) {
+        (Kind::Heatmap, None, None) => composer.heatmap(&state)?,
+        (Kind::Profile, list, None) => composer.profile(&state, list.as_deref())?,
+        (Kind::Heatmap | Kind::Profile | Kind::Filters, ..) => {
+            return Err(Failure::Usage(
+                "--kind heatmap and profile are of one panel: no --zoom, nor --loci for a heatmap".to_owned(),
+            ));
+        }
+        (Kind::Tracks, None, None) if !figure.edit.is_empty() => composer.edited(&state)?,
+        (Kind::Tracks, Some(list), _) => composer.grid(&state, list)?,
+        (Kind::Tracks, None, Some(zoom)) => composer.zoomed(&state, zoom)?,
+        (Kind::Tracks, None, None) => {
+            let (state, scene) = composer.single(&state)?;
+            (vec![state], vec![scene], Panels::Grid(1))
+        }
+    };
+    let options = composer.options;
+    let provenance = provenance(figure, &states, out, &asked);
+    let svg = export::draw_panels(&scenes, panels, &provenance, &options)?;
+    let mut messages: Vec<String> = Vec::new();
+    for message in states.iter().flat_map(|s| &s.messages) {
+        if !messages.contains(message) {
+            messages.push(message.clone());
+        }
+    }
+    let places = states.iter().map(|s| s.region.to_string()).collect::<Vec<_>>().join("; ");
+    let chroms = states.first().map(|s| s.session.genome.chroms.clone()).unwrap_or_default();
+    Ok(Made { svg, scenes, chroms, options, provenance, messages, places })
+}
+
+type Composed = (Vec<State>, Vec<Scene>, Panels);
+
+struct Composer<'a> {
+    readers: Readers,
+    figure: &'a FigureArgs,
+    options: FigureOptions,
+    shows_progress: bool,
+}
+
+impl Composer<'_> {
+    fn single(&mut self, state: &State) -> Result<(State, Scene), Failure> {
+        let mut state = state.clone();
+        go_to(&mut state, "--locus", self.figure.locus.as_deref())?;
+        choose_gene(&mut state, self.figure)?;
+        let analyses = analyses(self.figure, &state);
+        arrange(&mut state, self.figure, &analyses)?;
+        let scene = self.scene(&mut state, &analyses, 1)?;
+        Ok((state, scene))
+    }
+
+    /// A panel a locus, all rows of one name on one scale.
+    fn grid(&mut self, state: &State, list: &str) -> Result<Composed, Failure> {
+        let loci = loci::read(list)?;
+        let columns = self.figure.columns.unwrap_or(1);
+        if columns == 0 {
+            return Err(Failure::Usage("--columns 0: at least 1".to_owned()));
+        }
+        let columns = columns.min(loci.len());
+        let (mut states, mut scenes) = (Vec::new(), Vec::new());
+        for locus in &loci {
+            let mut state = state.clone();
+            go_to(&mut state, "--loci", Some(&locus.locus))?;
+            let analyses = analyses(self.figure, &state);
+            arrange(&mut state, self.figure, &analyses)?;
+            scenes.push(self.scene(&mut state, &analyses, columns)?);
+            states.push(state);
+        }
+        export::share_scales(&mut scenes);
+        // What was asked for by name stands above what is shared.
+        scenes.iter_mut().for_each(|scene| export::arrange(scene, &self.options));
+        Ok((states, scenes, Panels::Grid(columns)))
+    }
+
+    /// A view, and below it a part of it base by base.
+    fn zoomed(&mut self, state: &State, zoom: &str) -> Result<Composed, Failure> {
+        let mut whole = state.clone();
+        go_to(&mut whole, "--locus", self.figure.locus.as_deref())?;
+        choose_gene(&mut whole, self.figure)?;
+        let mut part = whole.clone();
+        let region = region_of(&part, "--zoom", zoom)?;
+        if !whole.region.covers(&region) {
+            let view = whole.region.to_string();
+            return Err(Failure::Usage(format!("--zoom {zoom}: it must lie in the view, {view}")));
+        }
+        if region.len() > ZOOM_SPAN {
+            return Err(Failure::Usage(format!("--zoom {zoom}: {} bp; letters have room in {ZOOM_SPAN} at most", region.len())));
+        }
+        part.set_region(region);
+        let of_whole = analyses(self.figure, &whole);
+        let both: Vec<Analysis> =
+            Analysis::ALL.into_iter().filter(|a| *a == Analysis::SaturationMutagenesis || of_whole.contains(a)).collect();
+        arrange(&mut part, self.figure, &both)?;
+        // Only what has a value a base: the others stand in the view above.
+        let rows = [RowId::Sequence, RowId::Attribution(Analysis::SaturationMutagenesis)];
+        for row in part.rows().into_iter().filter(|row| !rows.contains(row)) {
+            hide(&mut part, row);
+        }
+        let below = self.scene(&mut part, &both, 1)?;
+        arrange(&mut whole, self.figure, &of_whole)?;
+        whole.explained = part.explained.clone();
+        let above = self.drawn(&mut whole, 1);
+        Ok((vec![whole, part], vec![above, below], Panels::Zoom))
+    }
+
+    /// What the model says of the reference, and below it of the edited sequence, on the same scales.
+    fn edited(&mut self, state: &State) -> Result<Composed, Failure> {
+        let chroms = &state.session.genome.chroms;
+        let edits = self.figure.edit.iter().map(|text| Edit::parse(text, chroms)).collect::<Result<Vec<_>, _>>()?;
+        for edit in &edits {
+            let region = Region::new(edit.chrom.clone(), edit.position, edit.position + 1);
+            self.options.highlights.push(Highlight { region, name: edit.to_string() });
+        }
+        let (before, mut above) = self.single(state)?;
+        let Some(said) = before.explained.prediction().map(|p| p.output) else {
+            return Err(anyhow!("--edit: there is no prediction to compare with (see the rows of the figure without it)").into());
+        };
+        let mut after = before.clone();
+        for row in after.rows() {
+            if matches!(row, RowId::Track(_)) {
+                hide(&mut after, row);
+            }
+        }
+        let shown: Vec<Analysis> = Analysis::ALL.into_iter().filter(|a| after.rows().contains(&RowId::Attribution(*a))).collect();
+        let change = |input: &mut Input| edits.iter().try_for_each(|edit| edit.apply(input));
+        self.explain(&mut after, &shown, &change)?;
+        if let (_, RowState::Failed(reason)) = after.explained.drawn_prediction() {
+            return Err(anyhow!("--edit: {reason}").into());
+        }
+        let mut below = self.drawn(&mut after, 1);
+        if let Some((region, Ok(bases))) = &mut after.sequence {
+            for edit in edits.iter().filter(|e| *e.chrom == *region.chrom && region.contains(e.position)) {
+                bases[(edit.position - region.start) as usize] = edit.alternative;
+            }
+            below = self.built(&after, 1);
+        }
+        let names: Vec<String> = edits.iter().map(Edit::to_string).collect();
+        let change = after.explained.prediction().map_or(0.0, |p| p.output - said);
+        caveat(&mut above, "reference".to_owned());
+        caveat(&mut below, format!("with {}: predicted {change:+.3} to the reference", names.join(", ")));
+        let mut scenes = [above, below];
+        export::share_scales(&mut scenes);
+        Ok((vec![before, after], scenes.into(), Panels::Grid(1)))
+    }
+
+    /// What the model reads, marks by bins, over its attention.
+    fn heatmap(&mut self, state: &State) -> Result<Composed, Failure> {
+        let mut state = state.clone();
+        go_to(&mut state, "--locus", self.figure.locus.as_deref())?;
+        choose_gene(&mut state, self.figure)?;
+        // Places are not asked for here: the window the model reads is what is shown.
+        state.show_window();
+        arrange(&mut state, self.figure, &[])?;
+        let rows = [RowId::Genes, RowId::Attention];
+        for row in state.rows().into_iter().filter(|row| !rows.contains(row)) {
+            hide(&mut state, row);
+        }
+        let Some(info) = state.current_model() else {
+            return Err(anyhow!("--kind heatmap: the session has no model that reads this gene").into());
+        };
+        let manifest = info.manifest.clone().map_err(|reason| anyhow!("{reason}"))?;
+        let input = self.explain(&mut state, &[], &|_| Ok(()))?;
+        let Some(input) = input.filter(|input| !input.marks.is_empty()) else {
+            let reason = match state.explained.drawn_prediction() {
+                (_, RowState::Failed(reason)) => reason,
+                _ => format!("{} reads no marks", manifest.name),
+            };
+            return Err(anyhow!("--kind heatmap: {reason}").into());
+        };
+        let mut scene = self.drawn(&mut state, 1);
+        let row = crate::scene::input_row(&input, &manifest, &state.region, scene.n_columns);
+        let at = scene.rows.iter().position(|r| r.id == RowId::Attention).unwrap_or(scene.rows.len());
+        scene.rows.insert(at, row);
+        Ok((vec![state], vec![scene], Panels::Grid(1)))
+    }
+
+    /// Mean signals around the TSS of many genes, in their direction.
+    fn profile(&mut self, state: &State, list: Option<&str>) -> Result<Composed, Failure> {
+        let mut state = state.clone();
+        arrange(&mut state, self.figure, &[])?;
+        let session = state.session.clone();
+        let genes = &session.genome.genes;
+        let chosen = chosen_genes(&state, list)?;
+        let tracks: Vec<TrackId> = state
+            .rows()
+            .into_iter()
+            .filter_map(|row| match row {
+                RowId::Track(track) if session.tracks[track.0].kind == TrackKind::Signal => Some(track),
+                _ => None,
+            })
+            .collect();
+        if tracks.is_empty() {
+            return Err(anyhow!("--kind profile: the sample has no signal").into());
+        }
+        let whole = Region::new("from TSS", 0, 2 * PROFILE_REACH);
+        let geometry = export::geometry_of_panel(&self.options, &whole, 1);
+        // Columns of whole bases, or neighbours would differ by their widths.
+        let n_columns = (1..=geometry.n_columns).rev().find(|n| (2 * PROFILE_REACH).is_multiple_of(*n as u64)).unwrap_or(1);
+        let char_columns = geometry.char_columns * n_columns as f64 / geometry.n_columns as f64;
+        let geometry = Geometry { n_columns, char_columns, ..geometry };
+        let mut profile = Profile::new(&tracks, PROFILE_REACH, n_columns);
+        for gene in chosen.into_iter().map(|id| genes.get(id)) {
+            let chrom_len = session.genome.chroms.len_of(&gene.region.chrom).unwrap_or(0);
+            let region = profile.region(&gene.region.chrom, gene.tss(session.genome.tss), gene.strand, chrom_len);
+            let Some(region) = region else { continue };
+            let columns = tracks.iter().map(|track| self.readers.columns(*track, &region, n_columns));
+            profile.add(gene.strand, &columns.collect::<Result<Vec<_>, _>>()?);
+        }
+        if profile.n_genes() == 0 {
+            return Err(anyhow!("--kind profile: no gene has {PROFILE_REACH} bases on both sides of its TSS").into());
+        }
+        state.model = None;
+        state.gene = None;
+        let mut scene = profile.scene(&state, geometry);
+        export::arrange(&mut scene, &self.options);
+        Ok((vec![state], vec![scene], Panels::Grid(1)))
+    }
+
+    /// Reads and explains what a state shows, and builds its scene.
+    fn scene(&mut self, state: &mut State, analyses: &[Analysis], columns: usize) -> Result<Scene, Failure> {
+        self.explain(state, analyses, &|_| Ok(()))?;
+        if self.figure.analyses.is_none() {
+            leave_out_inapplicable(state, analyses);
+        }
+        Ok(self.drawn(state, columns))
+    }
+
+    /// Reads what a state shows at the grain of its panel, and builds its scene.
+    fn drawn(&mut self, state: &mut State, columns: usize) -> Scene {
+        let geometry = export::geometry_of_panel(&self.options, &state.region, columns);
+        state.n_columns = geometry.n_columns;
+        export::read_rows(state, &mut self.readers);
+        self.built(state, columns)
+    }
+
+    /// The scene of a state that has been read.
+    fn built(&self, state: &State, columns: usize) -> Scene {
+        let geometry = export::geometry_of_panel(&self.options, &state.region, columns);
+        let mut scene = Scene::build(state, geometry);
+        export::arrange(&mut scene, &self.options);
+        scene
+    }
+
+    fn explain(
+        &mut self,
+        state: &mut State,
+        analyses: &[Analysis],
+        change: &dyn Fn(&mut Input) -> Result<(), String>,
+    ) -> Result<Option<Input>, Failure> {
+        let commands = commands(self.figure.allow_command);
+        let load = move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string());
+        let bar = if self.shows_progress { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        bar.set_style(ProgressStyle::with_template("{msg:20} {bar:30} {pos}/{len}  {elapsed}").context("progress")?);
+        let input =
+            export::explain(state, &mut self.readers, &load, analyses, change, &mut |Progress { analysis, done, total }| {
+                bar.set_message(analysis.map_or("prediction", Analysis::method));
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            });
+        bar.finish_and_clear();
+        Ok(input)
+    }
+}
+
+/// Genes of a list, or all.
+fn chosen_genes(state: &State, list: Option<&str>) -> Result<Vec<GeneId>, Failure> {
+    let genes = &state.session.genome.genes;
+    let Some(list) = list else { return Ok(genes.iter().map(|(id, _)| id).collect()) };
+    let find = |l: &loci::NamedLocus| {
+        genes.find(&l.name).ok_or_else(|| anyhow!("--loci {}: the session has no such gene", l.name).into())
+    };
+    loci::read(list)?.iter().map(find).collect()
+}
+
+/// Logos of the sites that excite the first filters over DNA, in the windows of genes.
+fn filters(state: State, figure: &FigureArgs, out: &Path, options: FigureOptions) -> Result<Made, Failure> {
+    if figure.zoom.is_some() || !figure.edit.is_empty() {
+        return Err(Failure::Usage("--kind filters is of a model: no --zoom, no --edit".to_owned()));
+    }
+    let info = state.current_model().ok_or_else(|| anyhow!("--kind filters: the session has no model"))?;
+    let manifest = info.manifest.clone().map_err(|reason| anyhow!("{reason}"))?;
+    let filters = SequenceFilters::read(&info.folder, &manifest)?;
+    let session = state.session.clone();
+    let mut genes = chosen_genes(&state, figure.loci.as_deref())?;
+    genes.truncate(if figure.loci.is_some() { usize::MAX } else { FILTER_GENES });
+    let mut readers = Readers::new(session.clone());
+    let mut sequences = Vec::new();
+    for gene in &genes {
+        let window = manifest.window_of(session.genome.genes.get(*gene), session.genome.tss);
+        for stretch in window.stretches() {
+            let region = stretch.region(session.genome.chroms.len_of(&stretch.chrom).unwrap_or(0));
+            let bases =
+                readers.bases(&region)?.ok_or_else(|| anyhow!("--kind filters: the session has no reference sequence"))?;
+            let is_turned = stretch.strand == Strand::Reverse;
+            sequences.push(if is_turned { reverse_complement(&bases) } else { bases });
+        }
+    }
+    let found: Vec<FilterSites> = (0..filters.len()).into_par_iter().filter_map(|i| filters.sites(i, &sequences)).collect();
+    let logos: Vec<Logo> = found
+        .iter()
+        .map(|f| Logo {
+            name: format!("filter {}", f.filter + 1),
+            note: format!("{} sites", thousands(f.n_sites as u64)),
+            probabilities: f.counts.to_ppm(0.0).rows().to_vec(),
+        })
+        .collect();
+    let (name, hash, n) = (&manifest.name, &manifest.hash, genes.len());
+    let title = format!("{name}: first filters over DNA");
+    let mut place = vec!["--kind".to_owned(), "filters".to_owned()];
+    place.extend(figure.loci.iter().flat_map(|list| ["--loci".to_owned(), list.clone()]));
+    let command = export::command_at(&state, &figure.files, &place, out, &options);
+    let made_by = vec![
+        session.note.clone(),
+        format!(
+            "sites that excite a filter more than half as much as the strongest in the windows of {n} genes; {} of {} filters \
+             are excited at all",
+            logos.len(),
+            filters.len()
+        ),
+        format!("cislens {} \u{b7} model {name} ({hash}) \u{b7} genome {}", env!("CARGO_PKG_VERSION"), session.genome.name),
+        format!("made by: {command}"),
+    ];
+    let svg = export::draw_logos(&title, &made_by, &logos, &options)?;
+    let chroms = session.genome.chroms.clone();
+    let places = format!("{} filters in {n} genes", logos.len());
+    let provenance = Provenance::of(&state, command);
+    Ok(Made { svg, scenes: Vec::new(), chroms, options, provenance, messages: state.messages, places })
+}
+
+/// Says something above a panel.
+fn caveat(scene: &mut Scene, text: String) {
+    scene.header.notes.insert(0, text);
+    scene.header.n_caveats += 1;
+}
+
+fn provenance(figure: &FigureArgs, states: &[State], out: &Path, options: &FigureOptions) -> Provenance {
+    let Some(first) = states.first() else { return Provenance::default() };
+    let mut kind = match figure.kind.to_possible_value() {
+        Some(kind) if figure.kind != Kind::default() => vec!["--kind".to_owned(), kind.get_name().to_owned()],
+        _ => Vec::new(),
+    };
+    let command = match (&figure.loci, &figure.zoom) {
+        (Some(list), _) => {
+            let mut place = vec!["--loci".to_owned(), list.clone()];
+            place.append(&mut kind);
+            if let Some(columns) = figure.columns {
+                place.extend(["--columns".to_owned(), columns.to_string()]);
+            }
+            export::command_at(first, &figure.files, &place, out, options)
+        }
+        (None, zoom) => {
+            let mut place = vec!["--locus".to_owned(), first.region.to_string()];
+            if let Some(gene) = first.current_gene() {
+                place.extend(["--gene".to_owned(), gene.name.clone()]);
+            }
+            if figure.kind == Kind::Profile {
+                place.clear();
+            }
+            place.append(&mut kind);
+            place.extend(figure.edit.iter().flat_map(|edit| ["--edit".to_owned(), edit.clone()]));
+            place.extend(zoom.iter().flat_map(|zoom| ["--zoom".to_owned(), zoom.clone()]));
+            export::command_at(first, &figure.files, &place, out, options)
+        }
+    };
+    let mut provenance = Provenance::of(first, command);
+    if let [session] = &figure.files[..]
+        && session.extension().is_some_and(|e| e == "toml")
+        && let Ok(bytes) = std::fs::read(session)
+    {
+        provenance.session_hash = Sha256::digest(bytes).iter().take(8).map(|b| format!("{b:02x}")).collect();
+    }
+    for state in &states[1..] {
+        let hash = state.explained.prediction().map(|p| p.input_hash.clone()).unwrap_or_default();
+        if !hash.is_empty() && !provenance.input_hash.contains(&hash) {
+            provenance.input_hash = format!("{}, {hash}", provenance.input_hash);
+        }
+    }
+    provenance
+}
+
+fn options(figure: &FigureArgs, state: &State) -> Result<FigureOptions, Failure> {
+    let mut options = FigureOptions {
+        width_mm: figure.width_mm()?,
+        dpi: figure.dpi()?,
+        letter: figure.letter,
+        is_bare: figure.bare,
+        order: figure.order.clone(),
+        ..FigureOptions::new(state.theme.clone())
+    };
+    if let Some(letter) = figure.letter.filter(|c| !c.is_ascii_alphabetic()) {
+        return Err(Failure::Usage(format!("--letter {letter}: A to Z or a to z")));
+    }
+    let labels = labels(state);
+    for label in &figure.order {
+        check_label("--order", label, &labels)?;
+    }
+    for scale in &figure.scale {
+        let parsed = scale.rsplit_once('=').and_then(|(label, range)| {
+            let (low, high) = range.split_once(':')?;
+            Some((label, (low.trim().parse::<f32>().ok()?, high.trim().parse::<f32>().ok()?)))
+        });
+        let sound = parsed.filter(|(_, (low, high))| low.is_finite() && high.is_finite() && low < high);
+        let (label, range) =
+            sound.ok_or_else(|| Failure::Usage(format!("--scale {scale}: write LABEL=0:40, low before high")))?;
+        check_label("--scale", label, &labels)?;
+        options.scales.push((label.to_owned(), range));
+    }
+    for text in &figure.highlight {
+        let (locus, name) = text.split_once('=').unwrap_or((text, ""));
+        let region = region_of(state, "--highlight", locus)?;
+        options.highlights.push(Highlight { region, name: name.to_owned() });
+    }
+    Ok(options)
+}
+
+/// The stretch a locus names: a place, or a gene from its first base to its last.
+fn region_of(state: &State, option: &str, locus: &str) -> Result<Region, Failure> {
+    let genome = &state.session.genome;
+    let found = Locus::parse(locus, &genome.chroms).map_err(|e| anyhow!("{option} {locus}: {e}"))?;
+    Ok(match found {
+        Locus::Region(region) => region,
+        Locus::Position(chrom, position) => Region::new(chrom, position, position + 1),
+        Locus::Name(name) => {
+            let gene = genome.genes.find(&name).ok_or_else(|| anyhow!("{option} {name}: the session has no such gene"))?;
+            genome.genes.get(gene).region.clone()
+        }
+    })
+}
+
+fn go_to(state: &mut State, option: &str, locus: Option<&str>) -> Result<(), Failure> {
+    let Some(locus) = locus else { return Ok(()) };
+    Ok(state.go_to(locus).map_err(|e| anyhow!("{option} {locus}: {e}"))?)
+}
+
+fn choose_gene(state: &mut State, figure: &FigureArgs) -> Result<(), Failure> {
+    if let Some(name) = &figure.gene {
+        let found = state.session.genome.genes.find(name);
+        state.gene = Some(found.ok_or_else(|| anyhow!("--gene {name}: the session has no such gene"))?);
+    }
+    Ok(())
+}
+
+fn analyses(figure: &FigureArgs, state: &State) -> Vec<Analysis> {
+    let mut wanted: Vec<Analysis> = match &figure.analyses {
+        Some(choices) => choices.iter().filter_map(|c| c.analysis()).collect(),
+        None if state.region.len() <= MUTAGENESIS_SPAN => Analysis::ALL.to_vec(),
+        None => vec![Analysis::IntegratedGradients, Analysis::Occlusion],
+    };
+    if figure.ism {
+        wanted.push(Analysis::SaturationMutagenesis);
+    }
+    Analysis::ALL.into_iter().filter(|a| wanted.contains(a)).collect()
+}
+
+/// Hides the rows that were not asked for and sets heights.
+fn arrange(state: &mut State, figure: &FigureArgs, analyses: &[Analysis]) -> Result<(), Failure> {
+    if state.subject().is_none()
+        && let Some(info) = state.current_model()
+    {
+        let reason = info.manifest.as_ref().err().cloned();
+        let reason = reason.unwrap_or_else(|| "the session has no gene to explain here".to_owned());
+        let message = format!("model {} is left out: {reason}", info.name());
+        state.say(message);
+        // A figure names no model that it shows nothing of.
+        state.model = None;
+    }
+    for analysis in Analysis::ALL.into_iter().filter(|a| !analyses.contains(a)) {
+        hide(state, RowId::Attribution(analysis));
+    }
+    let labels = labels(state);
+    for label in &figure.hide {
+        check_label("--hide", label, &labels)?;
+        state.row_views.entry(label.clone()).or_default().is_hidden = true;
+    }
+    for setting in &figure.lines {
+        let parsed = setting.rsplit_once('=').and_then(|(label, n)| Some((label, n.parse::<i16>().ok()?)));
+        let (label, lines) = parsed.ok_or_else(|| Failure::Usage(format!("--lines {setting}: write LABEL=2 or LABEL=-1")))?;
+        check_label("--lines", label, &labels)?;
+        state.row_views.entry(label.to_owned()).or_default().extra_lines = lines.clamp(-6, 20);
+    }
+    Ok(())
+}
+
+fn check_label(option: &str, label: &str, labels: &[String]) -> Result<(), Failure> {
+    match labels.iter().any(|l| l == label) {
+        true => Ok(()),
+        false => Err(Failure::Usage(format!("{option} {label}: the rows are {}", labels.join(", ")))),
+    }
+}
+
+/// Labels that rows can have with this session, whatever the sample or zoom.
+fn labels(state: &State) -> Vec<String> {
+    let of_model = [RowId::Attention].into_iter().chain(Analysis::ALL.map(RowId::Attribution));
+    let rows = [RowId::Sequence, RowId::Genes].into_iter().chain(of_model);
+    let mut labels: Vec<String> = rows.map(|row| state.label(row)).collect();
+    labels.extend(state.session.tracks.iter().map(|track| track.label.clone()));
+    let mut seen = std::collections::HashSet::new();
+    labels.retain(|label| seen.insert(label.clone()));
+    labels
+}
+
+fn hide(state: &mut State, row: RowId) {
+    state.row_views.entry(state.label(row)).or_default().is_hidden = true;
+}
+
+/// Rows nobody asked for by name are left out where the network cannot fill them.
+fn leave_out_inapplicable(state: &mut State, analyses: &[Analysis]) {
+    for &analysis in analyses {
+        if matches!(state.explained.drawn_attribution(analysis).1, RowState::NotApplicable(_)) {
+            hide(state, RowId::Attribution(analysis));
+        }
+    }
+}
