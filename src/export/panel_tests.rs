@@ -239,7 +239,7 @@ fn the_table_holds_what_is_drawn_and_says_what_made_it() {
     write_values(&path, std::slice::from_ref(&scene), &chroms(), &["made by: a\nb".to_owned()]).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let mut lines = text.lines();
-    assert_eq!(lines.next(), Some("# made by: a b"));
+    assert_eq!(lines.next(), Some("# made by: ab"));
     assert_eq!(lines.next(), Some("panel\trow\tlane\tchrom\tstart\tend\tname\tstrand\tvalue\tmin\tmax"));
     let lines: Vec<Vec<&str>> = lines.map(|l| l.split('\t').collect()).collect();
     assert!(lines.iter().all(|l| l.len() == 11));

@@ -244,7 +244,7 @@ mod tests {
         let payload: String = parts.iter().map(|p| p.split_once(';').unwrap().1).collect();
         assert_eq!(payload, base64(&bytes));
         let whole = preview(SVG, Protocol::Kitty, (80, 200), WHITE).unwrap();
-        assert!(whole.starts_with("\x1b_Ga=T,f=100,q=2,c=80,m=0;iVBORw0KGgo"), "a PNG: {}", &whole[..60]);
+        assert!(whole.starts_with("\x1b_Ga=T,f=100,q=2,c=80,m=1;iVBORw0KGgo"), "a PNG: {}", &whole[..60]);
     }
 
     #[test]

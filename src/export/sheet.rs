@@ -8,7 +8,7 @@ pub(super) const MARGIN: f64 = 6.0;
 /// Between the plots of panels side by side: half a label of a position on both sides.
 const GUTTER: f64 = 20.0;
 /// Narrowest plot of a panel: a position and its neighbour.
-const LEAST_PLOT: f64 = 60.0;
+const LEAST_PLOT: f64 = 56.0;
 
 /// The columns of one panel in points.
 #[derive(Clone, Copy, Debug)]
