@@ -95,7 +95,9 @@ fn a_resumed_run_gives_the_bytes_of_one_that_was_never_stopped() {
     let folder = folder.path();
     toy::write_session(folder);
     for ending in ["npz", "tsv"] {
-        let args = |out: &str| format!("attribute ig deepcore --session session.toml --all --steps 2000 --threads 1 --out {out}.{ending}");
+        let args = |out: &str| {
+            format!("attribute ig deepcore --session session.toml --all --steps 2000 --threads 1 --out {out}.{ending}")
+        };
         assert_eq!(run(folder, &args("whole")).0, Some(0));
         let mut child = command(folder, &args("stopped")).spawn().unwrap();
         let partial = folder.join(format!(".stopped.{ending}.partial"));

@@ -180,8 +180,8 @@ impl<'a> Mean<'a> {
         let batch = batch_of(self.model, self.input, std::slice::from_ref(baseline))?;
         self.baseline_score = scores(self.model, &batch)?[0];
         self.path = Some(Path::new(self.model, &batch, &self.batch)?);
-        for i in 0..N_INPUTS {
-            self.change[i] = self.parts[i].iter().zip(&baseline[i]).map(|(x, from)| f64::from(*x) - f64::from(*from)).collect();
+        for (i, (part, from)) in self.parts.iter().zip(baseline).enumerate() {
+            self.change[i] = part.iter().zip(from).map(|(x, from)| f64::from(*x) - f64::from(*from)).collect();
             self.gradient[i].fill(0.0);
         }
         self.weight = 0.0;

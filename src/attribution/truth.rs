@@ -118,11 +118,14 @@ pub fn read_truth(path: &Path) -> Result<Vec<TruthRow>, TruthError> {
     lines.map(row).collect()
 }
 
+/// Gene, element, chromosome, start and end.
+type Place<'a> = (&'a str, &'a str, &'a str, u64, u64);
+
 /// Candidates of each gene in a sample. With `motifs`: instances inside elements where at least one works, those without an effect
 /// in the sample the decoys. Else: whole elements that work, and decoy peaks.
 pub fn candidates(rows: &[TruthRow], sample: &str, motifs: bool) -> BTreeMap<String, Vec<Candidate>> {
     // Every planted place, and whether it works for the gene in this sample.
-    let mut places: BTreeMap<(&str, &str, &str, u64, u64), (bool, &TruthRow)> = BTreeMap::new();
+    let mut places: BTreeMap<Place<'_>, (bool, &TruthRow)> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.motif.is_some() == motifs && (motifs || row.kind != "cpg_island")) {
         let works = row.sample == sample && row.effect.abs() >= SMALLEST_EFFECT;
         let key = (row.gene.as_str(), row.element.as_str(), &*row.region.chrom, row.region.start, row.region.end);

@@ -46,10 +46,12 @@ enum Kind {
 /// Bases of a stretch whose sums are kept together.
 const STRETCH: u64 = 4096;
 
+type SumAndCount = (f32, u32);
+
 /// Sums and counts of values at bases, for those that any window covers.
 #[derive(Default)]
 struct GenomeValues {
-    stretches: BTreeMap<(Arc<str>, u64), Vec<(f32, u32)>>,
+    stretches: BTreeMap<(Arc<str>, u64), Vec<SumAndCount>>,
 }
 
 impl AttributionFile {

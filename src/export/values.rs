@@ -134,8 +134,11 @@ fn lanes(row: &Row) -> Vec<(String, Vec<f32>)> {
     }
 }
 
+/// A chromosome's intervals of one signal.
+type OfChrom = (Arc<str>, Vec<SignalInterval>);
+
 /// Rows of one name are one signal, over the panels of a figure.
-fn signals(scenes: &[Scene]) -> BTreeMap<Key, Vec<(Arc<str>, Vec<SignalInterval>)>> {
+fn signals(scenes: &[Scene]) -> BTreeMap<Key, Vec<OfChrom>> {
     let mut signals: BTreeMap<Key, BTreeMap<Arc<str>, Vec<SignalInterval>>> = BTreeMap::new();
     for (i, (scene, row)) in scenes.iter().flat_map(|s| s.rows.iter().map(move |r| (s, r))).enumerate() {
         for (k, (lane, values)) in lanes(row).into_iter().enumerate() {

@@ -32,8 +32,11 @@ struct Setting {
     session: Arc<Session>,
     folder: tempfile::TempDir,
     calls: Arc<AtomicUsize>,
-    says: Arc<Mutex<fn(usize) -> f32>>,
+    says: Arc<Mutex<Says>>,
 }
+
+/// F of the n-th call.
+type Says = fn(usize) -> f32;
 
 impl Setting {
     fn new() -> Self {

@@ -275,8 +275,10 @@ mod tests {
         ControlFlow::Continue(())
     }
 
+    type Placed = (usize, u64, u64, bool);
+
     /// A read as noodles writes it, and its place as we know it: chromosome, start, end, whether it counts.
-    fn reads(n: usize) -> (Vec<RecordBuf>, Vec<(usize, u64, u64, bool)>) {
+    fn reads(n: usize) -> (Vec<RecordBuf>, Vec<Placed>) {
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(4);
         let mut records = Vec::new();
         let mut places = Vec::new();
@@ -292,7 +294,7 @@ mod tests {
                 operations.extend([Op::new(Kind::Skip, skipped), Op::new(Kind::Insertion, 3), Op::new(Kind::Deletion, 2)]);
                 operations.push(Op::new(Kind::SequenceMismatch, 5));
             }
-            operations.retain(|op| op.len() > 0);
+            operations.retain(|op| !op.is_empty());
             let span = if skipped > 300 { matched + skipped + 2 + 5 } else { matched } as u64;
             let mut record = RecordBuf::builder().set_name(format!("read{i}")).set_flags(flags);
             record = match is_unmapped {

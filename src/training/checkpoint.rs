@@ -106,7 +106,7 @@ pub(super) fn save(
     let metadata = HashMap::from([(HEADER.to_owned(), text)]);
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| failed(e.to_string()))?;
     let written = write_whole(path, |out| out.write_all(&bytes).map_err(|e| TrackError::io(path, e)));
-    Ok(written.map_err(|e| TrainingError::Write(e.to_string()))?)
+    written.map_err(|e| TrainingError::Write(e.to_string()))
 }
 
 /// Goes on from a checkpoint, if there is one: fills `variables` and `optimiser` and gives where the fit stood.

@@ -76,7 +76,7 @@ impl Evaluation {
         let is_logit = |s: &Scores| Baseline::named(&s.name).is_none();
         let (a, b): (Vec<f64>, Vec<f64>);
         // Scores that are no logits have no cross-entropy: both sides then count by how a gene's rank misses its class.
-        let (values, loss): ((&[f64], &[f64]), fn(f64, f64) -> f64) = match self.kind {
+        let (values, loss): ((&[f64], &[f64]), Loss) = match self.kind {
             OutputKind::Binary if !(is_logit(first) && is_logit(other)) => {
                 (a, b) = (ranked(&first.values), ranked(&other.values));
                 ((&a, &b), |rank, truth| (rank - truth).abs())
@@ -86,6 +86,9 @@ impl Evaluation {
         compare(statistic, values, &self.truth, loss, self.resamplings, self.seed)
     }
 }
+
+/// What a score loses against the truth.
+type Loss = fn(f64, f64) -> f64;
 
 /// Statistics of classes that depend on where a score is cut.
 const CALLS: [&str; 3] = ["f1_macro", "f1_micro", "accuracy"];

@@ -53,7 +53,10 @@ impl Store {
 
     /// Hands on every record as it is stored.
     pub fn bytes(&self, take: &mut dyn FnMut(&[u8])) -> Result<(), TrainingError> {
-        self.places.iter().try_for_each(|&place| Ok(take(&self.bytes_of(place)?)))
+        for &place in &self.places {
+            take(&self.bytes_of(place)?);
+        }
+        Ok(())
     }
 
     fn bytes_of(&self, (from, len): (u64, usize)) -> Result<Vec<u8>, TrainingError> {

@@ -9,6 +9,9 @@ use crate::training::{
 };
 use std::path::Path;
 
+/// Points of a curve from scores and classes.
+type Curve = fn(&[f64], &[f64]) -> Vec<(f64, f64)>;
+
 /// Width of the page: two columns of a journal.
 const WIDTH_MM: f64 = 174.0;
 
@@ -52,9 +55,7 @@ fn charts(evaluation: &Evaluation, unit: &str) -> Vec<Chart> {
         }
     };
     let high = if *kind == OutputKind::Binary { "high" } else { "above the median" };
-    let curves = |of: fn(&[f64], &[f64]) -> Vec<(f64, f64)>| -> Vec<(String, Vec<(f64, f64)>)> {
-        predictors.iter().map(|p| (p.name.clone(), of(&p.values, &classes))).collect()
-    };
+    let curves = |of: Curve| predictors.iter().map(|p| (p.name.clone(), of(&p.values, &classes))).collect();
     let roc = Marks::Curves { curves: curves(receiver_operating_points), has_diagonal: true };
     charts.push(chart(format!("{sample}: genes {high}"), ["false positive rate", "true positive rate"], roc));
     let pr = Marks::Curves { curves: curves(precision_recall_points), has_diagonal: false };

@@ -181,7 +181,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 impl FigureArgs {
     /// The figure of a figure file, where the only file named is one.
-    pub(super) fn from_file_if_named(self) -> Result<Self, Failure> {
+    pub(super) fn or_of_figure_file(self) -> Result<Self, Failure> {
         let [path] = &self.files[..] else { return Ok(self) };
         let is_toml = path.extension().is_some_and(|e| e == "toml");
         // What cannot be read is for the session to refuse.

@@ -19,7 +19,7 @@ use std::path::Path;
 const UNWRITTEN: &str = "figure.svg";
 
 pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
-    let figure = args.figure.clone().from_file_if_named()?;
+    let figure = args.figure.clone().or_of_figure_file()?;
     figure.width_mm()?;
     figure.dpi()?;
     if let (Some(list), Some(folder)) = (&args.each, &args.out) {

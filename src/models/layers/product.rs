@@ -64,7 +64,10 @@ impl<T: Real> Packed<T> {
             return;
         }
         if self.depth == 0 {
-            return if add { () } else { out[..n_rows * self.padded()].fill(T::ZERO) };
+            if !add {
+                out[..n_rows * self.padded()].fill(T::ZERO);
+            }
+            return;
         }
         let last = match rows {
             Rows::Adjacent(stride) => (n_rows - 1) * stride + self.depth,

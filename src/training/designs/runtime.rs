@@ -39,7 +39,10 @@ fn run(study: &mut Study<'_>) -> Result<(), TrainingError> {
             }
             Ok(crate::training::median(&times))
         };
-        let predicting = time(&mut || Ok(drop(model.forward(&batch)?)))?;
+        let predicting = time(&mut || {
+            drop(model.forward(&batch)?);
+            Ok(())
+        })?;
         let learning = time(&mut || {
             let loss = model.forward_training(&batch, &mut dropout)?.score.sqr()?.mean_all()?;
             Ok(optimiser.step(&variables, &loss.backward()?)?)
