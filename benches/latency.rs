@@ -177,7 +177,7 @@ impl Drop for Run {
 
 impl Run {
     fn next_or_end(&mut self) -> bool {
-        matches!(self.output.recv_timeout(Duration::from_secs(5)), Ok(_))
+        self.output.recv_timeout(Duration::from_secs(5)).is_ok()
     }
 }
 
