@@ -96,6 +96,9 @@ fn write_sidecar(path: &Path, made_by: &[String]) -> Result<PathBuf, FigureError
     Ok(sidecar)
 }
 
+/// Values by chromosome.
+type Signal = Vec<(Arc<str>, Vec<SignalInterval>)>;
+
 /// Row and lane, in the order of the figure.
 type Key = (usize, String);
 
@@ -134,11 +137,8 @@ fn lanes(row: &Row) -> Vec<(String, Vec<f32>)> {
     }
 }
 
-/// A chromosome's intervals of one signal.
-type OfChrom = (Arc<str>, Vec<SignalInterval>);
-
 /// Rows of one name are one signal, over the panels of a figure.
-fn signals(scenes: &[Scene]) -> BTreeMap<Key, Vec<OfChrom>> {
+fn signals(scenes: &[Scene]) -> BTreeMap<Key, Signal> {
     let mut signals: BTreeMap<Key, BTreeMap<Arc<str>, Vec<SignalInterval>>> = BTreeMap::new();
     for (i, (scene, row)) in scenes.iter().flat_map(|s| s.rows.iter().map(move |r| (s, r))).enumerate() {
         for (k, (lane, values)) in lanes(row).into_iter().enumerate() {
