@@ -221,7 +221,7 @@ fn attention_is_a_share_of_one() {
             assert!(row.iter().all(|w| *w >= 0.0) && (row.iter().sum::<f64>() - 1.0).abs() < 1e-6);
         }
     }
-    assert_eq!(seen, 8, "networks with attention, DeepCORE three times");
+    assert_eq!(seen, 9, "networks with attention, DeepCORE four times");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A network that reads nothing and says what it is told.
+/// A network that says what it is told, whatever it reads.
 struct Scripted {
     manifest: Manifest,
     calls: Arc<AtomicUsize>,
@@ -41,7 +41,7 @@ type Says = fn(usize) -> f32;
 impl Setting {
     fn new() -> Self {
         Self {
-            session: Arc::new(crate::state::toy::session()),
+            session: Arc::new(Session::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/session.toml")).unwrap()),
             folder: tempfile::tempdir().unwrap(),
             calls: Arc::default(),
             says: Arc::new(Mutex::new(|_| 1.0)),
@@ -51,7 +51,7 @@ impl Setting {
     fn load(&self) -> Box<LoadModel> {
         let (calls, says) = (self.calls.clone(), self.says.clone());
         Box::new(move |_: &Path| {
-            let manifest = Manifest { hash: "0123".to_owned(), ..test_manifest(1_000, 1, &[], None) };
+            let manifest = Manifest { hash: "0123".to_owned(), ..test_manifest(1_000, 1, &["H3K4me3"], None) };
             Ok(Box::new(Scripted { manifest, calls: calls.clone(), says: *says.lock().unwrap() }))
         })
     }

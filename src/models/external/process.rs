@@ -14,11 +14,19 @@ use std::time::Duration;
 const KEPT: usize = 2_000;
 
 /// Process groups that are to end with the program, however it ends.
-static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+static RUNNING: Mutex<Running> = Mutex::new(Running { groups: Vec::new(), is_ending: false });
+
+struct Running {
+    groups: Vec<u32>,
+    /// Nothing more is started: a worker whose command was ended would ask for the next one.
+    is_ending: bool,
+}
 
 /// Ends every command. Called before the program ends, for a command that hangs does not notice.
 pub fn stop_commands() {
-    for group in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    running.is_ending = true;
+    for group in running.groups.drain(..) {
         kill_group(group);
     }
 }
@@ -51,8 +59,16 @@ impl Process {
             use std::os::unix::process::CommandExt;
             command.process_group(0);
         }
-        let mut child = command.spawn().map_err(|e| format!("{program}: {e}"))?;
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(child.id());
+        let mut child = {
+            // Held while it starts, so that no command slips in between the end of the others and of the program.
+            let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+            if running.is_ending {
+                return Err(format!("{program}: not started, the program is ending"));
+            }
+            let child = command.spawn().map_err(|e| format!("{program}: {e}"))?;
+            running.groups.push(child.id());
+            child
+        };
         let (Some(mut stdin), Some(mut stdout), Some(mut stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -141,7 +157,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let id = self.child.id();
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| *group != id);
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).groups.retain(|group| *group != id);
         kill_group(id);
         let _ = self.child.kill();
         let _ = self.child.wait(); // killed: at once
