@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod program;
 mod toy;
 
-use assert_cmd::Command;
 use cislens::attribution::METHODS;
 use cislens::models::MODELS;
 use cislens::tracks::{Array, NpzReader, Values, write_npz};
+use program::{Ran, cislens, shared};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,50 +16,6 @@ use std::path::{Path, PathBuf};
 const DEEPDIFF: &str = "H3K4me1,H3K4me3,H3K9me3,H3K27me3,H3K36me3";
 /// The marks of the AttentiveChrome tables, in theirs.
 const ATTENTIVE: &str = "H3K27me3,H3K36me3,H3K4me1,H3K4me3,H3K9me3";
-
-struct Ran {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
-
-/// Runs the program in `folder` with arguments parted by spaces.
-fn cislens(folder: &Path, args: &str) -> Ran {
-    cislens_with(folder, &args.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-}
-
-fn cislens_with(folder: &Path, args: &[String]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_cislens")).current_dir(folder).args(args).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    Ran { status: output.status.code().unwrap(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
-}
-
-impl Ran {
-    #[track_caller]
-    fn done(self) -> Self {
-        assert_eq!(self.status, 0, "{}{}", self.stdout, self.stderr);
-        self
-    }
-
-    /// Ended with this status, saying all of `words` on stderr.
-    #[track_caller]
-    fn refused(self, status: i32, words: &[&str]) {
-        assert_eq!(self.status, status, "{}{}", self.stdout, self.stderr);
-        for word in words {
-            assert!(self.stderr.contains(word), "no \"{word}\" in: {}", self.stderr);
-        }
-        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
-    }
-}
-
-fn shared(path: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
-    if !path.exists() {
-        println!("skipped: {} is not here", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 fn array(path: &Path, name: &str) -> (Vec<usize>, Vec<f64>) {
     let array = NpzReader::open(path).unwrap().read(name).unwrap();

@@ -1,7 +1,10 @@
 //! Training, evaluating and counting as they are called.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod program;
+
 use cislens::training::{CHECKPOINT, DESIGNS, PARTS};
+use program::{cislens, run, shared};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,48 +13,6 @@ use std::process::{Command, Stdio};
 const MARKS: [&str; 5] = ["H3K27me3", "H3K36me3", "H3K4me1", "H3K4me3", "H3K9me3"];
 /// Bins of a table made here, of 100 bases.
 const BINS: usize = 10;
-
-struct Ran {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn cislens(folder: &Path, args: &str) -> Ran {
-    run(Command::new(env!("CARGO_BIN_EXE_cislens")).current_dir(folder).args(args.split_whitespace()))
-}
-
-fn run(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    Ran { status: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
-}
-
-impl Ran {
-    #[track_caller]
-    fn done(self) -> Self {
-        assert_eq!(self.status, 0, "{}{}", self.stdout, self.stderr);
-        self
-    }
-
-    #[track_caller]
-    fn refused(self, status: i32, words: &[&str]) {
-        assert_eq!(self.status, status, "{}{}", self.stdout, self.stderr);
-        for word in words {
-            assert!(self.stderr.contains(word), "no \"{word}\" in: {}", self.stderr);
-        }
-        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
-    }
-}
-
-fn shared(path: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
-    if !path.exists() {
-        println!("skipped: {} is not here", path.display());
-        return None;
-    }
-    Some(path.canonicalize().unwrap())
-}
 
 /// A number that looks drawn, 0 to 1, the same on every machine.
 fn noise(seed: usize) -> f64 {
