@@ -1,5 +1,6 @@
 //! The loop: event -> action -> state -> scene -> draw. One task owns the state; everything slow is elsewhere.
 
+mod landmarks;
 mod terminal;
 mod update;
 
@@ -145,6 +146,9 @@ impl App {
             if std::mem::take(&mut self.state.wants_figure) {
                 self.write_figure(said.clone())?;
             }
+            if let Some(text) = self.state.wants_copied.take() {
+                self.screen.copy(&text)?;
+            }
             if std::mem::take(&mut self.state.wants_preview) {
                 self.show_figure(said.clone(), shown.clone())?;
             }
@@ -167,9 +171,9 @@ impl App {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => match Key::of(key).and_then(|k| self.keymap.action(&k)) {
                 Some(crate::input::Action::Suspend) => self.suspend()?,
-                action => update::update(&mut self.state, key, action),
+                _ => update::update(&mut self.state, &self.keymap, key),
             },
-            Event::Paste(text) => update::paste(&mut self.state, text),
+            Event::Paste(text) => update::paste(&mut self.state, &self.keymap, text),
             Event::Resize(..) => self.resize()?,
             _ => {}
         }
