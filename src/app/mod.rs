@@ -14,11 +14,12 @@ use crate::theme::Theme;
 use crate::tracks;
 use crate::ui::{self, Depth, Palette};
 use crossterm::event::{Event, EventStream, KeyEventKind};
-use futures_util::{FutureExt, StreamExt};
-use std::future::pending;
+use futures_util::StreamExt;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -127,7 +128,10 @@ impl App {
                     Some(event) => {
                         self.handle(&event?)?;
                         // What was typed since is drawn together, and at once: only replies wait for the next frame.
-                        while let Some(Some(event)) = events.next().now_or_never() { self.handle(&event?)?; }
+                        // Polled as this task: crossterm keeps the first waker it is given, and one that wakes nobody loses the next key.
+                        while let Poll::Ready(Some(event)) = poll_fn(|task| Poll::Ready(events.poll_next_unpin(task))).await {
+                            self.handle(&event?)?;
+                        }
                         (is_dirty, next_frame) = (true, Instant::now());
                     }
                 },
