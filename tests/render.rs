@@ -274,7 +274,15 @@ fn kinds_of_figures_show_what_they_are_of() {
     render(&["sample/session.toml", "--kind", "filters", "--out", "filters.svg"]).success();
     let filters = texts(&folder().join("filters.svg"));
     assert!(has(&filters, "first filters over DNA") && has(&filters, "sites"), "{filters:?}");
-    for (kind, path) in [("heatmap", "heatmap.svg"), ("profile", "profile.svg"), ("filters", "filters.svg")] {
+    // The networks are untrained, and which genes they learnt from is not known.
+    render(&["sample/session.toml", "--kind", "predicted", "--out", "predicted.svg"]).success();
+    let predicted = texts(&folder().join("predicted.svg"));
+    assert!(has(&predicted, "measured, ln(TPM+0.01)") && has(&predicted, "true positive rate"), "{predicted:?}");
+    assert!(has(&predicted, "every gene; which of them the model learnt from is not known"), "{predicted:?}");
+    render(&["sample/session.toml", "--kind", "predicted", "--zoom", "chr1:1-50", "--out", "no.svg"]).failure().code(2);
+    let kinds =
+        [("heatmap", "heatmap.svg"), ("profile", "profile.svg"), ("filters", "filters.svg"), ("predicted", "predicted.svg")];
+    for (kind, path) in kinds {
         let svg = fs::read_to_string(folder().join(path)).unwrap();
         assert!(svg.contains(&format!("--kind {kind}")), "the command names the kind");
     }

@@ -2,14 +2,14 @@
 
 mod against;
 mod design;
-mod page;
+pub(super) mod page;
 mod truth;
 
 use super::device::DeviceChoice;
 use super::input::{find_model, listed_genes};
 use super::train::{Recipe, Watcher, read, samples_named, threads};
 use super::{Failure, find_session, interrupt};
-use crate::models::{Manifest, Model, OutputKind, load_model, missing_input};
+use crate::models::{Manifest, Model, OutputKind, OutputSpec, load_model, missing_input};
 use crate::session::{SampleId, Session};
 use crate::tracks::{TrackError, clean_text, write_whole};
 use crate::training::{BASELINES, Dataset, Evaluation, Panel, Part, Parts, Scores, baseline_scores, count_overlapping, predict};
@@ -187,22 +187,7 @@ fn judge(
     let others = against::open(&args.against, session)?;
     let mut judged = Vec::new();
     for (sample, name) in data.samples.iter().enumerate() {
-        let of_part = |wanted: &dyn Fn(&str) -> bool| -> Vec<usize> {
-            let here = |i: &usize| data.examples[*i].sample == sample && wanted(&data.examples[*i].gene);
-            (0..data.examples.len()).filter(here).collect()
-        };
-        let genes = of_part(&|gene| chosen.as_ref().is_none_or(|chosen| chosen.contains(gene)));
-        if genes.is_empty() {
-            return Err(anyhow::anyhow!("no gene of sample {name} to judge").into());
-        }
-        let train = of_part(&|gene| parts.as_ref().and_then(|p| p.part(gene)) == Some(Part::Train));
-        let mut output = manifest.output.clone();
-        if output.kind == OutputKind::Binary && (output.threshold.is_none() || !manifest.samples.contains(name)) {
-            // What is high in another sample is said by that sample.
-            output.threshold = Some(data.threshold(sample, if train.is_empty() { &genes } else { &train }));
-        }
-        let every: Vec<usize> = (0..data.examples.len()).collect();
-        let targets = data.targets(&every, &output);
+        let Asked { genes, train, output, targets } = Asked::of(manifest, data, sample, chosen.as_ref(), parts.as_ref())?;
         let mut predictors = vec![Scores { name: manifest.name.clone(), values: predict(model, data, &genes)? }];
         if !manifest.input.marks.is_empty() {
             predictors.push(baseline_scores(&BASELINES[0], data, &train, &genes, &targets, args.recipe.seed)?);
@@ -227,6 +212,47 @@ fn judge(
         });
     }
     Ok(judged)
+}
+
+/// The genes of a sample that a model is judged by, by their place in the data.
+pub(super) struct Asked {
+    pub genes: Vec<usize>,
+    /// Those it learnt from; empty where that is not known.
+    pub train: Vec<usize>,
+    /// With the threshold above which a gene of this sample is high, where the model is a classifier.
+    pub output: OutputSpec,
+    /// What is to be predicted, for every gene of the data.
+    pub targets: Vec<f64>,
+}
+
+impl Asked {
+    /// The chosen genes of the `sample`-th sample of the data; all where none are chosen.
+    pub fn of(
+        manifest: &Manifest,
+        data: &Dataset,
+        sample: usize,
+        chosen: Option<&BTreeSet<String>>,
+        parts: Option<&Parts>,
+    ) -> Result<Self, Failure> {
+        let name = &data.samples[sample];
+        let of_part = |wanted: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            let here = |i: &usize| data.examples[*i].sample == sample && wanted(&data.examples[*i].gene);
+            (0..data.examples.len()).filter(here).collect()
+        };
+        let genes = of_part(&|gene| chosen.is_none_or(|chosen| chosen.contains(gene)));
+        if genes.is_empty() {
+            return Err(anyhow::anyhow!("no gene of sample {name} to judge").into());
+        }
+        let train = of_part(&|gene| parts.and_then(|p| p.part(gene)) == Some(Part::Train));
+        let mut output = manifest.output.clone();
+        if output.kind == OutputKind::Binary && (output.threshold.is_none() || !manifest.samples.contains(name)) {
+            // What is high in another sample is said by that sample.
+            output.threshold = Some(data.threshold(sample, if train.is_empty() { &genes } else { &train }));
+        }
+        let every: Vec<usize> = (0..data.examples.len()).collect();
+        let targets = data.targets(&every, &output);
+        Ok(Self { genes, train, output, targets })
+    }
 }
 
 /// Ids of the genes to judge; `None` for all.

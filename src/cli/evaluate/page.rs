@@ -39,7 +39,8 @@ pub(super) fn five(mut values: Vec<f64>) -> [f64; 5] {
     [0.025, 0.25, 0.5, 0.75, 0.975].map(|share| percentile(&values, share))
 }
 
-fn charts(evaluation: &Evaluation, unit: &str) -> Vec<Chart> {
+/// The charts of one sample: predicted against measured where that is a number, both curves, the predictors side by side.
+pub(in crate::cli) fn charts(evaluation: &Evaluation, unit: &str) -> Vec<Chart> {
     let Evaluation { sample, truth, predictors, kind, .. } = evaluation;
     let chart = |title: String, axes: [&str; 2], marks: Marks| Chart { title, axes: axes.map(str::to_owned), marks };
     let mut charts = Vec::new();

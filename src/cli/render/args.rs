@@ -149,6 +149,8 @@ pub(in crate::cli) enum Kind {
     Profile,
     /// What the model's first filters over DNA look for, in the windows of genes (--loci, or the first 100)
     Filters,
+    /// Predicted against measured, ROC and precision-recall curves of the genes the model has not seen (or --loci)
+    Predicted,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

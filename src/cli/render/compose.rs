@@ -4,7 +4,7 @@ use super::super::Failure;
 use super::super::view::{commands, open_state};
 use super::args::{FigureArgs, Kind};
 use super::edit::Edit;
-use super::loci;
+use super::{loci, predicted};
 use crate::export::{self, FigureOptions, Highlight, Logo, Panels, Progress, Provenance};
 use crate::genome::{ChromSizes, GeneId, Locus, Region, Strand, reverse_complement, thousands};
 use crate::jobs::Analysis;
@@ -60,8 +60,10 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     // A page can show a single base; the screen's least width is no limit here.
     state.n_columns = 1;
     let options = options(figure, &state)?;
-    if figure.kind == Kind::Filters {
-        return filters(state, figure, out, options);
+    match figure.kind {
+        Kind::Filters => return filters(state, figure, out, options),
+        Kind::Predicted => return predicted::compose(state, figure, out, options),
+        Kind::Tracks | Kind::Heatmap | Kind::Profile => {}
     }
     // Edits are pointed out besides; the command names them itself.
     let asked = options.clone();
@@ -69,7 +71,7 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     let (states, scenes, panels) = match (figure.kind, &figure.loci, &figure.zoom) {
         (Kind::Heatmap, None, None) => composer.heatmap(&state)?,
         (Kind::Profile, list, None) => composer.profile(&state, list.as_deref())?,
-        (Kind::Heatmap | Kind::Profile | Kind::Filters, ..) => {
+        (Kind::Heatmap | Kind::Profile | Kind::Filters | Kind::Predicted, ..) => {
             return Err(Failure::Usage(
                 "--kind heatmap and profile are of one panel: no --zoom, nor --loci for a heatmap".to_owned(),
             ));
@@ -330,7 +332,7 @@ impl Composer<'_> {
 }
 
 /// Genes of a list, or all.
-fn chosen_genes(state: &State, list: Option<&str>) -> Result<Vec<GeneId>, Failure> {
+pub(super) fn chosen_genes(state: &State, list: Option<&str>) -> Result<Vec<GeneId>, Failure> {
     let genes = &state.session.genome.genes;
     let Some(list) = list else { return Ok(genes.iter().map(|(id, _)| id).collect()) };
     let find = |l: &loci::NamedLocus| {

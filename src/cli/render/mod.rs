@@ -5,6 +5,7 @@ mod compose;
 mod each;
 mod edit;
 mod loci;
+mod predicted;
 
 pub(super) use args::RenderArgs;
 

@@ -1,0 +1,82 @@
+//! `--kind predicted`: how a model's predictions compare with what was measured, as charts.
+
+use super::super::Failure;
+use super::super::evaluate::{Asked, page};
+use super::super::train::{Watcher, read};
+use super::super::view::commands;
+use super::args::FigureArgs;
+use super::compose::{Made, chosen_genes};
+use crate::export::{self, FigureOptions, Provenance};
+use crate::genome::thousands;
+use crate::models::{missing_input, open_model};
+use crate::state::State;
+use crate::training::{Evaluation, Part, Parts, Scores, predict};
+use anyhow::anyhow;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Resamplings behind the box of the model's r or AUROC.
+const RESAMPLINGS: usize = 1_000;
+
+/// The page of charts of the current model in the current sample.
+pub(super) fn compose(state: State, figure: &FigureArgs, out: &Path, options: FigureOptions) -> Result<Made, Failure> {
+    if figure.zoom.is_some() || !figure.edit.is_empty() {
+        return Err(Failure::Usage("--kind predicted is of many genes: no --zoom, no --edit".to_owned()));
+    }
+    let info = state.current_model().ok_or_else(|| anyhow!("--kind predicted: the session has no model"))?;
+    let manifest = info.manifest.clone().map_err(|reason| anyhow!("{reason}"))?;
+    let session = state.session.clone();
+    if let Some(reason) = missing_input(&session, state.sample, &manifest) {
+        return Err(anyhow!("--kind predicted: model {}: {reason}", manifest.name).into());
+    }
+    let model = open_model(&info.folder, &candle_core::Device::Cpu, commands(figure.allow_command))?;
+    let data = read(&session, &[state.sample], &manifest, &Watcher::new()?)?;
+    let parts = Parts::read(&info.folder)?;
+    let ids = |genes: Vec<crate::genome::GeneId>| genes.iter().map(|id| session.genome.genes.get(*id).id.clone()).collect();
+    let chosen: Option<BTreeSet<String>> = match (&figure.loci, &parts) {
+        (Some(list), _) => Some(ids(chosen_genes(&state, Some(list))?)),
+        (None, Some(parts)) => {
+            let unseen = chosen_genes(&state, None)?;
+            Some(ids(unseen).into_iter().filter(|id: &String| parts.part(id) == Some(Part::Test)).collect())
+        }
+        (None, None) => None,
+    };
+    let which = match (&figure.loci, &parts) {
+        (Some(_), _) => "the genes named",
+        (None, Some(_)) => "genes the model has not seen",
+        (None, None) => "every gene; which of them the model learnt from is not known",
+    };
+    let Asked { genes, output, targets, .. } = Asked::of(&manifest, &data, 0, chosen.as_ref(), parts.as_ref())?;
+    let evaluation = Evaluation {
+        kind: output.kind,
+        sample: data.samples[0].clone(),
+        genes: genes.iter().map(|i| data.examples[*i].gene.clone()).collect(),
+        truth: genes.iter().map(|i| targets[*i]).collect(),
+        predictors: vec![Scores { name: manifest.name.clone(), values: predict(&*model, &data, &genes)? }],
+        resamplings: RESAMPLINGS,
+        seed: 1,
+    };
+    let mut place = vec!["--kind".to_owned(), "predicted".to_owned()];
+    place.extend(figure.loci.iter().flat_map(|list| ["--loci".to_owned(), list.clone()]));
+    let command = export::command_at(&state, &figure.files, &place, out, &options);
+    let n = thousands(genes.len() as u64);
+    let notes = [
+        session.note.clone(),
+        format!("{n} genes: {which}"),
+        format!(
+            "cislens {} \u{b7} model {} ({}) \u{b7} genome {}",
+            env!("CARGO_PKG_VERSION"),
+            manifest.name,
+            manifest.hash,
+            session.genome.name
+        ),
+        format!("made by: {command}"),
+    ];
+    let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
+    let charts = page::charts(&evaluation, &manifest.output.unit);
+    let svg = export::draw_charts(&manifest.name, &notes, &charts, options.width_mm, &options.theme)?;
+    let chroms = session.genome.chroms.clone();
+    let places = format!("{n} genes of {}", evaluation.sample);
+    let provenance = Provenance::of(&state, command);
+    Ok(Made { svg, scenes: Vec::new(), chroms, options, provenance, messages: state.messages, places })
+}
