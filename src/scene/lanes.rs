@@ -4,6 +4,8 @@ use super::{Geometry, Plot, Row, column_of};
 use crate::genome::{GeneId, Strand};
 use crate::session::TrackId;
 use crate::state::State;
+use crate::theme::Rgb;
+use crate::tracks::Feature;
 
 /// Where a label stands: columns from the left edge of the plot, `None` where there is no room.
 pub type LabelPlace = Option<f64>;
@@ -46,6 +48,10 @@ pub struct IntervalShape {
     pub strand: Option<Strand>,
     /// Whether it is linked to the gene being explained.
     pub is_current: bool,
+    /// The file's own colour for it.
+    pub colour: Option<Rgb>,
+    /// The two places that an arc joins; between them there is nothing but the arc.
+    pub ends: Option<[(u64, u64); 2]>,
 }
 
 /// What has been placed in each lane so far: taken spans in columns.
@@ -207,12 +213,15 @@ pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, track: Trac
     let x = |position: u64| column_of(&state.region, geometry.n_columns, position as f64);
     // Past one interval a column nothing more can be told apart.
     let in_view: Vec<_> = features.overlapping(&state.region).take(geometry.n_columns * geometry.max_lanes + 1).collect();
-    let is_current = |feature: &crate::tracks::Feature| feature.genes.iter().any(|(gene, _)| Some(gene.as_str()) == current);
-    let bodies: Vec<Body<'_>> =
-        in_view.iter().map(|f| Body { from: x(f.start), to: x(f.end), name: &f.name, is_current: is_current(f) }).collect();
+    let is_current = |feature: &Feature| feature.genes.iter().any(|(gene, _)| Some(gene.as_str()) == current);
+    let names: Vec<String> = in_view.iter().map(|f| name_in(f, &state.region.chrom)).collect();
+    let mut bodies: Vec<Body<'_>> = Vec::with_capacity(in_view.len());
+    for (f, name) in in_view.iter().zip(&names) {
+        bodies.push(Body { from: x(f.start), to: x(f.end), name, is_current: is_current(f) });
+    }
     let mut lanes: Vec<Vec<IntervalShape>> = Vec::new();
     let mut left_out = 0_usize;
-    for (feature, place) in in_view.iter().zip(pack(&bodies, geometry)) {
+    for ((feature, name), place) in in_view.iter().zip(&names).zip(pack(&bodies, geometry)) {
         let Some((lane, label)) = place else {
             left_out += 1;
             continue;
@@ -221,10 +230,15 @@ pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, track: Trac
         lanes[lane].push(IntervalShape {
             start: feature.start,
             end: feature.end,
-            name: feature.name.clone(),
+            name: name.clone(),
             label,
             strand: feature.strand,
             is_current: is_current(feature),
+            colour: feature.colour.map(|[r, g, b]| Rgb(r, g, b)),
+            ends: feature.link.as_ref().filter(|link| link.there.chrom == state.region.chrom).map(|link| {
+                let there = (link.there.start, link.there.end);
+                [link.here, there]
+            }),
         });
     }
     row.detail = match (in_view.len(), left_out) {
@@ -233,6 +247,14 @@ pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, track: Trac
         (n, left_out) => format!("{n} here, {left_out} not drawn"),
     };
     row.plot = Plot::Intervals(lanes, role.to_owned());
+}
+
+/// A feature's name; of an arc that leaves the chromosome with where it goes.
+fn name_in(feature: &Feature, chrom: &str) -> String {
+    match feature.link.as_ref().filter(|link| link.there.chrom.as_ref() != chrom) {
+        Some(link) => format!("{} \u{2192} {}", feature.name, link.there).trim_start().to_owned(),
+        None => feature.name.clone(),
+    }
 }
 
 #[cfg(test)]

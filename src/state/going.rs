@@ -95,7 +95,12 @@ impl State {
                 self.centre_on(feature.anchor());
                 self.notice = (!name.is_empty()).then_some(name);
             }
-            None => self.notice = Some("none further on this chromosome".to_owned()),
+            None => {
+                let len = self.session.genome.chroms.len_of(&self.region.chrom).unwrap_or(0);
+                let is_whole = features.covers(&Region::new(self.region.chrom.clone(), 0, len));
+                let place = if is_whole { "on this chromosome" } else { "in the part that was read: zoom out or pan on" };
+                self.notice = Some(format!("none further {place}"));
+            }
         }
         true
     }
