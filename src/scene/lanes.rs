@@ -4,6 +4,8 @@ use super::{Geometry, Plot, Row, column_of};
 use crate::genome::{GeneId, Strand};
 use crate::session::TrackId;
 use crate::state::{GeneDisplay, State};
+use crate::theme::Rgb;
+use crate::tracks::Feature;
 
 /// Where a label stands: columns from the left edge of the plot, `None` where there is no room.
 pub type LabelPlace = Option<f64>;
@@ -46,6 +48,10 @@ pub struct IntervalShape {
     pub strand: Option<Strand>,
     /// Whether it is linked to the gene being explained.
     pub is_current: bool,
+    /// The file's own colour for it.
+    pub colour: Option<Rgb>,
+    /// The two places that an arc joins; between them there is nothing but the arc.
+    pub ends: Option<[(u64, u64); 2]>,
 }
 
 /// What has been placed in each lane so far: taken spans in columns.
@@ -231,14 +237,19 @@ pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, track: Trac
         _ => "peak",
     };
     let current = state.current_gene().map(|g| g.name.as_str());
-    let is_current = |feature: &crate::tracks::Feature| feature.genes.iter().any(|(gene, _)| Some(gene.as_str()) == current);
-    let shape = |feature: &crate::tracks::Feature| IntervalShape {
+    let is_current = |feature: &Feature| feature.genes.iter().any(|(gene, _)| Some(gene.as_str()) == current);
+    let shape = |feature: &Feature| IntervalShape {
         start: feature.start,
         end: feature.end,
-        name: feature.name.clone(),
+        name: name_in(feature, &state.region.chrom),
         label: None,
         strand: feature.strand,
         is_current: is_current(feature),
+        colour: feature.colour.map(|[r, g, b]| Rgb(r, g, b)),
+        ends: feature.link.as_ref().filter(|link| link.there.chrom == state.region.chrom).map(|link| {
+            let there = (link.there.start, link.there.end);
+            [link.here, there]
+        }),
     };
     fill_intervals(row, &state.region, geometry, features.overlapping(&state.region).map(shape), role);
 }
@@ -260,6 +271,8 @@ pub(super) fn fill_pattern(row: &mut Row, state: &State, geometry: Geometry, ind
                 label: None,
                 strand: Some(strand),
                 is_current: false,
+                colour: None,
+                ends: None,
             };
             let in_view = found.iter().map(shape).filter(|s| s.start < state.region.end && state.region.start < s.end);
             fill_intervals(row, &state.region, geometry, in_view, "peak");
@@ -276,6 +289,8 @@ pub(super) fn fill_regions(row: &mut Row, state: &State, geometry: Geometry) {
         label: None,
         strand: None,
         is_current: false,
+        colour: None,
+        ends: None,
     });
     fill_intervals(row, &state.region, geometry, shapes, "accent");
 }
@@ -312,6 +327,14 @@ fn fill_intervals(
         (n, left_out) => format!("{n} here, {left_out} not drawn"),
     };
     row.plot = Plot::Intervals(lanes, role.to_owned());
+}
+
+/// A feature's name; of an arc that leaves the chromosome with where it goes.
+fn name_in(feature: &Feature, chrom: &str) -> String {
+    match feature.link.as_ref().filter(|link| link.there.chrom.as_ref() != chrom) {
+        Some(link) => format!("{} \u{2192} {}", feature.name, link.there).trim_start().to_owned(),
+        None => feature.name.clone(),
+    }
 }
 
 #[cfg(test)]

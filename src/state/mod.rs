@@ -26,7 +26,7 @@ pub use walk::Walk;
 use crate::attribution::MutagenesisView;
 use crate::genome::{Gene, GeneId, Locus, Pattern, Region, Strand};
 use crate::jobs::{Explain, JobId, Look, Reply, Seek, Subject};
-use crate::session::{SampleId, Session, TrackId, TrackKind};
+use crate::session::{SampleId, Session, TrackId};
 use crate::theme::Theme;
 use crate::tracks::{Column, Features};
 use std::collections::{BTreeMap, HashMap};
@@ -245,7 +245,7 @@ impl State {
         let mut tracks: Vec<TrackId> = Vec::new();
         for row in rows[focused..].iter().chain(&rows[..focused]) {
             if let RowId::Track(track) = row {
-                let is_read = self.session.tracks[track.0].kind == TrackKind::Features && self.features.contains_key(track);
+                let is_read = matches!(self.features.get(track), Some(Ok(features)) if features.covers(&self.region));
                 if !is_read {
                     tracks.push(*track);
                 }

@@ -228,8 +228,15 @@ impl Paint<'_> {
     }
 
     fn interval(&mut self, interval: &IntervalShape, y: u16, role: &str) {
-        let style = self.style(role);
-        self.span(interval.start, interval.end).for_each(|column| self.symbol(column, y, "█", style));
+        let style = match interval.colour {
+            Some(colour) => self.style(role).fg(self.palette.own(colour)),
+            None => self.style(role),
+        };
+        let line = if interval.ends.is_some() { "─" } else { "█" };
+        self.span(interval.start, interval.end).for_each(|column| self.symbol(column, y, line, style));
+        for (start, end) in interval.ends.into_iter().flatten() {
+            self.span(start, end).for_each(|column| self.symbol(column, y, "█", style));
+        }
         let style = if interval.is_current { style.add_modifier(Modifier::BOLD) } else { self.style("dim") };
         self.label(&interval.name, interval.label, y, style);
     }
