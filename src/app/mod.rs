@@ -196,6 +196,13 @@ impl App {
             }
             _ => {}
         }
+        let tiling = self.state.tiling();
+        if self.state.tiled.asked() != tiling.as_ref() {
+            self.state.tiled.begin(tiling.clone());
+            if let Some(tiling) = tiling {
+                self.workers.tile(tiling);
+            }
+        }
         let is_passing = self.asked.pace.due().is_some() && !is_first;
         let look = self.state.look();
         if !is_passing && !self.asked.look.as_ref().is_some_and(|asked| asked.covers(&look)) {

@@ -3,7 +3,7 @@
 
 use super::{FigureError, FigureOptions, Highlight, PictureFormat, Provenance, arrange, draw, geometry};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
-use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Prediction, Reply, predict, predict_input};
+use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Prediction, Reply, predict, predict_input, predict_tiles};
 use crate::models::{Input, Model};
 use crate::scene::Scene;
 use crate::session::{Readers, TrackKind};
@@ -75,6 +75,7 @@ pub fn explain(
     change: &dyn Fn(&mut Input) -> Result<(), String>,
     report: &mut dyn FnMut(Progress),
 ) -> Option<Input> {
+    tile(state, readers, load);
     let subject = state.subject();
     state.explained.begin(subject.clone());
     let subject = subject?;
@@ -111,6 +112,16 @@ pub fn explain(
             Some(input)
         }
     }
+}
+
+/// Predicts the signal along the view, where the model in use predicts one and its row is shown.
+pub fn tile(state: &mut State, readers: &mut Readers, load: &LoadModel) {
+    let Some(tiling) = state.tiling().filter(|_| state.rows().contains(&RowId::Predicted)) else { return };
+    state.tiled.begin(Some(tiling.clone()));
+    let folder = state.models[tiling.model].folder.clone();
+    let tiles = contained(|| load(&folder))
+        .and_then(|model| contained(|| predict_tiles(&*model, readers, &tiling, &|_| None, &|| true, &mut |_| ())));
+    state.tiled.take(tiling, tiles.map(Arc::new));
 }
 
 fn analyse(

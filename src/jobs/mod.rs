@@ -1,18 +1,21 @@
-//! Work off the drawing thread: one thread reads tracks for the screen, one runs networks. Each has one slot; the newest
+//! Work off the drawing thread: one thread reads tracks for the screen, one explains predictions, one tiles the view with them. Each has one slot; the newest
 //! request wins and the one before it is cancelled. Every reply carries the job it answers, so a stale one can be dropped.
 
 mod explain;
 mod look;
 mod memory;
 mod pace;
+mod shelf;
 mod slot;
 mod store;
+mod tiles;
 
-pub use explain::{Analysis, Explain, Prediction, Subject, predict, predict_input};
+pub use explain::{Analysis, Explain, Prediction, Subject, measured_signal, predict, predict_input};
 pub use look::{Look, Seek};
 pub use pace::Pace;
 pub use slot::{JobId, Slot};
 pub use store::{Store, StoreInfo};
+pub use tiles::{MOST_TILES, Tiles, Tiling, predict_tiles};
 
 use crate::attribution::Attribution;
 use crate::genome::Region;
@@ -82,6 +85,15 @@ pub enum Reply {
         /// When it was computed, where that was in an earlier run.
         stored: Option<SystemTime>,
     },
+    /// The bins of a view, as far as they are predicted.
+    Tiles {
+        /// The tiling it answers.
+        job: JobId,
+        /// What was tiled.
+        tiling: Tiling,
+        /// The bins, or why there are none.
+        tiles: Result<Arc<Tiles>, String>,
+    },
     /// A model's files were replaced while they were open.
     ModelReplaced {
         /// Its index in the session.
@@ -118,10 +130,11 @@ impl Default for Caches {
 /// Loads a network from its folder.
 pub type LoadModel = dyn Fn(&std::path::Path) -> Result<Box<dyn Model>, String> + Send + Sync;
 
-/// The two workers. Dropping it tells them to stop; a worker stuck in a read is left behind, never waited for.
+/// The workers. Dropping it tells them to stop; a worker stuck in a read is left behind, never waited for.
 pub struct Workers {
     look: Arc<Slot<Look>>,
     explain: Arc<Slot<Explain>>,
+    tile: Arc<Slot<Tiling>>,
 }
 
 impl Workers {
@@ -136,13 +149,19 @@ impl Workers {
         let (look, explain) = (Arc::new(Slot::default()), Arc::new(Slot::default()));
         let (slot, replies, for_look) = (look.clone(), sender.clone(), session.clone());
         spawn("look", move || look::serve(&slot, for_look, &replies))?;
+        let tile = Arc::new(Slot::default());
+        let (slot, folders, load_tiles, replies, for_tiles) =
+            (tile.clone(), models.clone(), load.clone(), sender.clone(), session.clone());
+        spawn("tiles", move || {
+            tiles::Tiler::new(for_tiles, shelf::Shelf::new(&folders, &*load_tiles)).serve(&slot, &replies);
+        })?;
         let slot = explain.clone();
         // The kernels' threads: the explainer is one of them, and its parallel work finds the others.
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("explain {i}")).build();
         let pool = pool.map_err(std::io::Error::other)?;
         pool.spawn(move || explain::Explainer::new(session, &models, &*load, caches, &sender).serve(&slot));
-        Ok((Self { look, explain }, receiver))
+        Ok((Self { look, explain, tile }, receiver))
     }
 
     /// Reads rows for the screen; what was asked before and is not read yet is forgotten.
@@ -155,6 +174,11 @@ impl Workers {
         self.explain.restart(request)
     }
 
+    /// Predicts the bins of a view; whatever was being tiled stops.
+    pub fn tile(&self, request: Tiling) -> JobId {
+        self.tile.restart(request)
+    }
+
     /// Stops explaining.
     pub fn stop_explaining(&self) {
         self.explain.cancel();
@@ -165,6 +189,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.look.close();
         self.explain.close();
+        self.tile.close();
     }
 }
 

@@ -168,6 +168,7 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
             TrackKind::Signal => signals::fill(&mut row, state, geometry, track),
             TrackKind::Features => lanes::fill(&mut row, state, geometry, track),
         },
+        RowId::Predicted => model_rows::fill_predicted(&mut row, state, geometry),
         RowId::Attention => model_rows::fill_attention(&mut row, state, geometry),
         RowId::Attribution(analysis) => model_rows::fill_attribution(&mut row, state, geometry, analysis),
     }

@@ -5,6 +5,7 @@ mod going;
 mod history;
 mod prompt;
 mod rows;
+mod tiled;
 #[cfg(test)]
 pub(crate) mod toy;
 
@@ -12,9 +13,10 @@ pub use explained::{Explained, ModelInfo, RowState};
 pub use history::{History, Place};
 pub use prompt::{Match, Prompt};
 pub use rows::{RowId, RowView};
+pub use tiled::Tiled;
 
 use crate::attribution::MutagenesisView;
-use crate::genome::{Gene, GeneId, Locus, Region};
+use crate::genome::{Gene, GeneId, Locus, Region, Strand};
 use crate::jobs::{Explain, JobId, Look, Reply, Seek, Subject};
 use crate::session::{SampleId, Session, TrackId, TrackKind};
 use crate::theme::Theme;
@@ -83,6 +85,8 @@ pub struct State {
     pub sequence: Option<(Region, Result<Vec<u8>, String>)>,
     /// What the model says.
     pub explained: Explained,
+    /// What the model predicts along the view.
+    pub tiled: Tiled,
     /// Where the user was.
     pub history: History,
     /// Everything that was said, oldest first.
@@ -119,6 +123,7 @@ impl State {
             features: HashMap::new(),
             sequence: None,
             explained: Explained::default(),
+            tiled: Tiled::default(),
             history: History::default(),
             notice: (!messages.is_empty()).then(|| format!("{} (M: all {} messages)", messages[0], messages.len())),
             messages,
@@ -155,7 +160,14 @@ impl State {
 
     /// What the model in use would be asked about now.
     pub fn subject(&self) -> Option<Subject> {
-        self.subject_of(self.gene?)
+        let in_view = |id: &GeneId| {
+            let gene = self.session.genome.genes.get(*id);
+            gene.region.chrom == self.region.chrom && self.region.contains(gene.tss(self.session.genome.tss))
+        };
+        match self.predicts_a_signal() {
+            false => self.subject_of(self.gene?),
+            true => self.gene.filter(in_view).and_then(|id| self.subject_of(id)).or_else(|| self.place()),
+        }
     }
 
     fn subject_of(&self, gene_id: GeneId) -> Option<Subject> {
@@ -163,7 +175,15 @@ impl State {
         let manifest = self.models.get(model)?.manifest.as_ref().ok()?;
         let gene = self.session.genome.genes.get(gene_id);
         let window = manifest.window_of(gene, self.session.genome.tss);
-        Some(Subject { model, sample: self.sample, gene: gene_id, window })
+        Some(Subject { model, sample: self.sample, gene: Some(gene_id), window })
+    }
+
+    /// The middle of the view, for a model that predicts a signal there.
+    fn place(&self) -> Option<Subject> {
+        let model = self.model?;
+        let manifest = self.models.get(model)?.manifest.as_ref().ok()?;
+        let window = manifest.window_at(self.region.chrom.clone(), self.region.centre(), Strand::Forward);
+        Some(Subject { model, sample: self.sample, gene: None, window })
     }
 
     /// What the screen needs read now: the focused row first.
@@ -188,8 +208,8 @@ impl State {
         let subject = self.subject().filter(|_| self.obstacle().is_none())?;
         let analyses = crate::jobs::Analysis::ALL.to_vec();
         let genes = &self.session.genome.genes;
-        let beside = [1, -1].map(|step| genes.step(subject.gene, step));
-        let neighbours = beside.into_iter().filter(|gene| *gene != subject.gene);
+        let beside = subject.gene.map(|gene| [1, -1].map(|step| genes.step(gene, step)));
+        let neighbours = beside.into_iter().flatten().filter(|gene| Some(*gene) != subject.gene);
         let neighbours = neighbours.filter_map(|gene| self.subject_of(gene)).collect();
         Some(Explain { centre: self.region.centre(), analyses, neighbours, subject })
     }
@@ -199,7 +219,8 @@ impl State {
         self.region.len() <= self.n_columns as u64
     }
 
-    /// Takes in a worker's reply. `look` and `explain` are the newest jobs; what answers an older one is dropped.
+    /// Takes in a worker's reply. `look` and `explain` are the newest jobs; what answers an older one is dropped, but for bins of
+    /// another view, which say what view they are of.
     pub fn apply(&mut self, reply: Reply, look: JobId, explain: JobId) {
         match reply {
             Reply::Columns { job, track, region, columns } => {
@@ -220,6 +241,7 @@ impl State {
             Reply::Attribution { job, analysis, attribution, stored } if job == explain => {
                 self.explained.take_attribution(analysis, attribution, stored);
             }
+            Reply::Tiles { tiling, tiles, .. } => self.tiled.take(tiling, tiles),
             Reply::ModelReplaced { index, manifest } => self.replace_model(index, *manifest),
             // Answers to what is no longer asked.
             Reply::Found { .. } | Reply::Sequence { .. } | Reply::Prediction { .. } | Reply::Attribution { .. } => {}

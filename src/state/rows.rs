@@ -13,6 +13,8 @@ pub enum RowId {
     Sequence,
     /// A track of the session.
     Track(TrackId),
+    /// The signal that the model predicts, in bins along the view.
+    Predicted,
     /// The model's attention.
     Attention,
     /// An attribution.
@@ -45,6 +47,9 @@ impl State {
         // Annotations stand by the genes, signals below them, whatever their order in the file.
         let of_kind = |kind| self.session.tracks_of(self.sample).filter(move |(_, t)| t.kind == kind);
         rows.extend(of_kind(TrackKind::Features).chain(of_kind(TrackKind::Signal)).map(|(id, _)| RowId::Track(id)));
+        if self.predicts_a_signal() {
+            rows.push(RowId::Predicted);
+        }
         if self.model.is_some() {
             rows.push(RowId::Attention);
             rows.extend(Analysis::ALL.map(RowId::Attribution));
@@ -58,6 +63,7 @@ impl State {
             RowId::Genes => "genes".to_owned(),
             RowId::Sequence => "sequence".to_owned(),
             RowId::Track(track) => self.session.tracks[track.0].label.clone(),
+            RowId::Predicted => "predicted".to_owned(),
             RowId::Attention => "attention".to_owned(),
             RowId::Attribution(Analysis::IntegratedGradients) => "IG".to_owned(),
             RowId::Attribution(Analysis::Occlusion) => "occlusion".to_owned(),

@@ -55,6 +55,7 @@ fn explained() -> State {
         missing: vec![0.0, 0.25],
         off_chromosome: 0,
         input_hash: String::new(),
+        measured: None,
     };
     let job = JobId::default();
     state.apply(Reply::Prediction { job, prediction: Ok(Arc::new(prediction)) }, job, job);

@@ -8,7 +8,7 @@ use super::loci;
 use crate::export::{self, FigureOptions, Highlight, Logo, Panels, Progress, Provenance};
 use crate::genome::{ChromSizes, GeneId, Locus, Region, Strand, reverse_complement, thousands};
 use crate::jobs::Analysis;
-use crate::models::{FilterSites, Input, SequenceFilters, open_model};
+use crate::models::{FilterSites, Input, Model, SequenceFilters, open_model};
 use crate::scene::{Geometry, Profile, Scene};
 use crate::session::{Readers, TrackId, TrackKind};
 use crate::state::{RowId, RowState, State};
@@ -166,6 +166,8 @@ impl Composer<'_> {
         let below = self.scene(&mut part, &both, 1)?;
         arrange(&mut whole, self.figure, &of_whole)?;
         whole.explained = part.explained.clone();
+        let load = self.load();
+        export::tile(&mut whole, &mut self.readers, &load);
         let above = self.drawn(&mut whole, 1);
         Ok((vec![whole, part], vec![above, below], Panels::Zoom))
     }
@@ -184,7 +186,8 @@ impl Composer<'_> {
         };
         let mut after = before.clone();
         for row in after.rows() {
-            if matches!(row, RowId::Track(_)) {
+            // What is measured is not edited, nor what is predicted elsewhere.
+            if matches!(row, RowId::Track(_) | RowId::Predicted) {
                 hide(&mut after, row);
             }
         }
@@ -308,14 +311,18 @@ impl Composer<'_> {
         scene
     }
 
+    fn load(&self) -> impl Fn(&Path) -> Result<Box<dyn Model>, String> + Send + Sync + 'static {
+        let commands = commands(self.figure.allow_command);
+        move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string())
+    }
+
     fn explain(
         &mut self,
         state: &mut State,
         analyses: &[Analysis],
         change: &dyn Fn(&mut Input) -> Result<(), String>,
     ) -> Result<Option<Input>, Failure> {
-        let commands = commands(self.figure.allow_command);
-        let load = move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string());
+        let load = self.load();
         let bar = if self.shows_progress { ProgressBar::new(0) } else { ProgressBar::hidden() };
         bar.set_style(ProgressStyle::with_template("{msg:20} {bar:30} {pos}/{len}  {elapsed}").context("progress")?);
         let input =
@@ -557,7 +564,7 @@ fn check_label(option: &str, label: &str, labels: &[String]) -> Result<(), Failu
 
 /// Labels that rows can have with this session, whatever the sample or zoom.
 fn labels(state: &State) -> Vec<String> {
-    let of_model = [RowId::Attention].into_iter().chain(Analysis::ALL.map(RowId::Attribution));
+    let of_model = [RowId::Predicted, RowId::Attention].into_iter().chain(Analysis::ALL.map(RowId::Attribution));
     let rows = [RowId::Sequence, RowId::Genes].into_iter().chain(of_model);
     let mut labels: Vec<String> = rows.map(|row| state.label(row)).collect();
     labels.extend(state.session.tracks.iter().map(|track| track.label.clone()));
