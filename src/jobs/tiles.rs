@@ -30,8 +30,8 @@ pub struct Tiling {
     pub region: Region,
 }
 
-/// A signal in bins, in the unit of the model's output (a class: as probabilities). NaN where a bin is not predicted yet, and where the
-/// sample was not measured.
+/// A signal in bins, in the unit of the model's output (a class: as probabilities). NaN where a bin is not predicted yet or in a gap of the
+/// assembly, and where the sample was not measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tiles {
     /// The bins, which begin and end it.
@@ -211,6 +211,10 @@ pub fn predict_tiles(
 fn predict_bin(model: &dyn Model, readers: &mut Readers, tiling: &Tiling, anchor: u64) -> Result<f32, String> {
     let manifest = model.manifest();
     let window = manifest.window_at(tiling.region.chrom.clone(), anchor, Strand::Forward);
+    let chrom_len = readers.session().genome.chroms.len_of(window.chrom()).unwrap_or(0);
+    if !SignalTarget::is_known(readers, &window.region(chrom_len)).map_err(|e| e.to_string())? {
+        return Ok(f32::NAN);
+    }
     let mut source = SampleSource::new(readers, tiling.sample, manifest);
     let input = Input::assemble(manifest, &window, &mut source).map_err(|e| e.to_string())?;
     let score = input.batch(model.dtype()).and_then(|batch| {

@@ -3,7 +3,7 @@
 use super::ModelError;
 use crate::genome::Region;
 use crate::session::{Readers, SampleId, Session, TrackId, TrackKind};
-use crate::tracks::SignalUnit;
+use crate::tracks::{SignalUnit, TrackError};
 use serde::{Deserialize, Serialize};
 
 /// A signal that is predicted: the mean over `length` bases around the anchor of the window (regression), or whether peaks cover half
@@ -49,6 +49,27 @@ impl SignalTarget {
         session.tracks_of(sample).map(|(id, _)| id).filter(is_peaks).collect()
     }
 
+    /// Whether a window can be judged: at most a tenth of its bases are N. In a gap of the assembly nothing can be measured, and a network
+    /// that never saw one says anything.
+    ///
+    /// # Errors
+    /// Where the bases cannot be read.
+    pub fn is_known(readers: &mut Readers, window: &Region) -> Result<bool, ModelError> {
+        let bases = readers.bases(window)?.unwrap_or_default();
+        Ok(10 * bases.iter().filter(|base| **base == b'N').count() <= bases.len())
+    }
+
+    /// Start, end and summit (or middle) of the peaks of a track that share a base with `region`.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn peak_spans(readers: &mut Readers, track: TrackId, region: &Region) -> Result<Vec<(u64, u64, u64)>, ModelError> {
+        match readers.features(track, region) {
+            Err(TrackError::UnknownChrom { .. }) => Ok(Vec::new()), // an indexed file names only chromosomes with peaks
+            peaks => Ok(peaks?.overlapping(region).map(|peak| (peak.start, peak.end, peak.anchor())).collect()),
+        }
+    }
+
     /// The bins that begin in `region` and lie on its chromosome, whole: multiples of `length` from the chromosome's start.
     pub fn bins(&self, region: &Region, chrom_len: u64) -> Region {
         let first = region.start / self.length;
@@ -80,8 +101,8 @@ impl SignalTarget {
         }
         let mut is_covered = vec![false; bins.len() as usize];
         for track in tracks {
-            for peak in readers.features(track)?.overlapping(bins) {
-                let (from, to) = (peak.start.max(bins.start) - bins.start, peak.end.min(bins.end).saturating_sub(bins.start));
+            for (start, end, _) in Self::peak_spans(readers, track, bins)? {
+                let (from, to) = (start.max(bins.start) - bins.start, end.min(bins.end).saturating_sub(bins.start));
                 is_covered[(from.min(to)) as usize..to as usize].fill(true);
             }
         }
@@ -121,7 +142,7 @@ mod tests {
         let track = target.track(&session, sample).unwrap();
         let is_open = target.open(&mut readers, sample, &bins).unwrap();
         assert_eq!((means.len(), is_open.len()), (200, 200));
-        let peaks = readers.features(SignalTarget::peaks(&session, sample)[0]).unwrap();
+        let peaks = readers.features(SignalTarget::peaks(&session, sample)[0], &bins).unwrap();
         for (i, (mean, is_open)) in means.iter().zip(is_open).enumerate() {
             let bin = Region::new("chr1", 20_000 + 200 * i as u64, 20_200 + 200 * i as u64);
             let bases = readers.values(track, &bin).unwrap();

@@ -4,7 +4,7 @@ use super::TrainingError;
 use super::dataset::{Dataset, Example};
 use super::store::Record;
 use crate::genome::{Region, Strand};
-use crate::models::{Input, Manifest, ModelError, OutputKind, SampleSource, SignalTarget};
+use crate::models::{Input, Manifest, OutputKind, SampleSource, SignalTarget};
 use crate::session::{Readers, SampleId, Session};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ const BACKGROUND: u64 = 40;
 
 impl Dataset {
     /// Reads the bins of `target.length` bases that hold the middle of a peak of any of `samples`, their neighbours to either side and
-    /// every fortieth one, in every sample. The label is the signal's mean over the bin, or (a class) 1 where peaks cover half of it.
+    /// every fortieth one, in every sample, but for those in a gap of the assembly. The label is the signal's mean over the bin, or (a class) 1 where peaks cover half of it.
     ///
     /// A sample's peaks are its intervals in a file of peaks (narrowPeak). `step(done, total)` is called for each locus and may stop it.
     ///
@@ -49,6 +49,11 @@ impl Dataset {
                 let window = manifest.window_at(bin.chrom.clone(), bin.start + target.length / 2, Strand::Forward);
                 if !session.genome.chroms.len_of(&bin.chrom).is_some_and(|length| window.is_inside(length)) {
                     data.past_the_end += 1;
+                    continue;
+                }
+                if !SignalTarget::is_known(readers, &Region::new(bin.chrom.clone(), window.start() as u64, window.end() as u64))?
+                {
+                    data.unmeasured += 1;
                     continue;
                 }
                 let is_open = target.open(readers, sample, bin)?[0];
@@ -89,10 +94,10 @@ fn loci(
     let mut bins = BTreeSet::new();
     for &sample in samples {
         for track in SignalTarget::peaks(session, sample) {
-            let peaks = readers.features(track).map_err(ModelError::from)?;
             for (i, (chrom, length)) in chroms.iter().enumerate() {
-                for peak in peaks.overlapping(&Region::new(chrom.clone(), 0, *length)) {
-                    let bin = peak.anchor() / target.length;
+                let whole = Region::new(chrom.clone(), 0, *length);
+                for anchor in SignalTarget::peak_spans(readers, track, &whole)?.into_iter().map(|(_, _, anchor)| anchor) {
+                    let bin = anchor / target.length;
                     bins.extend((bin.saturating_sub(1)..=bin + 1).map(|bin| (i, bin)));
                 }
             }
