@@ -2,7 +2,8 @@
 
 use super::lines::open_unzipped;
 use super::{
-    Loaded, Track, TrackError, arcs, bed, bed_methyl, bedgraph, bigbed, bigwig, fasta, genehancer, gff3, gtf, two_bit, vcf, wig,
+    Loaded, Track, TrackError, arcs, bed, bed_methyl, bedgraph, bigbed, bigwig, fasta, genehancer, gff3, gtf, is_url, two_bit,
+    vcf, wig,
 };
 use crate::genome::{ChromSizes, Genes};
 use std::collections::BTreeMap;
@@ -280,6 +281,7 @@ fn alignments(path: &Path) -> TrackError {
 /// The ending of a file's name in lower case, below `.gz` and `.bgz`.
 fn extension(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+    let name = if is_url(path) { name.split(['?', '#']).next().unwrap_or_default().to_owned() } else { name };
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".bgz")).unwrap_or(&name);
     Some(name.rsplit_once('.')?.1.to_owned())
 }

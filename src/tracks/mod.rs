@@ -32,6 +32,7 @@ mod npy;
 mod npz;
 mod npz_rows;
 mod read_counts;
+mod remote;
 mod signal;
 mod source;
 mod text;
@@ -58,6 +59,7 @@ pub use npy::{Array, Values, read_npy, write_npy};
 pub use npz::{NpzReader, npz_from_bytes, npz_to_bytes, write_npz};
 pub use npz_rows::NpzRows;
 pub use read_counts::{ReadTally, count_reads};
+pub use remote::{fetch_text, is_url, locate, while_wanted};
 pub use signal::{Column, SignalReader, SignalUnit, columns_of_values};
 pub use write::write_whole;
 

@@ -192,7 +192,8 @@ impl<'a> Draft<'a> {
 
     /// Whether a file was not taken before, by whatever path.
     fn is_new(&mut self, path: &Path) -> bool {
-        self.seen.insert(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+        let is_url = tracks::is_url(path);
+        self.seen.insert(if is_url { path.to_owned() } else { std::path::absolute(path).unwrap_or_else(|_| path.to_owned()) })
     }
 
     fn problem(&mut self, path: &Path, reason: &str) {
@@ -216,7 +217,7 @@ impl<'a> Draft<'a> {
             self.understand(folder, "model");
             return Ok(());
         }
-        if std::fs::metadata(path).map_err(|e| e.to_string())?.is_dir() {
+        if !tracks::is_url(path) && std::fs::metadata(path).map_err(|e| e.to_string())?.is_dir() {
             return Err(format!("a folder without {MODEL_FILE}"));
         }
         let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -335,6 +336,9 @@ impl<'a> Draft<'a> {
 
     /// A path as the session file writes it.
     fn place(&self, path: &Path) -> PathBuf {
+        if tracks::is_url(path) {
+            return path.to_owned();
+        }
         relative(path, &self.options.folder)
     }
 
