@@ -1,5 +1,6 @@
 //! Everything the user is looking at: plain data with one owner, the main loop. Drawing only reads it.
 
+mod drawing;
 mod explained;
 mod going;
 mod marks;
@@ -12,11 +13,12 @@ pub(crate) mod toy;
 mod undo;
 mod walk;
 
+pub use drawing::{GeneDisplay, Named, Scale, SignalStyle, Statistic};
 pub use explained::{Explained, ModelInfo, RowState};
 pub use marks::NotedRegion;
 pub use places::{Place, Places};
 pub use prompt::{Asks, Match, Prompt, best_matches};
-pub use rows::{RowId, RowView};
+pub use rows::{FormulaRow, RowId, RowView};
 pub use table::{Cell, Line, Table};
 pub use undo::{History, View};
 pub use walk::Walk;
@@ -100,6 +102,12 @@ pub struct State {
     pub n_columns: usize,
     /// How rows differ from their defaults, by label.
     pub row_views: HashMap<String, RowView>,
+    /// Labels of rows in the order the user gave them; empty where nothing was moved.
+    pub order: Vec<String>,
+    /// The axis the focused row was drawn on, set by whoever runs a command that asks for it.
+    pub axis_in_view: Option<(f32, f32)>,
+    /// Rows that are made of others.
+    pub formulas: Vec<FormulaRow>,
     /// Signals as read.
     pub signals: HashMap<TrackId, SignalView>,
     /// Intervals as read.
@@ -164,6 +172,9 @@ impl State {
             focus: String::new(),
             n_columns: 100,
             row_views: HashMap::new(),
+            order: Vec::new(),
+            axis_in_view: None,
+            formulas: Vec::new(),
             signals: HashMap::new(),
             features: HashMap::new(),
             sequence: None,
@@ -238,6 +249,11 @@ impl State {
                 if !is_read {
                     tracks.push(*track);
                 }
+            }
+        }
+        for track in self.signals_behind(&rows) {
+            if !tracks.contains(&track) {
+                tracks.push(track);
             }
         }
         let wants_sequence = (self.shows_bases() || rows.contains(&RowId::Translation)) && self.session.genome.fasta.is_some();
