@@ -64,7 +64,7 @@ impl Found {
 fn check(file: &SessionFile, folder: &Path) -> Found {
     let mut found = Found::default();
     let expressions = file.samples.iter().filter_map(|s| s.expression.as_ref());
-    let files = [&file.genome.sizes, &file.genome.fasta, &file.genome.genes].into_iter().flatten();
+    let files = [&file.genome.sizes, &file.genome.aliases, &file.genome.fasta, &file.genome.genes].into_iter().flatten();
     let files = files.chain(expressions.flat_map(|e| std::iter::once(&e.file).chain(&e.transcripts)));
     let files = files.chain(file.tracks.iter().map(|t| &t.file)).chain(file.models.iter().map(|m| &m.path));
     // What is on a server is found out about when it is opened.

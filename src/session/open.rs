@@ -83,6 +83,8 @@ pub struct Genome {
     pub genes: Arc<Genes>,
     /// Which transcript's start is the TSS.
     pub tss: TssChoice,
+    /// Whether models read its DNA although they were trained on another assembly.
+    pub is_assembly_assumed: bool,
     /// Reference sequence.
     pub fasta: Option<PathBuf>,
     /// Whether each "chromosome" is one gene of a bin table, with the TSS in its middle.
@@ -203,13 +205,11 @@ impl Session {
         tables: &[SampleTable],
     ) -> Result<Genome, SessionError> {
         let fasta = entry.fasta.as_ref().map(|p| tracks::locate(folder, p));
-        let mut genome = Genome { name: entry.name.clone(), tss: entry.tss, fasta, ..Genome::default() };
+        let (name, is_assembly_assumed) = (entry.name.clone(), entry.assume_assembly);
+        let mut genome = Genome { name, tss: entry.tss, is_assembly_assumed, fasta, ..Genome::default() };
         if let Some(sizes) = &entry.sizes {
             let path = tracks::locate(folder, sizes);
-            let text = match tracks::is_url(&path) {
-                true => tracks::fetch_text(&path)?,
-                false => std::fs::read_to_string(&path).map_err(|e| TrackError::io(&path, e))?,
-            };
+            let text = read_text(&path)?;
             genome.chroms = ChromSizes::parse(&text).map_err(|e| TrackError::malformed(&path, "sizes", e.to_string()))?;
         } else if let Some(path) = &genome.fasta {
             if let Track::Sequence(reader) = self.heed(tracks::open(path, None, &ChromSizes::default())?) {
@@ -230,6 +230,15 @@ impl Session {
         }
         if genome.chroms.is_empty() {
             return Err(SessionError::NoGenome);
+        }
+        if let Some(aliases) = &entry.aliases {
+            let path = tracks::locate(folder, aliases);
+            let n = read_text(&path).map(|text| genome.chroms.add_aliases(&text));
+            if let Ok(0) | Err(_) = n {
+                let reason =
+                    n.err().map_or(format!("{}: no line names a chromosome of the genome", path.display()), |e| e.to_string());
+                self.warnings.push(reason);
+            }
         }
         if let Some(genes) = &entry.genes
             && let Track::Genes(genes) = self.heed(tracks::open(&tracks::locate(folder, genes), None, &genome.chroms)?)
@@ -365,6 +374,14 @@ impl Session {
                 }
             }
         }
+    }
+}
+
+/// A short text, on disk or on a server.
+fn read_text(path: &Path) -> Result<String, TrackError> {
+    match tracks::is_url(path) {
+        true => tracks::fetch_text(path),
+        false => std::fs::read_to_string(path).map_err(|e| TrackError::io(path, e)),
     }
 }
 

@@ -224,6 +224,11 @@ impl<'a> Draft<'a> {
         if name.ends_with(".sizes") {
             return self.take_sizes(path);
         }
+        if name.contains("chromalias") && name.ends_with(".txt") && self.made.file.genome.aliases.is_none() {
+            self.made.file.genome.aliases = Some(self.place(path));
+            self.understand(path, "other names of chromosomes");
+            return Ok(());
+        }
         let bare = name.strip_suffix(".gz").unwrap_or(&name);
         let is_table = [".csv", ".tsv", ".txt", ".tab", ".sf"].iter().any(|ending| bare.ends_with(ending));
         if is_table && facts.format.is_none() && facts.mark.is_none() {
