@@ -13,7 +13,9 @@ use cislens::ui::{Depth, Palette, draw, plot_columns};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
+use std::cell::Cell;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,7 +36,7 @@ fn main() {
 fn write_signal(path: &Path) {
     let chroms = ChromSizes::parse(&format!("chr1\t{CHROM}")).unwrap();
     let value = |i: u64| ((i % 997) as f32 / 100.0) * (1.0 + ((i / 50) % 7) as f32);
-    let intervals = (0..CHROM / 50).map(|i| SignalInterval { start: i as u32 * 50, end: i as u32 * 50 + 50, value: value(i) });
+    let intervals = (0..CHROM / 50).map(|i| SignalInterval { start: i * 50, end: i * 50 + 50, value: value(i) });
     write_bigwig(path, &chroms, &[("chr1".into(), intervals.collect())], &[]).unwrap();
 }
 
@@ -54,9 +56,34 @@ fn session(folder: &Path, samples: usize, marks: usize) -> State {
     state
 }
 
-fn terminal() -> Terminal<CrosstermBackend<Vec<u8>>> {
-    let viewport = Viewport::Fixed(Rect::new(0, 0, COLUMNS, LINES));
-    Terminal::with_options(CrosstermBackend::new(Vec::new()), TerminalOptions { viewport }).unwrap()
+/// Counts what is written to a terminal.
+#[derive(Clone, Default)]
+struct Counter(Rc<Cell<usize>>);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.set(self.0.get() + bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A terminal that counts the bytes it is sent.
+struct Screen {
+    terminal: Terminal<CrosstermBackend<Counter>>,
+    sent: Counter,
+}
+
+impl Screen {
+    fn new() -> Self {
+        let sent = Counter::default();
+        let viewport = Viewport::Fixed(Rect::new(0, 0, COLUMNS, LINES));
+        let backend = CrosstermBackend::new(sent.clone());
+        Self { terminal: Terminal::with_options(backend, TerminalOptions { viewport }).unwrap(), sent }
+    }
 }
 
 /// Reads what is in view, as the reading thread does.
@@ -68,17 +95,17 @@ fn read(state: &mut State, readers: &mut Readers) {
     }
 }
 
-fn frame(state: &State, terminal: &mut Terminal<CrosstermBackend<Vec<u8>>>) -> usize {
+fn frame(state: &State, screen: &mut Screen) -> usize {
     let palette = Palette::new(state.theme.clone(), Depth::True);
-    terminal.backend_mut().writer_mut().clear();
-    terminal.draw(|frame| draw(frame, state, &Keymap::built_in(), &palette)).unwrap();
-    terminal.backend().writer().len()
+    screen.sent.0.set(0);
+    screen.terminal.draw(|frame| draw(frame, state, &Keymap::built_in(), &palette)).unwrap();
+    screen.sent.0.get()
 }
 
 fn pan(folder: &Path, frames: usize) {
     let mut state = session(folder, 1, 30);
     let mut readers = Readers::new(state.session.clone());
-    let mut terminal = terminal();
+    let mut terminal = Screen::new();
     state.set_region(Region::new("chr1", 1_000_000, 1_100_000));
     read(&mut state, &mut readers);
     let whole = frame(&state, &mut terminal);
@@ -142,7 +169,7 @@ fn start(folder: &Path, samples: usize) {
     let mut readers = Readers::new(state.session.clone());
     state.set_region(Region::new("chr1", 1_000_000, 1_100_000));
     read(&mut state, &mut readers);
-    frame(&state, &mut terminal());
+    frame(&state, &mut Screen::new());
     let n_read = state.signals.keys().collect::<Vec<&TrackId>>().len();
     println!(
         "{samples} samples of 6 marks: opened in {opened:.1?}, first frame after {:.1?}, {n_read} tracks read",
