@@ -6,7 +6,6 @@ mod row_commands;
 
 pub use commands::{COMMANDS, Command, Ran, complete, run, wants_more};
 pub use keymap::{Key, Keymap, KeymapError};
-pub use row_commands::parse_scale;
 
 /// Something the user can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -44,9 +44,10 @@ pub(super) fn session(world: &World) -> String {
             })
             .collect(),
         tracks: tracks(world),
-        models: ["models/deepcore", "models/attentive-chrome", "models/isegnet", "models/deepcage"]
+        models: ["models/deepcore", "models/attentive-chrome", "models/isegnet"]
             .map(|path| ModelEntry { path: path.into() })
             .to_vec(),
+        ..SessionFile::default()
     };
     toml::to_string(&file).expect("a session of plain strings and tables can be written because no key is anything else")
 }

@@ -7,6 +7,7 @@ mod marks;
 mod places;
 mod prompt;
 mod rows;
+mod saving;
 mod table;
 mod tiled;
 #[cfg(test)]
@@ -215,6 +216,8 @@ impl State {
         {
             state.say(error);
         }
+        let saved = state.session.source.saved();
+        state.look_as_saved(&saved);
         state.places = Places::default();
         state.focus = state.rows().first().map(|r| state.label(*r)).unwrap_or_default();
         state
