@@ -275,9 +275,9 @@ mod tests {
         let (manifest, mut readers) = (manifest(), Readers::new(session()));
         let model = Counting(manifest.clone(), Arc::default());
         let mut reported = Vec::new();
-        let tiling = view(25_050, 27_000);
+        let tiling = view(11_050, 13_000);
         let tiles = predict_tiles(&model, &mut readers, &tiling, &|_| None, &|| true, &mut |t| reported.push(t.done)).unwrap();
-        assert_eq!((tiles.bins.start, tiles.bins.end, tiles.is_complete()), (25_000, 27_000, true));
+        assert_eq!((tiles.bins.start, tiles.bins.end, tiles.is_complete()), (11_000, 13_000, true));
         assert_eq!(tiles.predicted, (1..=10).map(|i| i as f32).collect::<Vec<_>>());
         assert_eq!(reported[0], 0, "what was measured is there at once");
         let target = manifest.output.signal.as_ref().unwrap();
