@@ -18,7 +18,7 @@ fn screen(state: &mut State, width: u16, height: u16) -> Buffer {
     screen_as_is(state, width, height, Depth::True)
 }
 
-fn screen_as_is(state: &State, width: u16, height: u16, depth: Depth) -> Buffer {
+pub(super) fn screen_as_is(state: &State, width: u16, height: u16, depth: Depth) -> Buffer {
     let palette = Palette::new(state.theme.clone(), depth);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(frame, state, &Keymap::built_in(), &palette)).unwrap();
@@ -42,7 +42,7 @@ fn manifest() -> Manifest {
 }
 
 /// A state whose model has answered: attention in bins 90..110, a positive and a negative block, one base of effect.
-fn explained() -> State {
+pub(super) fn explained() -> State {
     let mut state = toy::state(Some(Ok(manifest())));
     state.explained.begin(state.subject());
     let mut attention = vec![0.0; 200];
