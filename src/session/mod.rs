@@ -1,10 +1,12 @@
 //! One project: its genome, samples, tracks and models, as `session.toml` says.
 
+mod edit;
 mod file;
 mod init;
 mod open;
 mod readers;
 
+pub use edit::{Amount, Change, EDIT_FORMS, Edit, EditWords, parse_edits};
 pub use file::{ExpressionEntry, GenomeEntry, ModelEntry, SampleEntry, SessionFile, TrackEntry};
 pub use init::{InitError, InitOptions, Initialised, init, open_paths, open_paths_with};
 pub use open::{Genome, Sample, SampleId, Session, SessionError, TrackId, TrackInfo, TrackKind};
