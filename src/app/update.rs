@@ -14,7 +14,12 @@ pub(super) fn update(state: &mut State, key: &KeyEvent, action: Option<Action>) 
     match &mut state.mode {
         Mode::Browse => {
             if let Some(action) = action {
-                act(state, action);
+                let name = crate::input::ACTIONS.iter().find(|a| a.action == action).map_or("change", |a| a.help);
+                match action {
+                    Action::Undo => state.undo(),
+                    Action::Redo => state.redo(),
+                    _ => state.change(name, |state| act(state, action)),
+                }
             }
         }
         Mode::Goto(_) => edit_prompt(state, key),
@@ -93,7 +98,8 @@ fn act(state: &mut State, action: Action) {
         Action::Messages => state.mode = Mode::Messages(u16::MAX),
         Action::Help => state.mode = Mode::Help(0),
         Action::Quit => state.is_quitting = true,
-        Action::Suspend => {} // the loop's, which owns the terminal
+        Action::Undo | Action::Redo => {} // not changes themselves
+        Action::Suspend => {}             // the loop's, which owns the terminal
     }
 }
 

@@ -35,6 +35,10 @@ pub enum Action {
     Goto,
     /// Walk the history.
     Travel(i8),
+    /// Take the last change of the view back.
+    Undo,
+    /// Do it again.
+    Redo,
     /// Switch the sample.
     Sample(i8),
     /// Switch the model.
@@ -102,6 +106,8 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("rows", Action::RowHeight(-1), "row-lower", "make the focused row lower"),
     info("rows", Action::HideRow, "hide-row", "hide the focused row"),
     info("rows", Action::ShowRows, "show-rows", "show all rows again"),
+    info("rows", Action::Undo, "undo", "take the last change back (rows, scales, sample, model, edits)"),
+    info("rows", Action::Redo, "redo", "do it again"),
     info("show", Action::Sample(1), "next-sample", "next sample"),
     info("show", Action::Sample(-1), "previous-sample", "previous sample"),
     info("show", Action::Model(1), "next-model", "next model"),

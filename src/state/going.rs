@@ -145,7 +145,7 @@ impl State {
     /// Goes back (`true`) or forward in the history.
     pub fn travel(&mut self, back: bool) {
         let current = Place { region: self.region.clone(), gene: self.gene };
-        let place = if back { self.history.back(current) } else { self.history.forward(current) };
+        let place = if back { self.places.back(current) } else { self.places.forward(current) };
         match place {
             Some(place) => {
                 self.gene = place.gene;
@@ -157,7 +157,7 @@ impl State {
 
     /// Remembers the current place before a jump.
     pub(super) fn remember(&mut self) {
-        self.history.push(Place { region: self.region.clone(), gene: self.gene });
+        self.places.push(Place { region: self.region.clone(), gene: self.gene });
     }
 
     /// The model follows the view: a gene whose TSS is no longer near the view gives way to the nearest one.

@@ -2,16 +2,18 @@
 
 mod explained;
 mod going;
-mod history;
+mod places;
 mod prompt;
 mod rows;
 #[cfg(test)]
 pub(crate) mod toy;
+mod undo;
 
 pub use explained::{Explained, ModelInfo, RowState};
-pub use history::{History, Place};
+pub use places::{Place, Places};
 pub use prompt::{Match, Prompt};
 pub use rows::{RowId, RowView};
+pub use undo::{History, View};
 
 use crate::attribution::MutagenesisView;
 use crate::genome::{Gene, GeneId, Locus, Region};
@@ -84,6 +86,8 @@ pub struct State {
     /// What the model says.
     pub explained: Explained,
     /// Where the user was.
+    pub places: Places,
+    /// Changes that can be taken back.
     pub history: History,
     /// Everything that was said, oldest first.
     pub messages: Vec<String>,
@@ -119,6 +123,7 @@ impl State {
             features: HashMap::new(),
             sequence: None,
             explained: Explained::default(),
+            places: Places::default(),
             history: History::default(),
             notice: (!messages.is_empty()).then(|| format!("{} (M: all {} messages)", messages[0], messages.len())),
             messages,
@@ -138,7 +143,7 @@ impl State {
         {
             state.say(error);
         }
-        state.history = History::default();
+        state.places = Places::default();
         state.focus = state.rows().first().map(|r| state.label(*r)).unwrap_or_default();
         state
     }
