@@ -1,5 +1,6 @@
 //! The loop: event -> action -> state -> scene -> draw. One task owns the state; everything slow is elsewhere.
 
+mod editing;
 mod terminal;
 mod update;
 
@@ -148,6 +149,10 @@ impl App {
             if std::mem::take(&mut self.state.wants_preview) {
                 self.show_figure(said.clone(), shown.clone())?;
             }
+            if std::mem::take(&mut self.state.wants_edits_kept) {
+                let message = keep_edits(&self.state, &self.files);
+                self.state.say(message);
+            }
             if self.state.is_quitting {
                 return Ok(Ending::Quit);
             }
@@ -254,6 +259,17 @@ impl App {
     fn suspend(&mut self) -> io::Result<()> {
         self.screen.suspend()?;
         self.resize()
+    }
+}
+
+/// Keeps the edits in the file of the session.
+fn keep_edits(state: &State, files: &[PathBuf]) -> String {
+    match files {
+        [file] if file.extension().is_some_and(|e| e == "toml") => match crate::session::save_edits(file, &state.edits) {
+            Ok(()) => format!("{}: {} edits kept", file.display(), state.edits.len()),
+            Err(reason) => format!("edits are not kept: {reason}"),
+        },
+        _ => "edits are kept in a session's file: cislens init FILES --out session.toml makes one".to_owned(),
     }
 }
 

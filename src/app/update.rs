@@ -3,7 +3,7 @@
 use crate::attribution::MutagenesisView;
 use crate::input::Action;
 use crate::session::TrackKind;
-use crate::state::{Mode, Prompt, RowId, State};
+use crate::state::{EditPrompt, Mode, Prompt, RowId, State};
 use crate::theme::{THEMES, Theme};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::backend::crossterm::EventHandler;
@@ -23,6 +23,9 @@ pub(super) fn update(state: &mut State, key: &KeyEvent, action: Option<Action>) 
             }
         }
         Mode::Goto(_) => edit_prompt(state, key),
+        Mode::Select(_) => super::editing::select(state, key, action),
+        Mode::Edit(_) => super::editing::type_edit(state, key),
+        Mode::Edits(_) => super::editing::list(state, key, action),
         Mode::Help(scroll) | Mode::Messages(scroll) => match action {
             Some(Action::Focus(step)) => *scroll = scroll.saturating_add_signed(i16::from(step)),
             Some(Action::Pan(percent)) if percent.abs() == 100 => *scroll = scroll.saturating_add_signed(percent / 10),
@@ -33,6 +36,12 @@ pub(super) fn update(state: &mut State, key: &KeyEvent, action: Option<Action>) 
 
 /// Takes in pasted text: into the prompt, which it opens where there is none.
 pub(super) fn paste(state: &mut State, text: &str) {
+    if let Mode::Edit(prompt) = &mut state.mode {
+        for c in text.trim().chars().filter(|c| !c.is_control()).take(10_000) {
+            prompt.input.handle(tui_input::InputRequest::InsertChar(c));
+        }
+        return;
+    }
     if !matches!(state.mode, Mode::Goto(_)) {
         state.mode = Mode::Goto(Prompt::default());
     }
@@ -93,6 +102,10 @@ fn act(state: &mut State, action: Action) {
         Action::Model(step) => state.switch_model(isize::from(step)),
         Action::MutagenesisView => next_mutagenesis_view(state),
         Action::Theme => next_theme(state),
+        Action::Edit => state.mode = Mode::Edit(EditPrompt::default()),
+        Action::Edits => state.mode = Mode::Edits(0),
+        Action::Select => state.begin_selection(),
+        Action::SelectPeak => state.select_peak(),
         Action::Figure => state.wants_figure = true,
         Action::Preview => state.wants_preview = true,
         Action::Messages => state.mode = Mode::Messages(u16::MAX),

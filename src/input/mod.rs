@@ -39,6 +39,14 @@ pub enum Action {
     Undo,
     /// Do it again.
     Redo,
+    /// Type an edit of what the model reads.
+    Edit,
+    /// List the edits.
+    Edits,
+    /// Select a stretch.
+    Select,
+    /// Select the peak or interval of the focused row.
+    SelectPeak,
     /// Switch the sample.
     Sample(i8),
     /// Switch the model.
@@ -108,6 +116,10 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("rows", Action::ShowRows, "show-rows", "show all rows again"),
     info("rows", Action::Undo, "undo", "take the last change back (rows, scales, sample, model, edits)"),
     info("rows", Action::Redo, "redo", "do it again"),
+    info("what if", Action::Edit, "edit", "change bases or signals and see what the model says"),
+    info("what if", Action::Edits, "edits", "the edits: take away, go to, keep in the session"),
+    info("what if", Action::Select, "select", "select a stretch: h l move its end, Enter keeps it"),
+    info("what if", Action::SelectPeak, "select-peak", "select the peak or interval of the focused row nearest the middle"),
     info("show", Action::Sample(1), "next-sample", "next sample"),
     info("show", Action::Sample(-1), "previous-sample", "previous sample"),
     info("show", Action::Model(1), "next-model", "next model"),

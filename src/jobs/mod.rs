@@ -8,8 +8,8 @@ mod pace;
 mod slot;
 mod store;
 
-pub use explain::{Analysis, Explain, Prediction, Subject, predict, predict_input};
-pub use look::{Look, Seek};
+pub use explain::{Analysis, Explain, Prediction, Subject, Unedited, predict, predict_input};
+pub use look::{Look, Seek, columns_with_edits};
 pub use pace::Pace;
 pub use slot::{JobId, Slot};
 pub use store::{Store, StoreInfo};

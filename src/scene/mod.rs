@@ -42,6 +42,8 @@ pub struct Scene {
     pub n_columns: usize,
     /// Positions along the top.
     pub ruler: Ruler,
+    /// What is selected, as far as it is in view.
+    pub selection: Option<Region>,
     /// Rows from the top.
     pub rows: Vec<Row>,
 }
@@ -116,6 +118,7 @@ impl Scene {
             region: state.region.clone(),
             n_columns: geometry.n_columns,
             ruler: Ruler::build(state, geometry),
+            selection: state.selected().filter(|s| s.overlaps(&state.region)),
             rows,
         }
     }
@@ -155,12 +158,16 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
         extra_lines: state.row_view(id).extra_lines,
     };
     match id {
+        RowId::Edits => lanes::fill_edits(&mut row, state, geometry),
         RowId::Genes => row.plot = Plot::Genes(lanes::genes(state, geometry)),
         RowId::Sequence => {
             if let Some((region, bases)) = &state.sequence {
                 row.plot = match bases {
                     Err(reason) => Plot::Message(reason.clone()),
-                    Ok(bases) => Plot::Bases(signals::bases_per_column(bases, region, &state.region, geometry.n_columns)),
+                    Ok(bases) => {
+                        let bases = signals::edited_bases(bases, region, &state.edits);
+                        Plot::Bases(signals::bases_per_column(&bases, region, &state.region, geometry.n_columns))
+                    }
                 };
             }
         }

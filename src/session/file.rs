@@ -17,6 +17,9 @@ pub struct SessionFile {
     /// Where to open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locus: Option<String>,
+    /// What is changed before models read it, one [`super::Edit`] each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<String>,
     /// The reference.
     #[serde(default)]
     pub genome: GenomeEntry,

@@ -5,9 +5,11 @@ mod file;
 mod init;
 mod open;
 mod readers;
+mod save;
 
 pub use edit::{Amount, Change, EDIT_FORMS, Edit, EditWords, parse_edits};
 pub use file::{ExpressionEntry, GenomeEntry, ModelEntry, SampleEntry, SessionFile, TrackEntry};
 pub use init::{InitError, InitOptions, Initialised, init, open_paths, open_paths_with};
 pub use open::{Genome, Sample, SampleId, Session, SessionError, TrackId, TrackInfo, TrackKind};
 pub use readers::Readers;
+pub use save::save_edits;

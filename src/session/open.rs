@@ -1,6 +1,6 @@
 //! A session made ready: the genome and genes read, every track known by kind, nothing else opened yet.
 
-use super::{GenomeEntry, SessionFile, TrackEntry};
+use super::{Edit, EditWords, GenomeEntry, SessionFile, TrackEntry, parse_edits};
 use crate::genome::{ChromSizes, Gene, Genes, TssChoice};
 use crate::tracks::{self, BinTable, Expression, ExpressionColumns, Kind, PUBLISHED_BIN_SIZE, SignalUnit, Track, TrackError};
 use std::collections::BTreeMap;
@@ -117,6 +117,8 @@ pub struct Session {
     pub tracks: Vec<TrackInfo>,
     /// Folders of models.
     pub models: Vec<PathBuf>,
+    /// What is changed before models read it.
+    pub edits: Vec<Edit>,
     /// What readers had to say.
     pub warnings: Vec<String>,
 }
@@ -154,6 +156,10 @@ impl Session {
         }
         if session.samples.is_empty() {
             session.samples.push(Sample { name: String::new(), expression: None, tf_expression: None, unit: String::new() });
+        }
+        match parse_edits(file.edits.iter().map(String::as_str), &EditWords::new(&session, Vec::new())) {
+            Ok(edits) => session.edits = edits,
+            Err(reason) => session.warnings.push(format!("edits of the session are left out: {reason}")),
         }
         Ok(session)
     }

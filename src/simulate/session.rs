@@ -22,6 +22,7 @@ pub(super) fn session(world: &World) -> String {
         version: 1,
         note: format!("simulated data (seed {}): checks the machinery, not biology", world.seed),
         locus: good_locus(world),
+        edits: Vec::new(),
         genome: GenomeEntry {
             name: ASSEMBLY.to_owned(),
             sizes: Some("sim1.chrom.sizes".into()),

@@ -1,5 +1,6 @@
 //! Everything the user is looking at: plain data with one owner, the main loop. Drawing only reads it.
 
+mod edits;
 mod explained;
 mod going;
 mod places;
@@ -9,6 +10,7 @@ mod rows;
 pub(crate) mod toy;
 mod undo;
 
+pub use edits::{EditPrompt, Selecting};
 pub use explained::{Explained, ModelInfo, RowState};
 pub use places::{Place, Places};
 pub use prompt::{Match, Prompt};
@@ -18,7 +20,7 @@ pub use undo::{History, View};
 use crate::attribution::MutagenesisView;
 use crate::genome::{Gene, GeneId, Locus, Region};
 use crate::jobs::{Explain, JobId, Look, Reply, Seek, Subject};
-use crate::session::{SampleId, Session, TrackId, TrackKind};
+use crate::session::{Edit, SampleId, Session, TrackId, TrackKind};
 use crate::theme::Theme;
 use crate::tracks::{Column, Features};
 use std::collections::HashMap;
@@ -39,6 +41,12 @@ pub enum Mode {
     Help(u16),
     /// Everything that was said; how far it is scrolled.
     Messages(u16),
+    /// A stretch is being selected.
+    Select(Selecting),
+    /// An edit is being typed.
+    Edit(EditPrompt),
+    /// The list of edits; the chosen one.
+    Edits(usize),
 }
 
 /// The columns of one signal row, for the region they were read for.
@@ -69,6 +77,10 @@ pub struct State {
     pub theme: Theme,
     /// How the four values of a base become the one that mutagenesis shows.
     pub mutagenesis_view: MutagenesisView,
+    /// What is changed of the bases and signals before the model reads them, in order.
+    pub edits: Vec<Edit>,
+    /// The stretch that edits without a place mean.
+    pub selection: Option<Region>,
     /// What has the keyboard.
     pub mode: Mode,
     /// Label of the focused row.
@@ -95,6 +107,8 @@ pub struct State {
     pub notice: Option<String>,
     /// A search for a peak under way.
     pub seek: Option<Seek>,
+    /// Whether the edits are to be kept in the session's file.
+    pub wants_edits_kept: bool,
     /// Whether a figure of the view is asked for.
     pub wants_figure: bool,
     /// Whether a figure of the view is to be shown.
@@ -115,6 +129,8 @@ impl State {
             model: (!models.is_empty()).then_some(0),
             theme,
             mutagenesis_view: MutagenesisView::default(),
+            edits: session.edits.clone(),
+            selection: None,
             mode: Mode::Browse,
             focus: String::new(),
             n_columns: 100,
@@ -128,6 +144,7 @@ impl State {
             notice: (!messages.is_empty()).then(|| format!("{} (M: all {} messages)", messages[0], messages.len())),
             messages,
             seek: None,
+            wants_edits_kept: false,
             wants_figure: false,
             wants_preview: false,
             is_quitting: false,
@@ -168,7 +185,8 @@ impl State {
         let manifest = self.models.get(model)?.manifest.as_ref().ok()?;
         let gene = self.session.genome.genes.get(gene_id);
         let window = manifest.window_of(gene, self.session.genome.tss);
-        Some(Subject { model, sample: self.sample, gene: gene_id, window })
+        let edits = self.edits_read(manifest, &window);
+        Some(Subject { model, sample: self.sample, gene: gene_id, window, edits })
     }
 
     /// What the screen needs read now: the focused row first.
@@ -185,7 +203,8 @@ impl State {
             }
         }
         let wants_sequence = self.shows_bases() && self.session.genome.fasta.is_some();
-        Look { region: self.region.clone(), n_columns: self.n_columns, tracks, wants_sequence, seek: self.seek.clone() }
+        let edits = self.edits.iter().filter(|edit| edit.mark().is_some()).cloned().collect();
+        Look { region: self.region.clone(), n_columns: self.n_columns, tracks, wants_sequence, edits, seek: self.seek.clone() }
     }
 
     /// What should be explained now, if anything.

@@ -7,6 +7,8 @@ use crate::session::{TrackId, TrackKind};
 /// One row of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RowId {
+    /// What is edited, at its place; there where anything is.
+    Edits,
     /// Gene models.
     Genes,
     /// Reference bases; there where one column is one base.
@@ -36,6 +38,9 @@ impl State {
 
     fn all_rows(&self) -> Vec<RowId> {
         let mut rows = Vec::new();
+        if !self.edits.is_empty() {
+            rows.push(RowId::Edits);
+        }
         if self.shows_bases() && self.session.genome.fasta.is_some() {
             rows.push(RowId::Sequence);
         }
@@ -55,6 +60,7 @@ impl State {
     /// The name of a row, by which its settings are kept over samples.
     pub fn label(&self, row: RowId) -> String {
         match row {
+            RowId::Edits => "edits".to_owned(),
             RowId::Genes => "genes".to_owned(),
             RowId::Sequence => "sequence".to_owned(),
             RowId::Track(track) => self.session.tracks[track.0].label.clone(),

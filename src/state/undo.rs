@@ -2,7 +2,7 @@
 
 use super::{RowView, State};
 use crate::attribution::MutagenesisView;
-use crate::session::SampleId;
+use crate::session::{Edit, SampleId};
 use crate::theme::Theme;
 use std::collections::HashMap;
 
@@ -16,6 +16,7 @@ pub struct View {
     model: Option<usize>,
     theme: Theme,
     mutagenesis_view: MutagenesisView,
+    edits: Vec<Edit>,
 }
 
 /// The view before a change, and what the change was.
@@ -60,16 +61,18 @@ impl State {
             model: self.model,
             theme: self.theme.clone(),
             mutagenesis_view: self.mutagenesis_view,
+            edits: self.edits.clone(),
         }
     }
 
     fn restore(&mut self, view: View) {
-        let View { row_views, sample, model, theme, mutagenesis_view } = view;
+        let View { row_views, sample, model, theme, mutagenesis_view, edits } = view;
         self.row_views = row_views;
         self.sample = sample;
         self.model = model;
         self.theme = theme;
         self.mutagenesis_view = mutagenesis_view;
+        self.edits = edits;
     }
 
     /// Does something that can be taken back under this name, if it changes the view at all.

@@ -29,6 +29,7 @@ mod npz_rows;
 mod read_counts;
 mod signal;
 mod text;
+mod vcf;
 mod write;
 
 pub use annotation_write::{epd_line, genehancer_line, gtf_lines, narrow_peak_line};
@@ -50,6 +51,7 @@ pub use npz::{NpzReader, npz_from_bytes, npz_to_bytes, write_npz};
 pub use npz_rows::NpzRows;
 pub use read_counts::{ReadTally, count_reads};
 pub use signal::{Column, SignalReader, SignalUnit, columns_of_values};
+pub use vcf::{Variant, read_variants};
 pub use write::write_whole;
 
 use crate::genome::{ChromSizes, Genes, Region};

@@ -9,6 +9,7 @@
 //! ```
 
 mod cells;
+mod edits;
 mod frame;
 mod layout;
 mod overlay;
@@ -46,9 +47,15 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Pal
         let lines = Rect { x: area.x, y: top, width: area.width, height };
         rows::draw(buffer, &layout, lines, &scene, row, palette);
     }
+    frame::draw_selection(buffer, &layout, &scene, palette);
     frame::draw_footer(buffer, &layout, state, &scene, keymap, palette);
     match &state.mode {
-        Mode::Browse => {}
+        Mode::Browse | Mode::Select(_) => {}
+        Mode::Edit(prompt) => {
+            let cursor = edits::draw_prompt(buffer, area, prompt, state, palette);
+            frame.set_cursor_position(cursor);
+        }
+        Mode::Edits(chosen) => edits::draw_list(buffer, area, *chosen, state, palette),
         Mode::Goto(prompt) => {
             let cursor = overlay::draw_goto(buffer, area, prompt, state, palette);
             frame.set_cursor_position(cursor);

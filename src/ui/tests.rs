@@ -53,6 +53,7 @@ fn explained() -> State {
         attention: vec![attention],
         mark_attention: Vec::new(),
         missing: vec![0.0, 0.25],
+        unedited: None,
         off_chromosome: 0,
         input_hash: String::new(),
     };
