@@ -1,14 +1,18 @@
 //! Edits against networks that read an edited genome: the same numbers, for every architecture, on both strands.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod program;
 mod toy;
 
 use candle_core::Device;
+use cislens::attribution::Run;
 use cislens::genome::{Region, Strand, complement};
 use cislens::jobs::{Prediction, Subject, predict};
 use cislens::models::{MODELS, Model, load_model};
+use cislens::regulation::minimal_change::{Search, minimal_change};
+use cislens::regulation::variants::{AlleleIndex, alleles, effects};
 use cislens::session::{Amount, Change, Edit, Readers, SampleId, Session};
-use cislens::tracks::{SignalInterval, write_bgzip_fasta, write_bigwig};
+use cislens::tracks::{SignalInterval, Variant, write_bgzip_fasta, write_bigwig};
 use std::path::Path;
 use std::sync::Arc;
 use toy::LEN;
@@ -134,4 +138,160 @@ fn an_edit_and_its_mirror_change_a_gene_and_its_twin_alike() {
     }
     let gene = readers.session().genome.genes.find("TWIN0").unwrap();
     assert_eq!(readers.session().genome.genes.get(gene).strand, Strand::Reverse);
+}
+
+/// Alleles of every kind in the window of ONE0, and on the mirrored chromosome in that of TWIN0.
+fn variants() -> Vec<Variant> {
+    let mut variants = Vec::new();
+    let folder = tempfile::tempdir().unwrap();
+    let session = Arc::new(Session::open(&toy::write_session(folder.path())).unwrap());
+    let mut readers = Readers::new(session);
+    for chrom in ["a", "b"] {
+        for position in [1_340, 1_365, 1_398, 1_405, 1_480, 1_530, 1_560, 1_601] {
+            let bases = readers.bases(&Region::new(chrom, position, position + 3)).unwrap().unwrap();
+            let reference = String::from_utf8(bases).unwrap();
+            let (first, rest) = reference.split_at(1);
+            let other = if first == "A" { "G" } else { "A" };
+            let mut add = |reference: &str, alternatives: &[String]| {
+                variants.push(Variant {
+                    chrom: chrom.to_owned(),
+                    position,
+                    id: String::new(),
+                    reference: reference.to_owned(),
+                    alternatives: alternatives.to_vec(),
+                    quality: None,
+                    end: position + reference.len() as u64,
+                });
+            };
+            add(first, &[other.to_owned(), format!("{first}GATTACA"), "<DEL>".to_owned()]);
+            add(&reference, &[first.to_owned(), format!("{other}{rest}"), format!("{other}TTGACCT")]);
+        }
+    }
+    variants
+}
+
+#[test]
+fn a_variants_effect_is_that_of_predicting_the_edited_sequence() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Arc::new(Session::open(&toy::write_session(folder.path())).unwrap());
+    let alleles = alleles(&variants());
+    let index = AlleleIndex::new(&alleles);
+    let mut readers = Readers::new(session.clone());
+    for architecture in MODELS {
+        let model = load_model(&folder.path().join(architecture.name), &Device::Cpu).unwrap();
+        if model.manifest().input.sequence.is_none() {
+            continue;
+        }
+        for name in ["ONE0", "TWIN0"] {
+            let gene = session.genome.genes.find(name).unwrap();
+            let window = model.manifest().window_of(session.genome.genes.get(gene), session.genome.tss);
+            let inside = index.inside(&alleles, &*model, &window);
+            assert!(inside.len() >= 10, "{name} holds {inside:?}");
+            let edits: Vec<&Edit> = inside.iter().map(|&i| alleles[i].edit.as_ref().unwrap()).collect();
+            let found = effects(&*model, &mut readers, SampleId(0), &window, &edits, &Run::new(&|| true, &mut |_| ())).unwrap();
+            let mut moved = 0;
+            for (edit, effect) in edits.iter().zip(found) {
+                let effect = effect.unwrap();
+                let plain = predicted(&*model, &mut readers, name, &[(*edit).clone()]);
+                let expected = plain.score - plain.unedited.unwrap().score;
+                let room = 1e-5 * effect.reference.abs().max(1.0);
+                assert!((effect.change() - expected).abs() < room, "{} {name} {edit}: {effect:?} {expected}", architecture.name);
+                moved += usize::from(effect.change().abs() > room);
+            }
+            assert!(moved > 5, "{} {name}: variants do something", architecture.name);
+        }
+    }
+}
+
+#[test]
+fn a_minimal_change_turns_the_gene_and_none_of_it_can_be_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Arc::new(Session::open(&toy::write_session(folder.path())).unwrap());
+    let mut readers = Readers::new(session.clone());
+    for (architecture, by) in [("deepcore", "marks"), ("deepcore", "bases"), ("attentive-chrome", "marks"), ("isegnet", "bases")]
+    {
+        let model = load_model(&folder.path().join(architecture), &Device::Cpu).unwrap();
+        for name in ["ONE0", "TWIN0"] {
+            let gene = session.genome.genes.find(name).unwrap();
+            let window = model.manifest().window_of(session.genome.genes.get(gene), session.genome.tss);
+            let mut search = |target: f64| {
+                let search = Search::parse(&format!("{target} by {by}"), &session, model.manifest()).unwrap();
+                let run = &mut |_: &_| ();
+                let run = Run::new(&|| true, run);
+                minimal_change(&*model, &mut readers, SampleId(0), &window, &search, &run, &mut |_, _| ()).unwrap()
+            };
+            let here = search(1e9);
+            assert!(!here.is_reached && here.n_units <= 50, "{here:?}");
+            // Half of the way that can be gone is gone in fewer steps.
+            let target = f64::midpoint(here.before, here.after);
+            let found = search(target);
+            assert!(
+                found.is_reached && found.n_units < here.n_units && !found.edits.is_empty(),
+                "{architecture} {by}: {found:?}"
+            );
+            let words = cislens::session::EditWords::new(&session, Vec::new());
+            let edits = cislens::session::parse_edits(found.edits.iter().map(String::as_str), &words).unwrap();
+            let plain = predicted(&*model, &mut readers, name, &edits);
+            assert_eq!(plain.score, found.after, "the plain path says the same");
+            assert!(plain.score >= target && plain.unedited.unwrap().score < target);
+            for i in 0..edits.len() {
+                let rest: Vec<Edit> = edits.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, e)| e.clone()).collect();
+                assert!(
+                    predicted(&*model, &mut readers, name, &rest).score < target,
+                    "{architecture} {by}: without {}",
+                    edits[i]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_variants_of_a_file_are_scored_sorted_and_what_is_not_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = toy::write_session(folder.path());
+    let mut readers = Readers::new(Arc::new(Session::open(&session).unwrap()));
+    let base =
+        |readers: &mut Readers, chrom: &str, p: u64| readers.bases(&Region::new(chrom, p, p + 1)).unwrap().unwrap()[0] as char;
+    let other = |base: char| if base == 'A' { 'C' } else { 'A' };
+    let mut vcf = "##fileformat=VCFv4.3\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n".to_owned();
+    for (chrom, p) in [("a", 1_398), ("a", 1_502), ("b", 1_610), ("a", 2_900)] {
+        let there = base(&mut readers, chrom, p);
+        vcf += &format!("{chrom}\t{}\trs{p}\t{there}\t{},{there}TT\t.\t.\t.\n", p + 1, other(there));
+    }
+    let there = base(&mut readers, "a", 1_450);
+    vcf += &format!("a\t1451\twrong\t{}\t{there}\t.\t.\t.\na\t1452\tsymbol\tA\t<DUP>\t.\t.\t.\n", other(there));
+    std::fs::write(folder.path().join("v.vcf"), vcf).unwrap();
+    let args = "variants deepcore --session session.toml --vcf v.vcf --out v.tsv --svg v.svg --threads 2";
+    let ran = program::cislens(folder.path(), args).done();
+    assert!(ran.stderr.contains("wrong") || ran.stderr.contains("the reference has"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("<DUP> is a symbolic allele") && ran.stderr.contains("2 alleles lie in no window"),
+        "{}",
+        ran.stderr
+    );
+    let text = std::fs::read_to_string(folder.path().join("v.tsv")).unwrap();
+    let lines: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split('\t').collect()).collect();
+    assert_eq!(lines[0][..5], ["chrom", "pos", "id", "ref", "alt"]);
+    let effects: Vec<f64> = lines[1..].iter().filter_map(|line| line[11].parse().ok()).collect();
+    assert!(effects.len() >= 6 && effects.windows(2).all(|pair| pair[0].abs() >= pair[1].abs()), "{effects:?}");
+    let last = lines.last().unwrap();
+    assert_eq!((last[2], last[11], last[12]), ("symbol", "NA", "<DUP> is a symbolic allele"));
+    let wrong = lines.iter().find(|line| line[2] == "wrong").unwrap();
+    assert_eq!((wrong[11], wrong[12]), ("NA", format!("the reference has {there}").as_str()));
+    let minus = lines.iter().find(|line| line[2] == "rs1610" && line[6] == "TWIN0").unwrap();
+    assert_eq!((minus[7], minus[8]), ("-", "-11"), "upstream is negative in the gene's direction");
+    let svg = std::fs::read_to_string(folder.path().join("v.svg")).unwrap();
+    assert!(svg.contains("strongest effects"));
+    program::cislens(folder.path(), "variants attentive-chrome --session session.toml --vcf v.vcf --out v.tsv")
+        .refused(2, &["reads no DNA"]);
+    program::cislens(folder.path(), "variants deepcore --session session.toml --vcf none.vcf --out w.tsv")
+        .refused(1, &["none.vcf"]);
+    program::cislens(folder.path(), &format!("{args} --resume")).refused(2, &["no interrupted run"]);
+    assert_eq!(std::fs::read_to_string(folder.path().join("v.tsv")).unwrap(), text, "nothing half-written");
+    let args = "minimal-change attentive-chrome --session session.toml --gene ONE0 --to low --out m.tsv";
+    program::cislens(folder.path(), args).done();
+    assert!(std::fs::read_to_string(folder.path().join("m.tsv")).unwrap().contains("ONE0"));
+    program::cislens(folder.path(), &args.replace("low", "nowhere"))
+        .refused(2, &["to low, high, a value of F, or a sample (toy)"]);
 }

@@ -15,13 +15,16 @@ mod init;
 mod input;
 mod interrupt;
 mod journal;
+mod kept;
 mod list;
 mod output;
 mod predict;
 mod render;
 mod serve;
 mod simulate;
+mod minimal;
 mod train;
+mod variants;
 mod view;
 
 use clap::{Parser, Subcommand};
@@ -63,6 +66,10 @@ enum Command {
     Predict(predict::PredictArgs),
     /// Explain predictions for genes or arrays
     Attribute(attribute::AttributeArgs),
+    /// Score the variants of a VCF for every gene whose window holds them
+    Variants(variants::VariantsArgs),
+    /// Find the smallest change of the input that turns a gene
+    MinimalChange(minimal::MinimalArgs),
     /// Say what results are kept on disk, or remove them
     Cache(cache::CacheArgs),
     /// Answer requests for a model on standard input (docs/external.md)
@@ -108,6 +115,8 @@ pub fn run() -> ExitCode {
         Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
         Some(Command::Attribute(args)) => attribute::run(&args),
+        Some(Command::Variants(args)) => variants::run(&args),
+        Some(Command::MinimalChange(args)) => minimal::run(&args),
         Some(Command::Cache(args)) => cache::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::List(args)) => list::run(&args),

@@ -1,0 +1,5 @@
+//! What is read off attention and attributions: significant bins, co-operating elements, enrichment, factors and motifs. One
+//! analysis a file.
+
+pub mod minimal_change;
+pub mod variants;
