@@ -81,15 +81,13 @@ pub(super) fn list(state: &mut State, key: &KeyEvent, action: Option<Action>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::input::{Key, Keymap};
+    use crate::input::Keymap;
     use crate::models::test_manifest;
     use crate::state::{Mode, State, toy};
     use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
     fn press(state: &mut State, code: KeyCode, modifiers: KeyModifiers) {
-        let key = KeyEvent::new(code, modifiers);
-        let action = Key::of(&key).and_then(|key| Keymap::built_in().action(&key));
-        crate::app::update::update(state, &key, action);
+        crate::app::update::update(state, &Keymap::built_in(), &KeyEvent::new(code, modifiers));
     }
 
     fn keys(state: &mut State, text: &str) {

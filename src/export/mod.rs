@@ -34,6 +34,7 @@ pub use header::made_by;
 pub use highlight::Highlight;
 pub use logos::{Logo, draw_logos};
 pub use picture::{DPI, PictureFormat, picture};
+pub(crate) use preview::base64;
 pub use preview::{Protocol, preview};
 pub use values::{ValueFormat, write_values};
 

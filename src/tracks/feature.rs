@@ -79,6 +79,11 @@ impl Features {
         }
     }
 
+    /// All features with their chromosomes, those of each in order of start.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Feature)> {
+        self.chroms.iter().flat_map(|(name, chrom)| chrom.features.iter().map(move |feature| (name, feature)))
+    }
+
     /// Names of the chromosomes with features.
     pub fn chroms(&self) -> impl Iterator<Item = &Arc<str>> {
         self.chroms.keys()
