@@ -280,6 +280,9 @@ fn act(state: &mut State, action: Action, count: u32) {
 /// The `n`th peak, interval, gene or maximum of the focused row after the middle of the view; before it where negative.
 fn step_peak(state: &mut State, n: i64, to_fit: bool) {
     let Some(row) = state.focused() else { return };
+    if row == RowId::Variants {
+        return state.step_variant(n);
+    }
     if let RowId::Pattern(i) = row {
         if let Some(pattern) = state.patterns.get(i).cloned() {
             state.seek_pattern(pattern, n > 0, to_fit);

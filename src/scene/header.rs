@@ -62,6 +62,7 @@ impl Header {
             header.notes = caveats(manifest, prediction);
             header.notes.extend(moved_bases(state));
         }
+        header.notes.extend(state.trust().map(crate::jobs::Trust::badge));
         header.n_caveats = header.notes.len();
         if !session.note.is_empty() {
             header.notes.push(session.note.clone());

@@ -7,6 +7,7 @@ mod model_rows;
 mod profile;
 mod ruler;
 mod signals;
+mod variants;
 mod translation;
 
 pub use header::Header;
@@ -187,6 +188,7 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
             TrackKind::Signal => signals::fill(&mut row, state, geometry, track),
             TrackKind::Features => lanes::fill(&mut row, state, geometry, track),
         },
+        RowId::Variants => variants::fill(&mut row, state, geometry),
         RowId::Attention => model_rows::fill_attention(&mut row, state, geometry),
         RowId::Attribution(analysis) => model_rows::fill_attribution(&mut row, state, geometry, analysis),
     }

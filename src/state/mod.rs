@@ -1,5 +1,6 @@
 //! Everything the user is looking at: plain data with one owner, the main loop. Drawing only reads it.
 
+mod beside;
 mod edits;
 mod explained;
 mod going;
@@ -13,6 +14,7 @@ pub(crate) mod toy;
 mod undo;
 mod walk;
 
+pub use beside::Beside;
 pub use edits::{EditPrompt, Selecting};
 pub use explained::{Explained, ModelInfo, RowState};
 pub use marks::NotedRegion;
@@ -104,6 +106,8 @@ pub struct State {
     pub edits: Vec<Edit>,
     /// The stretch that edits without a place mean.
     pub selection: Option<Region>,
+    /// What is worked out beside the explanation.
+    pub beside: Beside,
     /// What has the keyboard.
     pub mode: Mode,
     /// Label of the focused row.
@@ -176,6 +180,7 @@ impl State {
             mutagenesis_view: MutagenesisView::default(),
             edits: session.edits.clone(),
             selection: None,
+            beside: Beside::default(),
             mode: Mode::Browse,
             focus: String::new(),
             n_columns: 100,
@@ -306,6 +311,9 @@ impl State {
             Reply::Attribution { job, analysis, attribution, stored } if job == explain => {
                 self.explained.take_attribution(analysis, attribution, stored);
             }
+            Reply::Minimal { subject, search, found } => self.take_minimal(&subject, &search, found),
+            Reply::Variants { path, subjects, found } => self.take_variants(path, subjects, found),
+            Reply::Trust { subject, trust } => self.take_trust(subject, trust),
             Reply::ModelReplaced { index, manifest } => self.replace_model(index, *manifest),
             // Answers to what is no longer asked.
             Reply::Found { .. } | Reply::Sequence { .. } | Reply::Prediction { .. } | Reply::Attribution { .. } => {}

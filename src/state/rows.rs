@@ -21,6 +21,8 @@ pub enum RowId {
     Regions,
     /// A track of the session.
     Track(TrackId),
+    /// What variants do to the prediction; there where a file of variants is.
+    Variants,
     /// The model's attention.
     Attention,
     /// An attribution.
@@ -64,6 +66,9 @@ impl State {
         let of_kind = |kind| self.session.tracks_of(self.sample).filter(move |(_, t)| t.kind == kind);
         rows.extend(of_kind(TrackKind::Features).chain(of_kind(TrackKind::Signal)).map(|(id, _)| RowId::Track(id)));
         if self.model.is_some() {
+            if self.vcf().is_some() {
+                rows.push(RowId::Variants);
+            }
             rows.push(RowId::Attention);
             rows.extend(Analysis::ALL.map(RowId::Attribution));
         }
@@ -80,6 +85,7 @@ impl State {
             RowId::Pattern(i) => self.patterns.get(i).map_or_else(String::new, ToString::to_string),
             RowId::Regions => "regions".to_owned(),
             RowId::Track(track) => self.session.tracks[track.0].label.clone(),
+            RowId::Variants => "variants".to_owned(),
             RowId::Attention => "attention".to_owned(),
             RowId::Attribution(Analysis::IntegratedGradients) => "IG".to_owned(),
             RowId::Attribution(Analysis::Occlusion) => "occlusion".to_owned(),
