@@ -105,7 +105,7 @@ pub(super) fn serve(slot: &Slot<Look>, session: Arc<Session>, replies: &Unbounde
                     send(replies, Reply::Columns { job, track, region: region.clone(), columns });
                 }
                 TrackKind::Features => {
-                    let features = contained(|| readers.features(track)).and_then(|r| r.map_err(|e| e.to_string()));
+                    let features = contained(|| readers.features(track, region)).and_then(|r| r.map_err(|e| e.to_string()));
                     send(replies, Reply::Features { track, features });
                 }
             }

@@ -44,7 +44,7 @@ pub enum Reply {
         /// The columns, or why there are none.
         columns: Result<Vec<Column>, String>,
     },
-    /// All intervals of a track.
+    /// Intervals of a track: all, or those of an indexed file in the part it says it covers.
     Features {
         /// The row's track.
         track: TrackId,

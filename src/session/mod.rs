@@ -2,6 +2,7 @@
 
 mod edit;
 mod file;
+mod formula;
 mod init;
 mod open;
 mod readers;
@@ -9,6 +10,7 @@ mod save;
 
 pub use edit::{Amount, Change, EDIT_FORMS, Edit, EditWords, parse_edits};
 pub use file::{ExpressionEntry, GenomeEntry, ModelEntry, SampleEntry, SessionFile, TrackEntry};
+pub use formula::{Formula, FormulaError};
 pub use init::{InitError, InitOptions, Initialised, init, open_paths, open_paths_with};
 pub use open::{Genome, Sample, SampleId, Session, SessionError, TrackId, TrackInfo, TrackKind};
 pub use readers::Readers;

@@ -147,7 +147,16 @@ impl State {
                 }
                 self.notice = (!name.is_empty()).then_some(name);
             }
-            None => self.notice = Some("none further on this chromosome".to_owned()),
+            None => {
+                let len = self.session.genome.chroms.len_of(&self.region.chrom).unwrap_or(0);
+                let chrom = Region::new(self.region.chrom.clone(), 0, len);
+                let is_in_part = match self.focused() {
+                    Some(RowId::Track(track)) => matches!(self.features.get(&track), Some(Ok(f)) if !f.covers(&chrom)),
+                    _ => false,
+                };
+                let place = if !is_in_part { "on this chromosome" } else { "in the part that was read: zoom out or pan on" };
+                self.notice = Some(format!("none further {place}"));
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod beside;
 mod edits;
+mod drawing;
 mod explained;
 mod going;
 mod marks;
@@ -15,12 +16,13 @@ mod undo;
 mod walk;
 
 pub use beside::Beside;
+pub use drawing::{GeneDisplay, Named, Scale, SignalStyle, Statistic};
 pub use edits::{EditPrompt, Selecting};
 pub use explained::{Explained, ModelInfo, RowState};
 pub use marks::NotedRegion;
 pub use places::{Place, Places};
 pub use prompt::{Asks, Match, Prompt, best_matches};
-pub use rows::{RowId, RowView};
+pub use rows::{FormulaRow, RowId, RowView};
 pub use table::{Cell, Line, Table};
 pub use undo::{History, View};
 pub use walk::Walk;
@@ -28,7 +30,7 @@ pub use walk::Walk;
 use crate::attribution::MutagenesisView;
 use crate::genome::{Gene, GeneId, Locus, Pattern, Region, Strand};
 use crate::jobs::{Explain, JobId, Look, Reply, Seek, Subject};
-use crate::session::{Edit, SampleId, Session, TrackId, TrackKind};
+use crate::session::{Edit, SampleId, Session, TrackId};
 use crate::theme::Theme;
 use crate::tracks::{Column, Features};
 use std::collections::{BTreeMap, HashMap};
@@ -116,6 +118,12 @@ pub struct State {
     pub n_columns: usize,
     /// How rows differ from their defaults, by label.
     pub row_views: HashMap<String, RowView>,
+    /// Labels of rows in the order the user gave them; empty where nothing was moved.
+    pub order: Vec<String>,
+    /// The axis the focused row was drawn on, set by whoever runs a command that asks for it.
+    pub axis_in_view: Option<(f32, f32)>,
+    /// Rows that are made of others.
+    pub formulas: Vec<FormulaRow>,
     /// Signals as read.
     pub signals: HashMap<TrackId, SignalView>,
     /// Intervals as read.
@@ -185,6 +193,9 @@ impl State {
             focus: String::new(),
             n_columns: 100,
             row_views: HashMap::new(),
+            order: Vec::new(),
+            axis_in_view: None,
+            formulas: Vec::new(),
             signals: HashMap::new(),
             features: HashMap::new(),
             sequence: None,
@@ -257,10 +268,15 @@ impl State {
         let mut tracks: Vec<TrackId> = Vec::new();
         for row in rows[focused..].iter().chain(&rows[..focused]) {
             if let RowId::Track(track) = row {
-                let is_read = self.session.tracks[track.0].kind == TrackKind::Features && self.features.contains_key(track);
+                let is_read = matches!(self.features.get(track), Some(Ok(features)) if features.covers(&self.region));
                 if !is_read {
                     tracks.push(*track);
                 }
+            }
+        }
+        for track in self.signals_behind(&rows) {
+            if !tracks.contains(&track) {
+                tracks.push(track);
             }
         }
         let wants_sequence = (self.shows_bases() || rows.contains(&RowId::Translation)) && self.session.genome.fasta.is_some();

@@ -8,6 +8,7 @@
 //! footer   what was said, or the keys
 //! ```
 
+mod braille;
 mod cells;
 mod edits;
 mod frame;
