@@ -9,6 +9,7 @@ mod cache;
 mod check;
 mod count;
 mod device;
+mod differential;
 mod evaluate;
 mod import;
 mod init;
@@ -68,6 +69,8 @@ enum Command {
     Attribute(attribute::AttributeArgs),
     /// Score the variants of a VCF for every gene whose window holds them
     Variants(variants::VariantsArgs),
+    /// Say why genes are predicted differently in two samples or by two models
+    Differential(differential::DifferentialArgs),
     /// Find the smallest change of the input that turns a gene
     MinimalChange(minimal::MinimalArgs),
     /// Say what results are kept on disk, or remove them
@@ -116,6 +119,7 @@ pub fn run() -> ExitCode {
         Some(Command::Predict(args)) => predict::run(&args),
         Some(Command::Attribute(args)) => attribute::run(&args),
         Some(Command::Variants(args)) => variants::run(&args),
+        Some(Command::Differential(args)) => differential::run(&args),
         Some(Command::MinimalChange(args)) => minimal::run(&args),
         Some(Command::Cache(args)) => cache::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),

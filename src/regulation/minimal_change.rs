@@ -147,7 +147,7 @@ impl Search {
 
 /// F that parts high from low: 0 of a classifier's logit; of a regression the measured median of the sample, or the model's own
 /// threshold.
-fn boundary(manifest: &Manifest, session: &Session, sample: SampleId) -> Option<f64> {
+pub fn boundary(manifest: &Manifest, session: &Session, sample: SampleId) -> Option<f64> {
     if manifest.output.kind == OutputKind::Binary {
         return Some(0.0);
     }
