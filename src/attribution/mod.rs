@@ -30,6 +30,7 @@ mod views;
 
 pub use options::{Baseline, Options, Replacement, Rule, Unit, Views, parse_motif};
 pub use path::{Node, Path, path_gradients};
+pub(crate) use shuffle::dinucleotide_shuffle;
 pub use review::{NOT_OFFERED, NotOffered};
 pub use views::MutagenesisView;
 

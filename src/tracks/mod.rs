@@ -9,6 +9,7 @@ mod annotation_tests;
 mod annotation_write;
 mod base_table;
 pub mod bed;
+mod bedpe;
 mod bed_write;
 pub mod bigwig;
 mod bigwig_write;
@@ -32,6 +33,7 @@ mod text;
 mod write;
 
 pub use annotation_write::{epd_line, genehancer_line, gtf_lines, narrow_peak_line};
+pub use bedpe::{Loop, read_loops};
 pub use bed_write::{bed_line, bed12_line, write_bed, write_bedgraph};
 pub use bigwig::{contain_panic, is_contained_panic};
 pub use bigwig_write::{SignalInterval, write_bigwig};

@@ -1,0 +1,11 @@
+//! What is read off attention and attributions: significant bins, co-operating elements, enrichment, factors and motifs. One
+//! analysis a file.
+
+pub mod attention;
+pub mod cores;
+pub mod enrichment;
+pub mod motif_analysis;
+pub mod planted;
+pub mod significance;
+pub mod statistics;
+pub mod tf_importance;
