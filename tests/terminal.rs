@@ -180,6 +180,25 @@ fn open_walk_twenty_genes_resize_quit() {
     run.assert_given_back();
 }
 
+/// Nothing runs in the background here that would wake the loop by chance.
+#[test]
+fn a_key_pressed_while_the_program_rests_is_not_lost() {
+    let mut run = Run::start(&[session().with_file_name("genes.gtf.gz").to_str().unwrap()], &[]);
+    run.wait_for("genes");
+    for _ in 0..3 {
+        run.send("?");
+        run.wait_for("next gene");
+        run.send("?");
+        run.wait("the rows again", |s| !s.contents().contains("next gene"));
+    }
+    run.resize(10, 40);
+    run.wait_for("cislens needs 80x24");
+    run.resize(24, 80);
+    run.wait_for("genes");
+    run.send("q");
+    assert_eq!(run.end().exit_code(), 0);
+}
+
 #[test]
 fn keys_that_mean_nothing_and_odd_input_leave_it_running() {
     let mut run = Run::start(&[session().to_str().unwrap()], &[]);

@@ -1,5 +1,6 @@
 //! The loop: event -> action -> state -> scene -> draw. One task owns the state; everything slow is elsewhere.
 
+mod landmarks;
 mod terminal;
 mod update;
 
@@ -13,11 +14,12 @@ use crate::theme::Theme;
 use crate::tracks;
 use crate::ui::{self, Depth, Palette};
 use crossterm::event::{Event, EventStream, KeyEventKind};
-use futures_util::{FutureExt, StreamExt};
-use std::future::pending;
+use futures_util::StreamExt;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -126,7 +128,10 @@ impl App {
                     Some(event) => {
                         self.handle(&event?)?;
                         // What was typed since is drawn together, and at once: only replies wait for the next frame.
-                        while let Some(Some(event)) = events.next().now_or_never() { self.handle(&event?)?; }
+                        // Polled as this task: crossterm keeps the first waker it is given, and one that wakes nobody loses the next key.
+                        while let Poll::Ready(Some(event)) = poll_fn(|task| Poll::Ready(events.poll_next_unpin(task))).await {
+                            self.handle(&event?)?;
+                        }
                         (is_dirty, next_frame) = (true, Instant::now());
                     }
                 },
@@ -144,6 +149,9 @@ impl App {
             }
             if std::mem::take(&mut self.state.wants_figure) {
                 self.write_figure(said.clone())?;
+            }
+            if let Some(text) = self.state.wants_copied.take() {
+                self.screen.copy(&text)?;
             }
             if std::mem::take(&mut self.state.wants_preview) {
                 self.show_figure(said.clone(), shown.clone())?;
@@ -167,9 +175,9 @@ impl App {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => match Key::of(key).and_then(|k| self.keymap.action(&k)) {
                 Some(crate::input::Action::Suspend) => self.suspend()?,
-                action => update::update(&mut self.state, key, action),
+                _ => update::update(&mut self.state, &self.keymap, key),
             },
-            Event::Paste(text) => update::paste(&mut self.state, text),
+            Event::Paste(text) => update::paste(&mut self.state, &self.keymap, text),
             Event::Resize(..) => self.resize()?,
             _ => {}
         }

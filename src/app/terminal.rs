@@ -64,6 +64,13 @@ impl Screen {
         Write::flush(out)
     }
 
+    /// Puts text on the clipboard of whoever sits at the terminal, also over ssh (OSC 52); terminals that do not know it ignore it.
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        let out = self.terminal.backend_mut();
+        write!(out, "\x1b]52;c;{}\x07", crate::export::base64(text.as_bytes()))?;
+        Write::flush(out)
+    }
+
     /// Takes a picture away: the next frame is drawn whole.
     pub fn clear(&mut self) -> io::Result<()> {
         // kitty keeps pictures apart from text: all of them are deleted; others ignore the escape.

@@ -1,23 +1,22 @@
 //! What each action does to the state.
 
+use super::landmarks::landmarks;
 use crate::attribution::MutagenesisView;
-use crate::input::Action;
+use crate::input::{self, Action, Key, Keymap, Ran};
 use crate::session::TrackKind;
-use crate::state::{Mode, Prompt, RowId, State};
+use crate::state::{Asks, Match, Mode, Pending, Prompt, RowId, State};
 use crate::theme::{THEMES, Theme};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::backend::crossterm::EventHandler;
 
-/// Takes in a key; `action` is what the keymap says it means among the tracks.
-pub(super) fn update(state: &mut State, key: &KeyEvent, action: Option<Action>) {
+/// Takes in a key.
+pub(super) fn update(state: &mut State, keymap: &Keymap, key: &KeyEvent) {
+    let action = Key::of(key).and_then(|key| keymap.action(&key));
     state.notice = None;
     match &mut state.mode {
-        Mode::Browse => {
-            if let Some(action) = action {
-                act(state, action);
-            }
-        }
-        Mode::Goto(_) => edit_prompt(state, key),
+        Mode::Browse => browse(state, keymap, key, action),
+        Mode::Prompt(_) => edit_prompt(state, keymap, key),
+        Mode::Table(_) => walk_table(state, key),
         Mode::Help(scroll) | Mode::Messages(scroll) => match action {
             Some(Action::Focus(step)) => *scroll = scroll.saturating_add_signed(i16::from(step)),
             Some(Action::Pan(percent)) if percent.abs() == 100 => *scroll = scroll.saturating_add_signed(percent / 10),
@@ -26,66 +25,233 @@ pub(super) fn update(state: &mut State, key: &KeyEvent, action: Option<Action>) 
     }
 }
 
-/// Takes in pasted text: into the prompt, which it opens where there is none.
-pub(super) fn paste(state: &mut State, text: &str) {
-    if !matches!(state.mode, Mode::Goto(_)) {
-        state.mode = Mode::Goto(Prompt::default());
+/// A key among the tracks: a letter that was waited for, a digit of a count, or an action.
+fn browse(state: &mut State, keymap: &Keymap, key: &KeyEvent, action: Option<Action>) {
+    let typed = match key.code {
+        KeyCode::Char(c) if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => Some(c),
+        _ => None,
+    };
+    if let Some(pending) = state.pending.take() {
+        return match (pending, typed.filter(|c| c.is_alphanumeric() || *c == '\'')) {
+            (Pending::SetBookmark, Some(letter)) => state.set_bookmark(letter),
+            (Pending::GoToBookmark, Some(letter)) => state.go_to_bookmark(letter),
+            (_, None) => {}
+        };
     }
-    let genes = state.session.genome.genes.clone();
-    if let Mode::Goto(prompt) = &mut state.mode {
-        for c in text.trim().chars().filter(|c| !c.is_control()).take(200) {
-            prompt.input.handle(tui_input::InputRequest::InsertChar(c));
-        }
-        prompt.refresh(&genes);
+    // 0 is a key of its own until a count was begun.
+    if let Some(digit) = typed.and_then(|c| c.to_digit(10)).filter(|d| *d > 0 || state.count.is_some()) {
+        /// More than any genome has genes.
+        const MOST: u32 = 99_999;
+        state.count = Some((state.count.unwrap_or(0) * 10 + digit).min(MOST));
+        return;
+    }
+    let count = state.count.take();
+    if let Some(action) = action {
+        perform(state, keymap, action, count);
     }
 }
 
-fn edit_prompt(state: &mut State, key: &KeyEvent) {
-    let genes = state.session.genome.genes.clone();
-    let Mode::Goto(prompt) = &mut state.mode else { return };
+/// Does an action, so that it can be taken back and repeated.
+fn perform(state: &mut State, keymap: &Keymap, action: Action, count: Option<u32>) {
+    let (action, count) = match (action, state.repeatable) {
+        (Action::Repeat, Some((name, last))) => (input::action(name).unwrap_or(action), count.unwrap_or(last)),
+        (action, _) => (action, count.unwrap_or(1)),
+    };
+    let info = input::ACTIONS.iter().find(|a| a.action == action);
+    match action {
+        Action::Undo => (0..count).for_each(|_| state.undo()),
+        Action::Redo => (0..count).for_each(|_| state.redo()),
+        Action::Repeat => state.notice = Some("nothing to repeat yet".to_owned()),
+        Action::Command => open_prompt(state, keymap, Asks::Command),
+        Action::Goto => open_prompt(state, keymap, Asks::Place),
+        _ => state.change(info.map_or("change", |a| a.help), |state| act(state, action, count)),
+    }
+    if let Some(info) = info.filter(|a| ["move", "zoom", "go", "rows"].contains(&a.group) && is_repeatable(a.action)) {
+        state.repeatable = Some((info.name, count));
+    }
+}
+
+fn is_repeatable(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Pan(_)
+            | Action::Zoom(_)
+            | Action::Gene(_)
+            | Action::Exon(_)
+            | Action::Peak(_)
+            | Action::Fit(_)
+            | Action::Travel(_)
+            | Action::Focus(_)
+            | Action::RowHeight(_)
+            | Action::HideRow
+    )
+}
+
+fn open_prompt(state: &mut State, keymap: &Keymap, asks: Asks) {
+    let mut prompt = Prompt::new(asks);
+    prompt.offer(matches(state, keymap, asks, ""));
+    state.mode = Mode::Prompt(prompt);
+}
+
+fn matches(state: &State, keymap: &Keymap, asks: Asks, text: &str) -> Vec<Match> {
+    match asks {
+        Asks::Place => state.places_like(text),
+        Asks::Command => input::complete(state, keymap, text),
+    }
+}
+
+/// Takes in pasted text: into the prompt, which it opens where there is none.
+pub(super) fn paste(state: &mut State, keymap: &Keymap, text: &str) {
+    if !matches!(state.mode, Mode::Prompt(_)) {
+        state.mode = Mode::Prompt(Prompt::default());
+    }
+    if let Mode::Prompt(prompt) = &mut state.mode {
+        // A line copied from a table has tabs between its columns.
+        for c in text.trim().chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !c.is_control()).take(200) {
+            prompt.input.handle(tui_input::InputRequest::InsertChar(c));
+        }
+    }
+    refresh(state, keymap);
+}
+
+/// Looks for matches again after the text changed.
+fn refresh(state: &mut State, keymap: &Keymap) {
+    let Mode::Prompt(prompt) = &state.mode else { return };
+    let found = matches(state, keymap, prompt.asks, prompt.input.value());
+    if let Mode::Prompt(prompt) = &mut state.mode {
+        prompt.offer(found);
+    }
+}
+
+fn edit_prompt(state: &mut State, keymap: &Keymap, key: &KeyEvent) {
+    let Mode::Prompt(prompt) = &mut state.mode else { return };
     let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+    let typed = state.typed.get(&prompt.asks).map_or(&[][..], Vec::as_slice);
     match key.code {
         KeyCode::Esc => state.mode = Mode::Browse,
         KeyCode::Char('c') if is_control => state.mode = Mode::Browse,
-        KeyCode::Enter => {
-            let target = prompt.target();
-            match state.go_to(&target) {
-                Ok(()) => state.mode = Mode::Browse,
-                // The prompt stays, with what was typed: a slip is mended, not typed again.
-                Err(error) => state.notice = Some(error),
-            }
+        KeyCode::Enter => enter(state, keymap),
+        KeyCode::Up if prompt.selected.is_none() => {
+            prompt.recall(typed, 1);
+            refresh(state, keymap);
+        }
+        KeyCode::Down if prompt.recalled.is_some() && prompt.selected.is_none() => {
+            prompt.recall(typed, -1);
+            refresh(state, keymap);
         }
         KeyCode::Down | KeyCode::Tab => prompt.select(1),
         KeyCode::Up | KeyCode::BackTab => prompt.select(-1),
         _ => {
             if prompt.input.handle_event(&Event::Key(*key)).is_some_and(|changed| changed.value) {
-                prompt.refresh(&genes);
+                prompt.recalled = None;
+                refresh(state, keymap);
             }
         }
     }
 }
 
-fn act(state: &mut State, action: Action) {
+/// Does what the line of the prompt says. The prompt stays where that cannot be done: a slip is mended, not typed again.
+fn enter(state: &mut State, keymap: &Keymap) {
+    let Mode::Prompt(prompt) = &mut state.mode else { return };
+    let (asks, line) = (prompt.asks, prompt.target());
+    if asks == Asks::Command && prompt.selected.is_some() && input::wants_more(&line) {
+        prompt.input = tui_input::Input::new(format!("{line} "));
+        return refresh(state, keymap);
+    }
+    let before = std::mem::take(&mut state.mode);
+    let done = match asks {
+        Asks::Place => state.go_to(&line).map(|()| Ran::Done),
+        Asks::Command => state.change(&format!(":{line}"), |state| input::run(state, &line)),
+    };
+    match done {
+        Ok(ran) => {
+            let lines = state.typed.entry(asks).or_default();
+            lines.retain(|l| *l != line);
+            lines.push(line);
+            if let Ran::Means(action) = ran {
+                perform(state, keymap, action, None);
+            }
+        }
+        Err(error) => {
+            state.mode = before;
+            state.notice = Some(error);
+        }
+    }
+}
+
+/// A key in a table: typed into its filter, or walking and sorting its lines.
+fn walk_table(state: &mut State, key: &KeyEvent) {
+    let Mode::Table(table) = &mut state.mode else { return };
+    if table.is_filtering {
+        let mut filter = table.filter.clone();
+        match key.code {
+            KeyCode::Esc | KeyCode::Enter => table.is_filtering = false,
+            KeyCode::Backspace => {
+                filter.pop();
+                table.set_filter(filter);
+            }
+            KeyCode::Char(c) => table.set_filter(filter + &c.to_string()),
+            _ => {}
+        }
+        return;
+    }
+    match key.code {
+        KeyCode::Char('j') | KeyCode::Down => table.select(1),
+        KeyCode::Char('k') | KeyCode::Up => table.select(-1),
+        KeyCode::PageDown | KeyCode::Char(' ') => table.select(20),
+        KeyCode::PageUp => table.select(-20),
+        KeyCode::Home => table.select(isize::MIN),
+        KeyCode::End => table.select(isize::MAX),
+        KeyCode::Char('s') => table.sort_by_next(),
+        KeyCode::Char('/') => table.is_filtering = true,
+        KeyCode::Char(c @ '1'..='9') => table.sort_by(c as usize - '1' as usize),
+        KeyCode::Enter => {
+            let target = table.chosen().map(|line| line.target.clone());
+            state.mode = Mode::Browse;
+            if let Some(Err(error)) = target.map(|target| state.go_to(&target)) {
+                state.say(error);
+            }
+        }
+        _ => state.mode = Mode::Browse,
+    }
+}
+
+fn act(state: &mut State, action: Action, count: u32) {
+    let n = count as i64;
+    let times = |state: &mut State, act: &dyn Fn(&mut State)| (0..count).for_each(|_| act(state));
     match action {
-        Action::Pan(percent) => state.pan(f64::from(percent) / 100.0),
+        Action::Pan(percent) => state.pan(f64::from(percent) / 100.0 * f64::from(count)),
         Action::ChromEdge(is_start) => {
             let len = state.session.genome.chroms.len_of(&state.region.chrom).unwrap_or(0);
             state.centre_on(if is_start { 0 } else { len });
         }
-        Action::Zoom(percent) => state.zoom(f64::from(percent) / 100.0),
+        Action::Zoom(percent) => state.zoom((f64::from(percent) / 100.0).powi(count.min(64) as i32)),
         Action::ZoomToBases => state.zoom(0.0),
         Action::ZoomToWindow => state.show_window(),
-        Action::Gene(step) => state.step_gene(i64::from(step)),
-        Action::Exon(step) => state.step_exon(step > 0),
-        Action::Peak(step) => step_peak(state, step > 0),
-        Action::Focus(step) => state.move_focus(isize::from(step)),
-        Action::RowHeight(lines) => state.resize_focused(i16::from(lines)),
-        Action::HideRow => state.hide_focused(),
+        Action::Gene(step) => state.step_gene(i64::from(step) * n),
+        Action::Exon(step) => times(state, &|state| state.step_exon(step > 0)),
+        Action::Peak(step) => step_peak(state, i64::from(step) * n, false),
+        Action::Fit(step) => step_peak(state, i64::from(step) * n, true),
+        Action::SetBookmark => state.pending = Some(Pending::SetBookmark),
+        Action::GoToBookmark => state.pending = Some(Pending::GoToBookmark),
+        Action::Features => state.mode = Mode::Table(state.feature_table("")),
+        Action::Regions => state.mode = Mode::Table(state.region_table()),
+        Action::Genes => match state.walk.clone() {
+            Some(walk) => state.mode = Mode::Table(state.walk_table(&walk)),
+            None => state.notice = Some("no list of genes: :genes FILE, :genes change SAMPLE".to_owned()),
+        },
+        Action::Translation => state.shows_translation = !state.shows_translation,
+        Action::Copy => {
+            state.wants_copied = Some(state.region.to_string());
+            state.notice = Some(format!("copied: {}", state.region));
+        }
+        Action::Focus(step) => state.move_focus(isize::from(step) * count as isize),
+        Action::RowHeight(lines) => state.resize_focused(i16::from(lines) * count.min(30) as i16),
+        Action::HideRow => times(state, &|state| state.hide_focused()),
         Action::ShowRows => state.show_all_rows(),
-        Action::Goto => state.mode = Mode::Goto(Prompt::default()),
-        Action::Travel(step) => state.travel(step < 0),
-        Action::Sample(step) => state.switch_sample(isize::from(step)),
-        Action::Model(step) => state.switch_model(isize::from(step)),
+        Action::Travel(step) => times(state, &|state| state.travel(step < 0)),
+        Action::Sample(step) => state.switch_sample(isize::from(step) * count as isize),
+        Action::Model(step) => state.switch_model(isize::from(step) * count as isize),
         Action::MutagenesisView => next_mutagenesis_view(state),
         Action::Theme => next_theme(state),
         Action::Figure => state.wants_figure = true,
@@ -93,16 +259,41 @@ fn act(state: &mut State, action: Action) {
         Action::Messages => state.mode = Mode::Messages(u16::MAX),
         Action::Help => state.mode = Mode::Help(0),
         Action::Quit => state.is_quitting = true,
-        Action::Suspend => {} // the loop's, which owns the terminal
+        // Not changes themselves, or the loop's, which owns the terminal.
+        Action::Undo | Action::Redo | Action::Repeat | Action::Command | Action::Goto | Action::Suspend => {}
     }
 }
 
-fn step_peak(state: &mut State, forward: bool) {
-    match state.focused() {
-        Some(RowId::Track(track)) if state.session.tracks[track.0].kind == TrackKind::Signal => state.seek_peak(track, forward),
-        _ if state.step_feature(forward) => {}
-        Some(row) => state.notice = Some(format!("row {} has no peaks to go through: focus one with j k", state.label(row))),
-        None => {}
+/// The `n`th peak, interval, gene or maximum of the focused row after the middle of the view; before it where negative.
+fn step_peak(state: &mut State, n: i64, to_fit: bool) {
+    let Some(row) = state.focused() else { return };
+    if let RowId::Pattern(i) = row {
+        if let Some(pattern) = state.patterns.get(i).cloned() {
+            state.seek_pattern(pattern, n > 0, to_fit);
+        }
+        return;
+    }
+    if let RowId::Track(track) = row
+        && state.session.tracks[track.0].kind == TrackKind::Signal
+    {
+        return state.seek_peak(track, n > 0, to_fit);
+    }
+    if let Some(found) = state.interval_beside(n) {
+        return state.go_to_interval(found, to_fit);
+    }
+    let Some(marks) = landmarks(state, row) else {
+        state.notice = Some(format!("row {} has no peaks to go through: focus one with j k", state.label(row)));
+        return;
+    };
+    let from = state.region.centre();
+    let nth = n.unsigned_abs().max(1) as usize - 1;
+    let found = match n > 0 {
+        true => marks.into_iter().filter(|(_, at)| *at > from).nth(nth),
+        false => marks.into_iter().rev().filter(|(_, at)| *at < from).nth(nth),
+    };
+    match found {
+        Some((region, at)) => state.go_to_interval(Some((region, at, String::new())), to_fit),
+        None => state.notice = Some("no further maximum in the model's window; W B go to other genes".to_owned()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `cislens cores`: elements that a model attends to together over samples.
 
+use super::Failure;
 use super::input::{InputArgs, open_genes, samples_that_fit};
 use super::kept::{Keeping, for_each_kept};
-use super::Failure;
 use crate::attribution::truth::read_truth;
 use crate::export::{self, FigureOptions, Heatmap, draw_heatmaps};
 use crate::genome::{GeneId, Region, Window};
@@ -13,7 +13,7 @@ use crate::regulation::planted::{PairRecovery, planted};
 use crate::regulation::statistics::empirical_p;
 use crate::session::{Readers, SampleId, Session};
 use crate::theme::Theme;
-use crate::tracks::{Loop, TrackError, clean_text, read_loops, write_whole};
+use crate::tracks::{self, Features, Track, TrackError, clean_text, write_whole};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -36,9 +36,12 @@ pub(super) struct CoresArgs {
     /// permutation [default], scores (before sparsemax) or paper
     #[arg(long, value_name = "NAME", value_parser = parse_procedure)]
     procedure: Option<&'static str>,
-    /// Chromatin loops that links are compared with
+    /// Chromatin loops that links are compared with (BEDPE, UCSC's interact)
     #[arg(long, value_name = "F.bedpe")]
     loops: Option<PathBuf>,
+    /// Links to write as pairs of places, which the browser draws as arcs (.bedpe)
+    #[arg(long, value_name = "F.bedpe")]
+    arcs: Option<PathBuf>,
     /// Simulated data: say how many of the planted pairs are found (truth.tsv)
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
@@ -118,12 +121,13 @@ impl Work<'_> {
 
 pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
     super::check_out("--out", &args.out, "tsv")?;
+    args.arcs.as_deref().map_or(Ok(()), |path| super::check_out("--arcs", path, "bedpe"))?;
     let procedure = cores::procedure(args.procedure.unwrap_or(cores::PROCEDURES[0].name)).unwrap_or(&cores::PROCEDURES[0]);
     let (model, session, genes) = open_genes(&args.input, &args.model)?;
     let samples = samples_that_fit(&args.input, &session, model.manifest())?;
     let work = Work { model: &*model, session: &session, samples: &samples };
     check_model(&work, &genes, procedure)?;
-    let loops = args.loops.as_deref().map(|path| read_loops(path, &session.genome.chroms)).transpose()?;
+    let loops = args.loops.as_deref().map(|path| read_loops(path, &session)).transpose()?;
     let truth = args.truth.as_deref().map(read_truth).transpose()?.map(|rows| planted(&rows));
     let names: Vec<&str> = samples.iter().map(|s| session.samples[s.0].name.as_str()).collect();
     let manifest = model.manifest();
@@ -151,7 +155,7 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
     let open = || Readers::new(session.clone());
     let (found, journal) = for_each_kept(genes.len(), args.input.threads, &keeping, open, find, gene_name)?;
 
-    let mut rows = String::new();
+    let (mut rows, mut arcs) = (String::new(), String::new());
     let (mut compared, mut called, mut with_cores, mut recovery) = (0, 0, 0, PairRecovery::default());
     let mut overlap = LoopOverlap::default();
     for (i, OfGene { cores, members }) in &found {
@@ -169,6 +173,18 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
             let core = cores.cores.iter().position(|blocks| blocks.contains(&link.first)).unwrap_or(0);
             let (a, b) = (&regions[link.first], &regions[link.second]);
             let (a, b) = if a.start <= b.start { (a, b) } else { (b, a) };
+            let score = (1_000.0 * link.r.clamp(0.0, 1.0)) as u32;
+            let name = clean_text(&gene.name).replace(char::is_whitespace, "_");
+            arcs += &format!(
+                "{}\t{}\t{}\t{}\t{}\t{}\t{name}:{}\t{score}\n",
+                a.chrom,
+                a.start,
+                a.end,
+                b.chrom,
+                b.start,
+                b.end,
+                core + 1
+            );
             let members: Vec<&str> = members.get(core).into_iter().flatten().map(|s| names[*s]).collect();
             let mut fields = vec![
                 gene.id.clone(),
@@ -187,7 +203,7 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
                 members.join(","),
             ];
             if let Some(loops) = &loops {
-                let p = overlap.add(&loops.value, a, b, &window);
+                let p = overlap.add(loops, a, b, &window);
                 fields.push(p.map_or_else(|| "0".to_owned(), |p| format!("1 (p {p:.3e})")));
             }
             rows += &(fields.iter().map(|f| clean_text(f)).collect::<Vec<_>>().join("\t") + "\n");
@@ -201,8 +217,7 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
     if truth.is_some() {
         notes.push(recovery.said());
     }
-    if let Some(loops) = &loops {
-        loops.warnings.iter().for_each(|warning| eprintln!("cislens: {}", clean_text(warning)));
+    if loops.is_some() {
         notes.push(overlap.said());
     }
     notes.iter().for_each(|note| println!("{}", clean_text(note)));
@@ -211,6 +226,10 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
     let columns = "gene_id\tgene\tchrom\tstrand\tcore\tstart_1\tend_1\tstart_2\tend_2\tdistance\tr\tp\tq\tsamples";
     let text = format!("# {}\n{columns}{loop_column}\n{rows}", clean_text(&made));
     write_whole(&args.out, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(&args.out, e)))?;
+    if let Some(path) = &args.arcs {
+        let text = format!("# {}\n{arcs}", clean_text(&made));
+        write_whole(path, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(path, e)))?;
+    }
     if let Some(path) = &args.svg {
         draw(path, &made, &work, &found, &genes, &names)?;
     }
@@ -230,16 +249,24 @@ struct LoopOverlap {
 
 impl LoopOverlap {
     /// The p-value of a link on a loop: the share of all places of its two ends in the window, at their distance, that lie on one.
-    fn add(&mut self, loops: &[Loop], a: &Region, b: &Region, window: &Window) -> Option<f64> {
-        const STEP: u64 = 50;
+    fn add(&mut self, loops: &Features, a: &Region, b: &Region, window: &Window) -> Option<f64> {
+        const STEP: usize = 50;
+        let (from, to) = (window.start().max(0) as u64, window.end().max(0) as u64);
+        let here = loops.overlapping(&Region::new(window.chrom().clone(), from, to));
+        let anchors = |f: &tracks::Feature| {
+            let link = f.link.as_ref()?;
+            let first = Region::new(window.chrom().clone(), link.here.0, link.here.1);
+            (link.there.chrom == first.chrom).then(|| (first, link.there.clone()))
+        };
+        let loops: Vec<(Region, Region)> = here.filter_map(anchors).collect();
         let lies = |shift: i64| {
             let moved = |r: &Region| {
                 Region::new(r.chrom.clone(), (r.start as i64 + shift).max(0) as u64, (r.end as i64 + shift).max(1) as u64)
             };
             let (a, b) = (moved(a), moved(b));
-            f64::from(u8::from(loops.iter().any(|l| l.first.overlaps(&a) && l.second.overlaps(&b))))
+            f64::from(u8::from(loops.iter().any(|(first, second)| first.overlaps(&a) && second.overlaps(&b))))
         };
-        let shifts = (window.start() - a.start as i64..=window.end() - b.end as i64).step_by(STEP as usize);
+        let shifts = (window.start() - a.start as i64..=window.end() - b.end as i64).step_by(STEP);
         let mut null: Vec<f64> = shifts.map(lies).collect();
         null.sort_by(f64::total_cmp);
         let chance = null.iter().sum::<f64>() / null.len().max(1) as f64;
@@ -267,6 +294,15 @@ impl LoopOverlap {
     fn said(&self) -> String {
         let (n, on, expected, p) = (self.links, self.on_loops, self.expected, self.p());
         format!("{on} of {n} links lie on a loop with both ends; {expected:.2} expected of places as far apart, p {p:.3e}")
+    }
+}
+
+fn read_loops(path: &Path, session: &Session) -> Result<Arc<Features>, Failure> {
+    let opened = tracks::open(path, None, &session.genome.chroms)?;
+    opened.warnings.iter().for_each(|warning| eprintln!("cislens: {}", clean_text(warning)));
+    match opened.value {
+        Track::Features(features) => Ok(features),
+        _ => Err(Failure::Usage(format!("--loops {}: no file of pairs (BEDPE)", path.display()))),
     }
 }
 
@@ -313,7 +349,14 @@ fn draw(
         let length = work.model.manifest().window.length as f64;
         let kb = |index: f64| format!("{:+.0} kb", (index - tss) / 1e3);
         maps.push(Heatmap {
-            title: format!("{} ({}): {} COREs, {} of {} pairs linked", gene.name, gene.strand, of.cores.cores.len(), of.cores.called().count(), of.cores.links.len()),
+            title: format!(
+                "{} ({}): {} COREs, {} of {} pairs linked",
+                gene.name,
+                gene.strand,
+                of.cores.cores.len(),
+                of.cores.called().count(),
+                of.cores.links.len()
+            ),
             rows: names.iter().map(|name| (*name).to_owned()).collect(),
             columns: vec![(0.0, kb(0.0)), (tss / length, "TSS".to_owned()), (1.0, kb(length))],
             values: samples.attention.iter().map(|row| row.iter().map(|w| f64::from(*w)).collect()).collect(),

@@ -3,15 +3,15 @@
 use super::input::{GeneInputs, InputArgs, InputReader, Inputs, open};
 use super::kept::{Keeping, for_each_kept};
 use super::{Failure, interrupt, output};
-use crate::attribution::{Options, method, run_whole};
+use crate::attribution::{AttributionError, Options, method, run_whole};
 use crate::export::{self, Chart, FigureOptions, Marks, draw_charts};
 use crate::genome::{Gene, GeneId, Region, Window};
 use crate::models::{Input, InputSource, Manifest, Model, SampleSource};
-use crate::regulation::attention::{Rows, attention, cell, reach, region_of};
+use crate::regulation::attention::{Rows, cell, reach, region_of};
 use crate::regulation::enrichment::{Attended, Enrichment, GeneBins, enrich, marks_in_bins};
-use crate::regulation::significance::{Bins, LEVEL, Null, PROCEDURES, Procedure, null_inputs, null_of, procedure};
+use crate::regulation::significance::{Bins, LEVEL, PROCEDURES, Pool, Procedure, procedure, read_gene};
 use crate::regulation::statistics::{median, pearson};
-use crate::session::{Readers, SampleId};
+use crate::session::Readers;
 use crate::theme::Theme;
 use crate::tracks::{self, Feature, Features, Track, TrackError, clean_text, write_whole};
 use clap::Args;
@@ -118,7 +118,7 @@ enum Rule {
 }
 
 impl ElementSet {
-    fn open(args: &EnrichArgs, inputs: &GeneInputs, readers: &mut Readers) -> Result<Vec<Self>, Failure> {
+    fn open(args: &EnrichArgs, inputs: &GeneInputs) -> Result<Vec<Self>, Failure> {
         let rule = |format: &str| match format {
             "epd" => Rule::Promoters,
             "genehancer" => Rule::Enhancers,
@@ -127,8 +127,15 @@ impl ElementSet {
         let session = &inputs.session;
         let mut sets = Vec::new();
         if args.elements.is_empty() {
-            for (id, info) in session.tracks_of(inputs.sample).filter(|(_, t)| t.kind == crate::session::TrackKind::Features) {
-                sets.push(Self { name: info.label.clone(), features: readers.features(id)?, rule: rule(&info.format) });
+            let tracks = session.tracks_of(inputs.sample).filter(|(_, t)| t.kind == crate::session::TrackKind::Features);
+            for (_, info) in tracks {
+                let opened = tracks::open(&info.path, Some(&info.format), &session.genome.chroms)?;
+                match opened.value {
+                    Track::Features(features) => {
+                        sets.push(Self { name: info.label.clone(), features, rule: rule(&info.format) });
+                    }
+                    _ => eprintln!("cislens: {}: {} is not read whole and left out", info.path.display(), info.format),
+                }
             }
         }
         for path in &args.elements {
@@ -150,7 +157,9 @@ impl ElementSet {
                 let near = feature.start <= tss + PROMOTER_REACH && tss <= feature.end + PROMOTER_REACH;
                 near && feature.strand.is_none_or(|strand| strand == gene.strand)
             }
-            Rule::Enhancers => feature.genes.iter().any(|(name, _)| *name == gene.name || *name == gene.id || name == gene.unversioned_id()),
+            Rule::Enhancers => {
+                feature.genes.iter().any(|(name, _)| *name == gene.name || *name == gene.id || name == gene.unversioned_id())
+            }
             Rule::Any => true,
         }
     }
@@ -161,9 +170,8 @@ impl ElementSet {
         let cells: Vec<Region> = (0..n).map(|bin| region_of(window, &cell(manifest, n, bin))).collect();
         let (from, to) = (window.start().max(0) as u64, window.end().max(0) as u64);
         let here = self.features.overlapping(&Region::new(window.chrom().clone(), from, to));
-        let touched = |f: &Feature| -> Vec<usize> {
-            (0..n).filter(|&bin| cells[bin].start < f.end && f.start < cells[bin].end).collect()
-        };
+        let touched =
+            |f: &Feature| -> Vec<usize> { (0..n).filter(|&bin| cells[bin].start < f.end && f.start < cells[bin].end).collect() };
         let elements = here.filter(|f| self.holds(f, gene, tss)).map(touched).filter(|bins| !bins.is_empty()).collect();
         let is_near = |cell: &Region| cell.start <= tss + PROMOTER_REACH && tss <= cell.end + PROMOTER_REACH;
         let universe = match self.rule {
@@ -173,44 +181,6 @@ impl ElementSet {
         };
         GeneBins { called: of.any(), attention: of.largest(), elements, universe }
     }
-}
-
-/// Attention to shuffled inputs of other genes: half of every gene's null.
-struct Pool {
-    genes: Vec<(GeneId, Rows)>,
-    /// Null inputs of a gene's own.
-    own: usize,
-}
-
-impl Pool {
-    fn build(model: &dyn Model, inputs: &GeneInputs, seed: u64) -> Result<Self, Failure> {
-        let all: Vec<GeneId> = inputs.session.genome.genes.iter().map(|(id, _)| id).collect();
-        let mut readers = Readers::new(inputs.session.clone());
-        let mut pool = Self { genes: Vec::new(), own: 0 };
-        let mut n = 1;
-        let mut i = 0;
-        while i < n.min(all.len()) && !interrupt::is_interrupted() {
-            let id = all[i * all.len() / n.min(all.len())];
-            let input = read_gene(&mut readers, inputs.sample, id, model.manifest()).map_err(|e| anyhow::anyhow!(e))?;
-            let found = null_of(model, &input, 1, seed ^ (id.0 as u64 + 1), &|| true);
-            let rows = found.map_err(|e| Failure::Usage(format!("model {}: {e}", model.manifest().name)))?;
-            if let Some(rows) = rows.into_iter().next() {
-                if n == 1 {
-                    let wanted = null_inputs(rows.len(), rows.first().map_or(0, Vec::len)).div_ceil(2);
-                    (n, pool.own) = (wanted.max(1), wanted);
-                }
-                pool.genes.push((id, rows));
-            }
-            i += 1;
-        }
-        Ok(pool)
-    }
-}
-
-fn read_gene(readers: &mut Readers, sample: SampleId, id: GeneId, manifest: &Manifest) -> Result<Input, String> {
-    let session = readers.session().clone();
-    let window = manifest.window_of(session.genome.genes.get(id), session.genome.tss);
-    Input::assemble(manifest, &window, &mut SampleSource::new(readers, sample, manifest)).map_err(|e| e.to_string())
 }
 
 pub(super) fn run(args: &EnrichArgs) -> Result<(), Failure> {
@@ -226,15 +196,24 @@ pub(super) fn run(args: &EnrichArgs) -> Result<(), Failure> {
     };
     let (manifest, session) = (model.manifest(), &genes.session);
     let procedure = procedure(args.procedure.unwrap_or(PROCEDURES[0].name)).unwrap_or(&PROCEDURES[0]);
-    let sets = ElementSet::open(args, genes, &mut Readers::new(session.clone()))?;
+    let sets = ElementSet::open(args, genes)?;
     interrupt::listen()?;
-    let pool = if procedure.needs_null { Pool::build(&*model, genes, args.seed)? } else { Pool { genes: Vec::new(), own: 0 } };
+    let is_current = || !interrupt::is_interrupted();
+    let pool = match procedure.needs_null {
+        true => Pool::read(&*model, &mut Readers::new(session.clone()), genes.sample, args.seed, &is_current),
+        false => Ok(Pool::default()),
+    };
+    let pool = pool.map_err(|e| match e {
+        AttributionError::Cancelled => Failure::Interrupted,
+        AttributionError::NotApplicable(reason) => Failure::Usage(format!("model {}: {reason}", manifest.name)),
+        other => other.into(),
+    })?;
     let made_by = output::provenance("enrich", manifest, &inputs);
     let made_by = format!("{made_by}; bins called by {}: {}; seed {}", procedure.name, procedure.about, args.seed);
     let keeping = Keeping { out: &args.out, key: format!("{made_by}; {}", inputs.key()), resume: args.resume };
     let work = |reader: &mut InputReader<'_>, i: usize, _: &super::batch::Report<'_>| {
         let input = inputs.read(reader, i, manifest)?;
-        of_gene(&*model, &input, procedure, &pool, genes.genes[i], args.seed).map_err(|e| e.to_string())
+        of_gene(&*model, &input, procedure, &pool, genes.genes[i]).map_err(|e| e.to_string())
     };
     let (found, journal) =
         for_each_kept(inputs.len(), args.input.threads, &keeping, || inputs.reader(), work, |i| inputs.name(i))?;
@@ -283,24 +262,10 @@ pub(super) fn run(args: &EnrichArgs) -> Result<(), Failure> {
 /// A gene, its TSS and its window, by the place of the gene among the inputs.
 type Place<'a> = dyn Fn(usize) -> (&'a Gene, u64, Window) + 'a;
 
-fn of_gene(
-    model: &dyn Model,
-    input: &Input,
-    procedure: &Procedure,
-    pool: &Pool,
-    id: GeneId,
-    seed: u64,
-) -> Result<OfGene, crate::attribution::AttributionError> {
-    let is_current = || !interrupt::is_interrupted();
+fn of_gene(model: &dyn Model, input: &Input, procedure: &Procedure, pool: &Pool, id: GeneId) -> Result<OfGene, AttributionError> {
     let manifest = model.manifest();
-    let attention = attention(model, std::iter::once(input.clone()), &is_current)?.pop().unwrap_or_default();
-    let null = if procedure.needs_null {
-        let own = null_of(model, input, pool.own, seed ^ (id.0 as u64 + 1), &is_current)?;
-        Null::of(own.iter().chain(pool.genes.iter().filter(|(other, _)| *other != id).map(|(_, rows)| rows)))
-    } else {
-        Null::default()
-    };
-    let Bins { p, q, called, .. } = (procedure.call)(&attention, &null);
+    let (attention, bins) = pool.call(model, input, id, procedure, &|| !interrupt::is_interrupted())?;
+    let Bins { p, q, called, .. } = bins;
     let score = model.forward(&input.batch(model.dtype())?)?.score;
     let score = f64::from(score.to_vec1::<f32>().ok().and_then(|s| s.first().copied()).unwrap_or(f32::NAN));
     let n = attention.first().map_or(0, Vec::len);
@@ -363,8 +328,21 @@ fn number(x: f64) -> String {
 
 fn write_sets(path: &Path, made: &str, sets: &[ElementSet], tests: &[Enrichment], genes: usize) -> Result<(), Failure> {
     let head = owned([
-        "elements", "genes", "in_windows", "hit", "expected_shifted", "p_shifted", "expected_matched", "p_matched", "a_re", "a_nre",
-        "na_re", "na_nre", "fisher_odds_bins_as_independent", "fisher_p_bins_as_independent", "mann_whitney_p_bins_as_independent",
+        "elements",
+        "genes",
+        "in_windows",
+        "hit",
+        "expected_shifted",
+        "p_shifted",
+        "expected_matched",
+        "p_matched",
+        "a_re",
+        "a_nre",
+        "na_re",
+        "na_nre",
+        "fisher_odds_bins_as_independent",
+        "fisher_p_bins_as_independent",
+        "mann_whitney_p_bins_as_independent",
     ]);
     let of = |(set, e): (&ElementSet, &Enrichment)| {
         vec![
@@ -388,7 +366,13 @@ fn write_sets(path: &Path, made: &str, sets: &[ElementSet], tests: &[Enrichment]
     for (set, e) in sets.iter().zip(tests) {
         println!(
             "{}: {} of {} elements hit; {:.1} expected of shifted bins (p {:.2e}), {:.1} of another gene's bins (p {:.2e})",
-            clean_text(&set.name), e.hits, e.elements, e.expected_shifted, e.p_shifted, e.expected_matched, e.p_matched
+            clean_text(&set.name),
+            e.hits,
+            e.elements,
+            e.expected_shifted,
+            e.p_shifted,
+            e.expected_matched,
+            e.p_matched
         );
     }
     write_lines(path, made, std::iter::once(head).chain(sets.iter().zip(tests).map(of)))
@@ -402,7 +386,20 @@ fn write_genes(
     found: &[(usize, OfGene)],
     place: &Place<'_>,
 ) -> Result<(), Failure> {
-    let head = owned(["gene_id", "gene", "elements", "a_re", "a_nre", "na_re", "na_nre", "in_window", "hit", "expected_shifted", "p", "q"]);
+    let head = owned([
+        "gene_id",
+        "gene",
+        "elements",
+        "a_re",
+        "a_nre",
+        "na_re",
+        "na_nre",
+        "in_window",
+        "hit",
+        "expected_shifted",
+        "p",
+        "q",
+    ]);
     let lines = sets.iter().zip(tests).flat_map(|(set, e)| {
         found.iter().zip(&e.genes).map(move |((i, _), of)| {
             let (gene, ..) = place(*i);
@@ -467,7 +464,8 @@ fn unseen(
 ) -> Result<Vec<String>, Failure> {
     let manifest = model.manifest();
     let channel = manifest.input.marks.iter().position(|m| *m == args.of);
-    let channel = channel.ok_or_else(|| Failure::Usage(format!("--of {}: the model reads {}", args.of, manifest.input.marks.join(", "))))?;
+    let channel = channel
+        .ok_or_else(|| Failure::Usage(format!("--of {}: the model reads {}", args.of, manifest.input.marks.join(", "))))?;
     let high: Vec<&(usize, OfGene)> = found.iter().filter(|(_, of)| of.score > high_above).collect();
     let n = high.first().map_or(0, |(_, of)| of.n_bins());
     let (mut signal, mut weights, mut salient, mut optimal) = (vec![0.0; n], vec![0.0; n], vec![0.0; n], None);
@@ -485,7 +483,7 @@ fn unseen(
         if interrupt::is_interrupted() {
             return Err(Failure::Interrupted);
         }
-        let input = read_gene(&mut readers, inputs.sample, inputs.genes[*i], manifest).map_err(|e| anyhow::anyhow!(e))?;
+        let input = read_gene(&mut readers, inputs.sample, inputs.genes[*i], manifest)?;
         let mut source = SampleSource::new(&mut readers, inputs.sample, manifest);
         let mut values = Vec::new();
         for stretch in input.window.stretches() {
@@ -507,13 +505,23 @@ fn unseen(
             optimal = Some(profile);
         }
     }
-    let is_input = if manifest.input.marks.iter().any(|m| m == mark) { ", which the model reads" } else { ", which the model does not read" };
+    let is_input = if manifest.input.marks.iter().any(|m| m == mark) {
+        ", which the model reads"
+    } else {
+        ", which the model does not read"
+    };
     let said = |name: &str, profile: Option<&[f64]>| {
         let r = profile.and_then(|profile| pearson(profile, &signal));
         format!("{name} {}", r.map_or_else(|| "undefined".to_owned(), |r| format!("{r:.4}")))
     };
-    let parts = [said("attention", Some(&weights)), said("class optimisation", optimal.as_deref()), said("|saliency|", Some(&salient))];
-    Ok(vec![format!("r over {n} bins of {} with {mark}{is_input}, mean of {} genes predicted high: {}", args.of, high.len(), parts.join(", "))])
+    let parts =
+        [said("attention", Some(&weights)), said("class optimisation", optimal.as_deref()), said("|saliency|", Some(&salient))];
+    Ok(vec![format!(
+        "r over {n} bins of {} with {mark}{is_input}, mean of {} genes predicted high: {}",
+        args.of,
+        high.len(),
+        parts.join(", ")
+    )])
 }
 
 /// Mean attention along the window of genes predicted high and low, and how many bins are called.
@@ -550,7 +558,11 @@ fn draw(path: &Path, made: &str, found: &[(usize, OfGene)], high_above: f64) -> 
     };
     let name = |high: &bool| if *high { "predicted high" } else { "predicted low" };
     let boxes = counts.into_iter().map(|(high, values)| (name(&high).to_owned(), five(values))).collect();
-    charts.push(Chart { title: "called bins a gene".to_owned(), axes: ["bins".to_owned(), String::new()], marks: Marks::Boxes(boxes) });
+    charts.push(Chart {
+        title: "called bins a gene".to_owned(),
+        axes: ["bins".to_owned(), String::new()],
+        marks: Marks::Boxes(boxes),
+    });
     let theme = Theme::named("print")?;
     let svg = draw_charts("Attended bins", &[made.to_owned()], &charts, 174.0, &theme)?;
     Ok(export::write(path, &svg, &FigureOptions::new(theme))?)

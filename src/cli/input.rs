@@ -110,7 +110,10 @@ pub(super) fn open_genes(args: &InputArgs, model: &Path) -> Result<(Box<dyn Mode
 /// The samples that `--sample` names, parted by commas; all that can feed the model where it names none.
 pub(super) fn samples_that_fit(args: &InputArgs, session: &Session, manifest: &Manifest) -> Result<Vec<SampleId>, Failure> {
     let Some(names) = &args.sample else {
-        return Ok((0..session.samples.len()).map(SampleId).filter(|id| missing_input(session, *id, manifest).is_none()).collect());
+        return Ok((0..session.samples.len())
+            .map(SampleId)
+            .filter(|id| missing_input(session, *id, manifest).is_none())
+            .collect());
     };
     names.split(',').map(|name| find_sample(session, Some(name), manifest)).collect()
 }

@@ -163,8 +163,10 @@ fn filters(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs, motifs: &[Moti
     // Inputs of the influence: evenly spread.
     let mut reader = inputs.reader();
     let n = inputs.len().min(INFLUENCE_GENES);
-    let chosen: Vec<Input> =
-        (0..n).map(|i| inputs.read(&mut reader, i * inputs.len() / n, manifest)).collect::<Result<_, _>>().map_err(|e| anyhow::anyhow!(e))?;
+    let chosen: Vec<Input> = (0..n)
+        .map(|i| inputs.read(&mut reader, i * inputs.len() / n, manifest))
+        .collect::<Result<_, _>>()
+        .map_err(|e| anyhow::anyhow!(e))?;
     let batches = chosen.iter().map(|input| input.batch(model.dtype())).collect::<Result<Vec<_>, _>>()?;
     let scores = |model: &dyn Model| -> Result<Vec<f64>, Failure> {
         let score = |batch| Ok(f64::from(model.forward(batch)?.score.to_vec1::<f32>()?.first().copied().unwrap_or(f32::NAN)));
@@ -184,14 +186,19 @@ fn filters(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs, motifs: &[Moti
         let influence = [mean(|x| x), mean(f64::abs)];
         let name = format!("filter{}", filter + 1);
         let Some(sites) = sites else {
-            rows.push((influence[1], [&[name, "0".to_owned()][..], &vec![String::new(); 6], &influence.map(|x| format!("{x:.6}"))].concat()));
+            rows.push((
+                influence[1],
+                [&[name, "0".to_owned()][..], &vec![String::new(); 6], &influence.map(|x| format!("{x:.6}"))].concat(),
+            ));
             continue;
         };
         let ppm = sites.counts.to_ppm(0.0);
         let bits: f64 = ppm.information_content().iter().sum();
         let best = analysis::best_match(&collection, &ppm);
-        let (motif, tf) = best.as_ref().map_or_else(Default::default, |b| (motifs[b.motif].name.clone(), tf_of(&motifs[b.motif])));
-        let [p, e] = [best.as_ref().map(|b| b.p), best.as_ref().map(|b| b.e)].map(|x| x.map_or_else(String::new, |x| format!("{x:.3e}")));
+        let (motif, tf) =
+            best.as_ref().map_or_else(Default::default, |b| (motifs[b.motif].name.clone(), tf_of(&motifs[b.motif])));
+        let [p, e] =
+            [best.as_ref().map(|b| b.p), best.as_ref().map(|b| b.e)].map(|x| x.map_or_else(String::new, |x| format!("{x:.3e}")));
         let consensus = String::from_utf8_lossy(&ppm.consensus()).into_owned();
         let mut row = vec![name.clone(), sites.n_sites.to_string(), format!("{bits:.3}"), consensus, motif.clone(), tf, p, e];
         row.extend(influence.map(|x| format!("{x:.6}")));
@@ -209,7 +216,12 @@ fn filters(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs, motifs: &[Moti
     );
     let head = ["filter", "sites", "information_bits", "consensus", "motif", "tf", "p", "e_value", "influence", "influence_size"];
     write_table(&args.out, &made, &head, &rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>())?;
-    println!("{} filters, {} excited, {matched} like a motif at E < 0.01 (of {} motifs)", filters.len(), logos.len(), motifs.len());
+    println!(
+        "{} filters, {} excited, {matched} like a motif at E < 0.01 (of {} motifs)",
+        filters.len(),
+        logos.len(),
+        motifs.len()
+    );
     if let Some(path) = &args.meme {
         let text = (MOTIF_FORMATS[0].format)(&found, &made);
         write_whole(path, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(path, e)))?;
@@ -235,7 +247,8 @@ fn find_method(args: &MotifsArgs, model: &dyn Model) -> Result<&'static dyn Meth
 /// Stretches of a window where the sizes of attribution are highest.
 fn stretches(args: &MotifsArgs, method: &dyn Method, model: &dyn Model, input: &Input) -> Result<Vec<Range<usize>>, String> {
     let is_current = || !interrupt::is_interrupted();
-    let result = method.attribute(model, input, &method.defaults(), &mut Run::new(&is_current, &mut |_| ())).map_err(|e| e.to_string())?;
+    let result =
+        method.attribute(model, input, &method.defaults(), &mut Run::new(&is_current, &mut |_| ())).map_err(|e| e.to_string())?;
     let (Some(deltas), Some(bases)) = (&result.sequence, &input.sequence) else {
         return Err(format!("{} gives no value a base", method.name()));
     };
@@ -272,11 +285,23 @@ fn enrichment(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs, motifs: &[M
         row.extend([format!("{:.3e}", e.p), format!("{:.3e}", e.q)]);
         row
     };
-    let made = format!("{made}; {} of the {} stretches of {} bases with the largest {} in each window", sites.len(), args.top, args.width, method.name());
+    let made = format!(
+        "{made}; {} of the {} stretches of {} bases with the largest {} in each window",
+        sites.len(),
+        args.top,
+        args.width,
+        method.name()
+    );
     let head = ["motif", "tf", "stretches", "with_site", "shuffled_with_site", "p", "q"];
     write_table(&args.out, &made, &head, &tests.iter().map(row).collect::<Vec<_>>())?;
     let called: Vec<&str> = tests.iter().filter(|e| e.q < 0.05).map(|e| motifs[e.motif].name.as_str()).collect();
-    println!("{} stretches; {} of {} motifs enriched at q < 0.05: {}", sites.len(), called.len(), motifs.len(), clean_text(&called.join(", ")));
+    println!(
+        "{} stretches; {} of {} motifs enriched at q < 0.05: {}",
+        sites.len(),
+        called.len(),
+        motifs.len(),
+        clean_text(&called.join(", "))
+    );
     journal.remove();
     Ok(())
 }
@@ -298,7 +323,14 @@ fn knock_out(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs, motifs: &[Mo
             let n = with.len().max(1) as f64;
             let (mean, size) = (with.iter().map(|w| w.1).sum::<f64>() / n, with.iter().map(|w| w.1.abs()).sum::<f64>() / n);
             let sites: usize = with.iter().map(|w| w.0).sum();
-            let row = vec![motifs[m].name.clone(), tf_of(&motifs[m]), with.len().to_string(), sites.to_string(), format!("{mean:.6}"), format!("{size:.6}")];
+            let row = vec![
+                motifs[m].name.clone(),
+                tf_of(&motifs[m]),
+                with.len().to_string(),
+                sites.to_string(),
+                format!("{mean:.6}"),
+                format!("{size:.6}"),
+            ];
             (size, row)
         })
         .collect();
@@ -356,14 +388,31 @@ fn peaks(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs) -> Result<(), Fa
     let (found, journal) = each(args, inputs, model, &made, work)?;
     let mut rows = Vec::new();
     for (i, (name, _)) in sets.iter().enumerate() {
-        let window = |of: &(Vec<(usize, usize)>, Vec<Vec<bool>>)| {
-            (of.0.iter().map(|(a, b)| *a..*b).collect::<Vec<_>>(), of.1[i].clone())
-        };
+        let window =
+            |of: &(Vec<(usize, usize)>, Vec<Vec<bool>>)| (of.0.iter().map(|(a, b)| *a..*b).collect::<Vec<_>>(), of.1[i].clone());
         let o = analysis::peak_overlap(&found.iter().map(window).collect::<Vec<_>>(), SHIFTS, args.seed);
-        println!("{}: {} of {} stretches on a peak, {:.1} expected of shifts, p {:.2e}", clean_text(name), o.on_measured, o.peaks, o.expected, o.p);
-        rows.push(vec![name.clone(), o.peaks.to_string(), o.on_measured.to_string(), format!("{:.3}", o.expected), format!("{:.3e}", o.p)]);
+        println!(
+            "{}: {} of {} stretches on a peak, {:.1} expected of shifts, p {:.2e}",
+            clean_text(name),
+            o.on_measured,
+            o.peaks,
+            o.expected,
+            o.p
+        );
+        rows.push(vec![
+            name.clone(),
+            o.peaks.to_string(),
+            o.on_measured.to_string(),
+            format!("{:.3}", o.expected),
+            format!("{:.3e}", o.p),
+        ]);
     }
-    let made = format!("{made}; the {} stretches of {} bases with the largest {} in each window, against {SHIFTS} circular shifts", args.top, args.width, method.name());
+    let made = format!(
+        "{made}; the {} stretches of {} bases with the largest {} in each window, against {SHIFTS} circular shifts",
+        args.top,
+        args.width,
+        method.name()
+    );
     write_table(&args.out, &made, &["peaks", "stretches", "on_peak", "expected_shifted", "p"], &rows)?;
     journal.remove();
     Ok(())
@@ -390,14 +439,23 @@ fn tfs(args: &MotifsArgs) -> Result<(), Failure> {
     loci.dedup();
     let made = format!(
         "cislens {} motifs Tfs; model {} ({}) {}; genome {}; {} loci within {} bases of {} genes, every {}",
-        env!("CARGO_PKG_VERSION"), manifest.name, manifest.architecture, manifest.hash, session.genome.name, loci.len(), args.flank, genes.len(), args.step
+        env!("CARGO_PKG_VERSION"),
+        manifest.name,
+        manifest.architecture,
+        manifest.hash,
+        session.genome.name,
+        loci.len(),
+        args.flank,
+        genes.len(),
+        args.step
     );
     let sample_names: Vec<&str> = samples.iter().map(|s| session.samples[s.0].name.as_str()).collect();
     let keeping = Keeping { out: &args.out, key: format!("{made}; {loci:?}; {sample_names:?}"), resume: args.resume };
     let work = |readers: &mut Readers, i: usize, _: &super::batch::Report<'_>| -> Result<[Vec<f32>; 3], String> {
         let (sample, (chrom, at)) = (samples[i / loci.len()], &loci[i % loci.len()]);
         let window = manifest.window_at(chrom.clone(), *at, Strand::Forward);
-        let input = Input::assemble(manifest, &window, &mut SampleSource::new(readers, sample, manifest)).map_err(|e| e.to_string())?;
+        let input =
+            Input::assemble(manifest, &window, &mut SampleSource::new(readers, sample, manifest)).map_err(|e| e.to_string())?;
         of_locus(&*model, &input, &|| !interrupt::is_interrupted()).map_err(|e| e.to_string())
     };
     let name = |i: usize| format!("{} {}:{}", sample_names[i / loci.len()], loci[i % loci.len()].0, loci[i % loci.len()].1 + 1);
@@ -442,13 +500,18 @@ fn draw_factors(path: &Path, made: &str, names: &[String], samples: &[&str], of:
         Heatmap {
             title: title.to_owned(),
             rows: order.iter().map(|&tf| names[tf].clone()).collect(),
-            columns: samples.iter().enumerate().map(|(i, name)| ((i as f64 + 0.5) / samples.len() as f64, (*name).to_owned())).collect(),
+            columns: samples
+                .iter()
+                .enumerate()
+                .map(|(i, name)| ((i as f64 + 0.5) / samples.len() as f64, (*name).to_owned()))
+                .collect(),
             values: order.iter().map(|&tf| (0..samples.len()).map(|s| value(s, tf)).collect()).collect(),
             unit: "mean over loci".to_owned(),
             ..Heatmap::default()
         }
     };
-    let maps = [map(0, "gradient: mean |dF/dg|"), map(1, "gradient x expression"), map(2, "knock-out: F less F without the factor")];
+    let maps =
+        [map(0, "gradient: mean |dF/dg|"), map(1, "gradient x expression"), map(2, "knock-out: F less F without the factor")];
     let theme = Theme::named("print")?;
     let svg = draw_heatmaps("Transcription factors by sample", &[made.to_owned()], &maps, 174.0, &theme)?;
     Ok(export::write(path, &svg, &FigureOptions::new(theme))?)

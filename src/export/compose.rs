@@ -56,7 +56,7 @@ pub fn read_rows(state: &mut State, readers: &mut Readers) {
                 let columns = contained(|| readers.columns(track, &region, look.n_columns));
                 Reply::Columns { job, track, region: region.clone(), columns }
             }
-            TrackKind::Features => Reply::Features { track, features: contained(|| readers.features(track)) },
+            TrackKind::Features => Reply::Features { track, features: contained(|| readers.features(track, &region)) },
         });
     }
     let warnings = readers.take_warnings();

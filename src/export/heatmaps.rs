@@ -44,7 +44,13 @@ const PIECES: usize = 24;
 ///
 /// # Errors
 /// Where there is none, one has too many values, or the width leaves no room.
-pub fn draw_heatmaps(title: &str, notes: &[String], maps: &[Heatmap], width_mm: f64, theme: &Theme) -> Result<String, FigureError> {
+pub fn draw_heatmaps(
+    title: &str,
+    notes: &[String],
+    maps: &[Heatmap],
+    width_mm: f64,
+    theme: &Theme,
+) -> Result<String, FigureError> {
     if !WIDTHS_MM.contains(&width_mm) {
         return Err(FigureError::Width(width_mm));
     }
@@ -140,7 +146,13 @@ fn draw(page: &Page<'_>, map: &Heatmap, at: Frame) -> Drawn {
     }
     let bottom = first + ROW * map.values.len() as f64;
     for (place, name) in &map.columns {
-        let along = if *place <= 0.0 { HPos::Left } else if *place >= 1.0 { HPos::Right } else { HPos::Center };
+        let along = if *place <= 0.0 {
+            HPos::Left
+        } else if *place >= 1.0 {
+            HPos::Right
+        } else {
+            HPos::Center
+        };
         page.text((at.x + place * at.width, bottom + 6.0), name, page.ink(SMALL, "dim"), along)?;
     }
     let top = bottom + BELOW;

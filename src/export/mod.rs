@@ -36,6 +36,7 @@ pub use heatmaps::{Heatmap, draw_heatmaps};
 pub use highlight::Highlight;
 pub use logos::{Logo, draw_logos};
 pub use picture::{DPI, PictureFormat, picture};
+pub(crate) use preview::base64;
 pub use preview::{Protocol, preview};
 pub use values::{ValueFormat, write_values};
 

@@ -26,6 +26,8 @@ fn small(start: u64, len: u64, n: usize, level: f32) -> Scene {
         label: None,
         strand: Some(Strand::Reverse),
         is_current: false,
+        colour: None,
+        ends: None,
     };
     let genes = vec![vec![gene("MYC", start + 10, start + 90, Strand::Forward, None)]];
     let mut scene = scene_of(

@@ -5,7 +5,7 @@ use super::page::{CHAR_PT, Drawn, Frame, NAME_IN_PLOT, Page, SMALL, SMALL_LINE};
 use super::sheet::Sheet;
 use super::{font, letters};
 use crate::genome::Strand;
-use crate::scene::{GeneShape, IntervalShape, Lane, Plot, Row, Scene, format_value};
+use crate::scene::{CodonLane, GeneShape, IntervalShape, Lane, Plot, Row, Scene, format_value};
 use crate::state::RowState;
 use crate::theme::Rgb;
 use crate::tracks::Column;
@@ -38,6 +38,7 @@ pub(super) fn height(row: &Row) -> f64 {
         Plot::Heat(of, _) if of.len() > 1 => lanes(of.len(), 8.5),
         Plot::Heat(..) => 11.0,
         Plot::Bases(_) => 8.0,
+        Plot::Codons(of) => lanes(of.len(), 7.0),
         Plot::Letters(..) => stretched(44.0),
     }
 }
@@ -62,6 +63,7 @@ pub(super) fn draw(page: &Page<'_>, sheet: &Sheet, scene: &Scene, band: &Band<'_
         Plot::Signed(lanes, limit) => brush.signed(lanes, *limit),
         Plot::Heat(lanes, limit) => brush.heat(lanes, *limit),
         Plot::Bases(bases) => brush.bases(bases),
+        Plot::Codons(lanes) => brush.codons(lanes),
         Plot::Letters(bases, values, limit) => brush.letters(bases, values, *limit),
     }
 }
@@ -261,8 +263,17 @@ impl Brush<'_> {
     fn interval(&self, interval: &IntervalShape, lane: Frame, role: &str) -> Drawn {
         let colour = self.colour(role);
         let colour = if interval.is_current { colour } else { self.pale(colour, 0.2) };
+        let colour = interval.colour.unwrap_or(colour);
         let Some((x, width)) = self.span(interval.start, interval.end) else { return Ok(()) };
-        self.page.rect(Frame { x, width, y: lane.middle() - 2.8, height: 5.6 }, colour)?;
+        match interval.ends {
+            None => self.page.rect(Frame { x, width, y: lane.middle() - 2.8, height: 5.6 }, colour)?,
+            Some(ends) => {
+                self.page.line(&[(x, lane.middle()), (x + width, lane.middle())], colour, 0.8)?;
+                for (x, width) in ends.into_iter().filter_map(|(start, end)| self.span(start, end)) {
+                    self.page.rect(Frame { x, width, y: lane.middle() - 2.8, height: 5.6 }, colour)?;
+                }
+            }
+        }
         let ink = self.colour(if interval.is_current { "text" } else { "dim" });
         self.name(&interval.name, interval.label, x, lane.middle(), ink, interval.is_current)
     }
@@ -376,6 +387,29 @@ impl Brush<'_> {
             let x = self.plot.x + start as f64 * self.column_width();
             let width = (end - start) as f64 * self.column_width();
             self.page.rect(Frame { x, width, ..self.plot }, self.base_colour(base))?;
+        }
+        Ok(())
+    }
+
+    /// Amino acids where there is room for them, starts and stops as bars.
+    fn codons(&self, lanes: &[CodonLane]) -> Drawn {
+        for (i, lane) in lanes.iter().enumerate() {
+            let frame = self.plot.lane(i, lanes.len(), 1.0);
+            for codon in &lane.codons {
+                let Some((x, width)) = self.span(codon.start, codon.start + 3) else { continue };
+                let role = match codon.acid {
+                    b'M' => Some("good"),
+                    b'*' => Some("error"),
+                    _ => None,
+                };
+                if let Some(role) = role {
+                    self.page.rect(Frame { x, width: (width - 0.3).max(LEAST), ..frame }, self.pale(self.colour(role), 0.4))?;
+                }
+                if width > 0.8 * SMALL {
+                    let letter = (codon.acid as char).to_string();
+                    self.page.text((x + width / 2.0, frame.middle()), &letter, self.page.ink(SMALL, "text"), HPos::Center)?;
+                }
+            }
         }
         Ok(())
     }

@@ -195,8 +195,16 @@ pub(super) fn everything(options: &FigureOptions, name: &str) -> Scene {
     let signal: Vec<Column> = (0..n).map(|i| if i % 50 < 8 { Column::MISSING } else { column(wave(i), wave(i) * 1.5) }).collect();
     let values = |sign: f32| (0..n).map(|i| if i < 9 { f32::NAN } else { sign * wave(i) - 4.0 }).collect::<Vec<f32>>();
     let lane = |label: &str, sign: f32| Lane { label: label.to_owned(), note: String::new(), values: values(sign) };
-    let interval =
-        IntervalShape { start: at(500), end: at(900), name: name.to_owned(), label: label(900), strand: None, is_current: true };
+    let interval = IntervalShape {
+        start: at(500),
+        end: at(900),
+        name: name.to_owned(),
+        label: label(900),
+        strand: None,
+        is_current: true,
+        colour: None,
+        ends: None,
+    };
     let marks = ["H3K4me1", "H3K4me3", "H3K9me3", "H3K27me3", "H3K36me3"];
     let lanes = |extra: &str| marks.iter().map(|m| lane(&format!("{m}{extra}"), 1.0)).collect::<Vec<_>>();
     let heat = |lanes: Vec<Lane>| Plot::Heat(lanes, 13.0);

@@ -133,7 +133,7 @@ fn lanes(row: &Row) -> Vec<(String, Vec<f32>)> {
         }
         Plot::Signed(lanes, _) | Plot::Heat(lanes, _) => lanes.iter().map(of_lane).collect(),
         Plot::Letters(_, values, _) => vec![(String::new(), values.clone())],
-        Plot::Message(_) | Plot::Genes(_) | Plot::Intervals(..) | Plot::Bases(_) => Vec::new(),
+        Plot::Message(_) | Plot::Genes(_) | Plot::Intervals(..) | Plot::Bases(_) | Plot::Codons(_) => Vec::new(),
     }
 }
 
@@ -255,6 +255,14 @@ fn table(scenes: &[Scene], made_by: &[String]) -> String {
                         for (i, value) in values.into_iter().enumerate() {
                             let (start, end) = scene.bases_of_column(i);
                             line(&lane, start, end, [".", ".", &number(value), ".", "."]);
+                        }
+                    }
+                }
+                Plot::Codons(lanes) => {
+                    for lane in lanes {
+                        for codon in &lane.codons {
+                            let acid = field(&char::from(codon.acid).to_string());
+                            line(&lane.label, codon.start, codon.start + 3, [&acid, &lane.label[..1], ".", ".", "."]);
                         }
                     }
                 }

@@ -49,6 +49,24 @@ pub enum Locus {
 }
 
 impl Locus {
+    /// As [`Self::parse`], with the forms that start from where one is: `34M-35M` and `128.7M` on the same chromosome, `+10k` and
+    /// `-2.5M` as steps.
+    pub fn parse_from(text: &str, chroms: &ChromSizes, here: &Region) -> Result<Self, LocusError> {
+        let text = text.trim();
+        let step = text.strip_prefix('+').map(|t| (t, true));
+        let step = step.or_else(|| text.strip_prefix(['-', '\u{2212}']).map(|t| (t, false)));
+        if let Some((bases, forward)) = step.and_then(|(t, forward)| Some((parse_position(t)?, forward))) {
+            let last = chroms.len_of(&here.chrom).unwrap_or(here.end).saturating_sub(here.len());
+            let start = if forward { here.start.saturating_add(bases).min(last) } else { here.start.saturating_sub(bases) };
+            return Ok(Self::Region(Region::new(here.chrom.clone(), start, start + here.len())));
+        }
+        // `8` may be a chromosome; `34M-35M` cannot.
+        if chroms.resolve(text).is_none() && parse_span(text).is_some() {
+            return Self::parse(&format!("{}:{text}", here.chrom), chroms);
+        }
+        Self::parse(text, chroms)
+    }
+
     /// Understands `chr8:128,743,315-128,753,314`, `8:128743315`, `chr8:128.7M`, `chr8:500k-1M` and `chr8` (1-based, inclusive).
     /// Text that names no chromosome and has no `:` is a name.
     pub fn parse(text: &str, chroms: &ChromSizes) -> Result<Self, LocusError> {
@@ -59,7 +77,7 @@ impl Locus {
         // A gene symbol may hold a colon or a dash: only text whose tail is positions is a place.
         let place = text
             .rsplit_once(':')
-            .or_else(|| text.split_once(' '))
+            .or_else(|| text.split_once([' ', '\t']))
             .and_then(|(chrom, span)| Some((chrom.trim(), parse_span(span)?)));
         let Some((chrom, (start, end))) = place else {
             return Ok(match chroms.resolve(text) {
@@ -85,7 +103,9 @@ impl Locus {
 }
 
 fn parse_span(span: &str) -> Option<(u64, Option<u64>)> {
-    match span.split_once(['-', '\u{2013}']) {
+    let span = span.trim();
+    let ends = span.split_once("..").or_else(|| span.split_once(['-', '\u{2013}'])).or_else(|| span.split_once([' ', '\t']));
+    match ends {
         Some((start, end)) => Some((parse_position(start)?, Some(parse_position(end)?))),
         None => Some((parse_position(span)?, None)),
     }
@@ -128,6 +148,27 @@ mod tests {
         assert_eq!(parse("MYC"), Ok(Locus::Name("MYC".into())));
         assert_eq!(parse("HLA-A"), Ok(Locus::Name("HLA-A".into())));
         assert_eq!(parse("chr1:9,999-20,000"), Ok(Locus::Region(Region::new("chr1", 9_998, 10_000))));
+    }
+
+    #[test]
+    fn forms_that_start_from_here() {
+        let chroms = ChromSizes::parse("chr1\t10000\nchr8\t146364022\n").unwrap();
+        let here = Region::new("chr8", 1_000_000, 1_010_000);
+        let from_here = |text| Locus::parse_from(text, &chroms, &here);
+        let region = |chrom, start, end| Ok(Locus::Region(Region::new(chrom, start, end)));
+        assert_eq!(from_here("34M-35M"), region("chr8", 33_999_999, 35_000_000));
+        assert_eq!(from_here("1.5Mb-2Mb"), region("chr8", 1_499_999, 2_000_000));
+        assert_eq!(from_here("128.7M"), Ok(Locus::Position("chr8".into(), 128_699_999)));
+        assert_eq!(from_here("128,740,000-128,760,000"), region("chr8", 128_739_999, 128_760_000));
+        assert_eq!(from_here("+10k"), region("chr8", 1_010_000, 1_020_000));
+        assert_eq!(from_here("-2.5M"), region("chr8", 0, 10_000), "a step ends at the chromosome's end");
+        assert_eq!(from_here("+200M"), region("chr8", 146_354_022, 146_364_022));
+        assert_eq!(from_here("1"), region("chr1", 0, 10_000), "a number that is a chromosome's name is one");
+        assert_eq!(from_here("HLA-A"), Ok(Locus::Name("HLA-A".into())));
+        assert_eq!(from_here("7SK"), Ok(Locus::Name("7SK".into())));
+        assert!(matches!(from_here("200M"), Err(LocusError::Outside { .. })));
+        assert_eq!(parse("chr8:100..200"), region("chr8", 99, 200));
+        assert_eq!(parse("chr8\t100\t200"), region("chr8", 99, 200));
     }
 
     #[test]

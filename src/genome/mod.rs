@@ -6,6 +6,7 @@
 mod chrom_sizes;
 mod gene;
 mod locus;
+mod pattern;
 mod region;
 mod sequence;
 mod window;
@@ -14,6 +15,7 @@ pub use chrom_sizes::{ChromSizes, ChromSizesError};
 pub(crate) use gene::unversioned;
 pub use gene::{Gene, GeneId, Genes, Transcript, TssChoice};
 pub use locus::{Locus, LocusError};
+pub use pattern::{Pattern, PatternError, amino_acid, translate};
 pub use region::{Region, Strand};
 pub use sequence::{BASES, BaseOrder, complement, reverse_complement};
 pub use window::{Stretch, Window};

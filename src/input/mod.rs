@@ -1,7 +1,9 @@
 //! From keys to actions. Every action has a name and a line of help here; which key means it stands in `assets/keymap.toml`.
 
+mod commands;
 mod keymap;
 
+pub use commands::{COMMANDS, Command, Ran, complete, run, wants_more};
 pub use keymap::{Key, Keymap, KeymapError};
 
 /// Something the user can do.
@@ -23,6 +25,26 @@ pub enum Action {
     Exon(i8),
     /// Walk the peaks or intervals of the focused row.
     Peak(i8),
+    /// The same, and show what is found to fit.
+    Fit(i8),
+    /// The next letter sets a bookmark.
+    SetBookmark,
+    /// The next letter goes to one.
+    GoToBookmark,
+    /// Do the last action again.
+    Repeat,
+    /// Open the command line.
+    Command,
+    /// Features of the annotation rows in a table.
+    Features,
+    /// Bookmarks and regions of interest in a table.
+    Regions,
+    /// The list of genes that is walked.
+    Genes,
+    /// Show or hide the six-frame translation.
+    Translation,
+    /// Put the place in view on the clipboard.
+    Copy,
     /// Move the focus.
     Focus(i8),
     /// Make the focused row higher.
@@ -35,6 +57,10 @@ pub enum Action {
     Goto,
     /// Walk the history.
     Travel(i8),
+    /// Take the last change of the view back.
+    Undo,
+    /// Do it again.
+    Redo,
     /// Switch the sample.
     Sample(i8),
     /// Switch the model.
@@ -93,22 +119,36 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("go", Action::Exon(-1), "previous-exon", "previous exon"),
     info("go", Action::Peak(1), "next-peak", "next peak or interval of the focused row"),
     info("go", Action::Peak(-1), "previous-peak", "previous peak or interval of the focused row"),
-    info("go", Action::Goto, "goto", "go to a gene, chr1:1,001-2,000, chr1:1.5M"),
+    info("go", Action::Fit(1), "next-to-fit", "the next one, shown to fit"),
+    info("go", Action::Fit(-1), "previous-to-fit", "the previous one, shown to fit"),
+    info("go", Action::Goto, "go", "go to a gene, chr1:1,001-2,000, 34M-35M, +10k"),
     info("go", Action::Travel(-1), "back", "back to where you were"),
     info("go", Action::Travel(1), "forward", "forward again"),
+    info("go", Action::SetBookmark, "set-bookmark", "and a letter: remember the place by it"),
+    info("go", Action::GoToBookmark, "go-to-bookmark", "and a letter: go there; '' goes back"),
+    info("go", Action::Regions, "region-table", "bookmarks, regions of interest (:note TEXT)"),
+    info("go", Action::Features, "feature-table", "features of annotation rows, to sort and filter"),
+    info("go", Action::Genes, "gene-table", "the list of genes that is walked (:genes FILE)"),
+    info("go", Action::Repeat, "repeat", "the last one again, with its count (20W, then .)"),
     info("rows", Action::Focus(1), "focus-down", "focus the row below"),
     info("rows", Action::Focus(-1), "focus-up", "focus the row above"),
     info("rows", Action::RowHeight(1), "row-higher", "make the focused row higher"),
     info("rows", Action::RowHeight(-1), "row-lower", "make the focused row lower"),
     info("rows", Action::HideRow, "hide-row", "hide the focused row"),
     info("rows", Action::ShowRows, "show-rows", "show all rows again"),
+    info("rows", Action::Undo, "undo", "take the last change back; places: Ctrl-o"),
+    info("rows", Action::Redo, "redo", "do it again"),
     info("show", Action::Sample(1), "next-sample", "next sample"),
     info("show", Action::Sample(-1), "previous-sample", "previous sample"),
     info("show", Action::Model(1), "next-model", "next model"),
     info("show", Action::MutagenesisView, "next-mutagenesis-view", "mutagenesis as the next view of its deltas"),
+    info("show", Action::Model(-1), "previous-model", "previous model"),
+    info("show", Action::Translation, "translation", "the six frames, with starts and stops"),
     info("show", Action::Theme, "next-theme", "next theme"),
     info("show", Action::Figure, "figure", "write the view as a figure (SVG, PDF, PNG)"),
     info("show", Action::Preview, "preview", "show the figure of the view; any key goes back"),
+    info("show", Action::Copy, "copy", "the place in view to the clipboard"),
+    info("show", Action::Command, "command", "type a command; everything there is is listed"),
     info("show", Action::Messages, "messages", "everything that was said"),
     info("show", Action::Help, "help", "these keys"),
     info("show", Action::Suspend, "suspend", "to the shell; fg comes back"),
@@ -124,6 +164,13 @@ pub fn action(name: &str) -> Option<Action> {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn help_fits_beside_its_keys() {
+        for info in ACTIONS {
+            assert!(info.help.chars().count() <= 52, "{}: {}", info.name, info.help);
+        }
+    }
 
     #[test]
     fn names_and_actions_are_unique() {

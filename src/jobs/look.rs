@@ -1,7 +1,7 @@
 //! Reading what the screen shows.
 
 use super::{Reply, Slot, contained, send};
-use crate::genome::Region;
+use crate::genome::{Pattern, Region};
 use crate::session::{Readers, Session, TrackId, TrackKind};
 use crate::tracks::TrackError;
 use std::sync::Arc;
@@ -18,23 +18,39 @@ pub struct Look {
     pub tracks: Vec<TrackId>,
     /// Whether reference bases are shown.
     pub wants_sequence: bool,
-    /// A peak to look for, first of all.
+    /// Patterns to look for in the sequence.
+    pub patterns: Vec<Pattern>,
+    /// What to search for along the chromosome, first of all.
     pub seek: Option<Seek>,
 }
 
-/// A search along a signal for the next place that stands out.
+/// What is searched for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sought {
+    /// A run of a signal's values at least this high.
+    Peak {
+        /// The signal.
+        track: TrackId,
+        /// What counts as a peak.
+        threshold: f32,
+    },
+    /// A sequence.
+    Pattern(Pattern),
+}
+
+/// A search along a chromosome for the next place that stands out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seek {
-    /// The signal.
-    pub track: TrackId,
+    /// What for.
+    pub sought: Sought,
     /// Chromosome to search.
     pub chrom: Arc<str>,
     /// Where the search begins.
     pub from: u64,
     /// To the right, else to the left.
     pub forward: bool,
-    /// What counts as a peak: a run of values at least this high.
-    pub threshold: f32,
+    /// Whether what is found is to fill the view.
+    pub to_fit: bool,
 }
 
 impl Look {
@@ -43,6 +59,7 @@ impl Look {
         let same_place = self.region == other.region && self.n_columns == other.n_columns;
         same_place
             && other.tracks.iter().all(|t| self.tracks.contains(t))
+            && other.patterns.iter().all(|p| self.patterns.contains(p))
             && (self.wants_sequence || !other.wants_sequence)
             && (other.seek.is_none() || self.seek == other.seek)
     }
@@ -55,9 +72,13 @@ pub(super) fn serve(slot: &Slot<Look>, session: Arc<Session>, replies: &Unbounde
         let region = &look.region;
         if let Some(seek) = &look.seek {
             let is_current = || slot.is_current(job);
-            match contained(|| find_peak(&mut readers, seek, &is_current)).and_then(|r| r.map_err(|e| e.to_string())) {
-                Err(reason) => send(replies, Reply::Found { seek: seek.clone(), peak: Err(reason) }),
-                Ok(Search::Ended(peak)) => send(replies, Reply::Found { seek: seek.clone(), peak: Ok(peak) }),
+            let found = contained(|| match &seek.sought {
+                Sought::Peak { track, threshold } => find_peak(&mut readers, seek, (*track, *threshold), &is_current),
+                Sought::Pattern(pattern) => find_pattern(&mut readers, seek, pattern, &is_current),
+            });
+            match found.and_then(|r| r.map_err(|e| e.to_string())) {
+                Err(reason) => send(replies, Reply::Found { seek: seek.clone(), found: Err(reason) }),
+                Ok(Search::Ended(found)) => send(replies, Reply::Found { seek: seek.clone(), found: Ok(found) }),
                 Ok(Search::Superseded) => continue,
             }
         }
@@ -81,10 +102,18 @@ pub(super) fn serve(slot: &Slot<Look>, session: Arc<Session>, replies: &Unbounde
                     send(replies, Reply::Columns { job, track, region: region.clone(), columns });
                 }
                 TrackKind::Features => {
-                    let features = contained(|| readers.features(track)).and_then(|r| r.map_err(|e| e.to_string()));
+                    let features = contained(|| readers.features(track, region)).and_then(|r| r.map_err(|e| e.to_string()));
                     send(replies, Reply::Features { track, features });
                 }
             }
+        }
+        for pattern in look.patterns.iter().take_while(|_| slot.is_current(job)) {
+            let found = contained(|| readers.bases(region)).and_then(|r| r.map_err(|e| e.to_string()));
+            let found = found.map(|bases| {
+                let places = pattern.find(&bases.unwrap_or_default());
+                Arc::new(places.into_iter().map(|(i, strand)| (region.start + i as u64, strand)).collect())
+            });
+            send(replies, Reply::Occurrences { pattern: pattern.clone(), region: region.clone(), found });
         }
         let warnings = readers.take_warnings();
         if !warnings.is_empty() {
@@ -94,17 +123,29 @@ pub(super) fn serve(slot: &Slot<Look>, session: Arc<Session>, replies: &Unbounde
 }
 
 enum Search {
-    Ended(Option<u64>),
+    Ended(Option<(Region, u64)>),
     Superseded,
 }
 
 /// The middle of the next run of columns whose maximum reaches the threshold. A run the search begins in is left first.
-fn find_peak(readers: &mut Readers, seek: &Seek, is_current: &dyn Fn() -> bool) -> Result<Search, TrackError> {
+fn find_peak(
+    readers: &mut Readers,
+    seek: &Seek,
+    (track, threshold): (TrackId, f32),
+    is_current: &dyn Fn() -> bool,
+) -> Result<Search, TrackError> {
     const COLUMN: u64 = 50;
     const CHUNK: u64 = 2_000 * COLUMN;
     let len = readers.session().genome.chroms.len_of(&seek.chrom).unwrap_or(0);
     let (mut position, mut is_leaving) = (seek.from.min(len), true);
-    let mut best: Option<(f32, u64)> = None;
+    /// The run so far: its highest value and where that stands, its ends.
+    struct Run {
+        highest: f32,
+        summit: u64,
+        ends: (u64, u64),
+    }
+    let region = |run: &Run| (Region::new(seek.chrom.clone(), run.ends.0, run.ends.1), run.summit);
+    let mut best: Option<Run> = None;
     loop {
         if !is_current() {
             return Ok(Search::Superseded);
@@ -114,23 +155,69 @@ fn find_peak(readers: &mut Readers, seek: &Seek, is_current: &dyn Fn() -> bool) 
             false => (position.saturating_sub(CHUNK), position),
         };
         if start >= end {
-            return Ok(Search::Ended(best.map(|(_, p)| p)));
+            return Ok(Search::Ended(best.as_ref().map(region)));
         }
-        let region = Region::new(seek.chrom.clone(), start, end);
+        let chunk = Region::new(seek.chrom.clone(), start, end);
         let n = (end - start).div_ceil(COLUMN) as usize;
-        let columns = readers.columns(seek.track, &region, n)?;
+        let columns = readers.columns(track, &chunk, n)?;
+        let edge = |i: usize| start + i as u64 * (end - start) / n as u64;
         let middle = |i: usize| start + (2 * i as u64 + 1) * (end - start) / (2 * n as u64);
         let order: Box<dyn Iterator<Item = usize>> =
             if seek.forward { Box::new(0..columns.len()) } else { Box::new((0..columns.len()).rev()) };
         for i in order {
-            let is_peak = columns[i].max >= seek.threshold; // false where nothing was measured
-            match (is_peak, is_leaving, best) {
+            let is_peak = columns[i].max >= threshold; // false where nothing was measured
+            match (is_peak, is_leaving, &mut best) {
                 (true, true, _) => {}
-                (true, false, Some((highest, _))) if columns[i].max <= highest => {}
-                (true, false, _) => best = Some((columns[i].max, middle(i))),
-                (false, _, Some((_, found))) => return Ok(Search::Ended(Some(found))),
+                (true, false, Some(run)) => {
+                    run.ends = (run.ends.0.min(edge(i)), run.ends.1.max(edge(i + 1)));
+                    if columns[i].max > run.highest {
+                        (run.highest, run.summit) = (columns[i].max, middle(i));
+                    }
+                }
+                (true, false, None) => {
+                    best = Some(Run { highest: columns[i].max, summit: middle(i), ends: (edge(i), edge(i + 1)) });
+                }
+                (false, _, Some(run)) => return Ok(Search::Ended(Some(region(run)))),
                 (false, _, None) => is_leaving = false,
             }
+        }
+        position = if seek.forward { end } else { start };
+    }
+}
+
+/// The next place where a pattern begins beyond where the search does.
+fn find_pattern(
+    readers: &mut Readers,
+    seek: &Seek,
+    pattern: &Pattern,
+    is_current: &dyn Fn() -> bool,
+) -> Result<Search, TrackError> {
+    const CHUNK: u64 = 250_000;
+    let len = readers.session().genome.chroms.len_of(&seek.chrom).unwrap_or(0);
+    let n = pattern.len() as u64;
+    // The middle of what was found last stands in the middle of the view: it is not found again.
+    let anchor = |start: u64| start + n / 2;
+    let mut position = seek.from.min(len);
+    loop {
+        if !is_current() {
+            return Ok(Search::Superseded);
+        }
+        // Chunks share what a pattern may reach over their ends.
+        let (start, end) = match seek.forward {
+            true => (position.saturating_sub(n), (position + CHUNK).min(len)),
+            false => (position.saturating_sub(CHUNK), (position + n).min(len)),
+        };
+        let bases = readers.bases(&Region::new(seek.chrom.clone(), start, end))?.unwrap_or_default();
+        let places = pattern.find(&bases).into_iter().map(|(i, _)| start + i as u64);
+        let found = match seek.forward {
+            true => places.filter(|&p| anchor(p) > seek.from).min(),
+            false => places.filter(|&p| anchor(p) < seek.from).max(),
+        };
+        if let Some(first) = found {
+            return Ok(Search::Ended(Some((Region::new(seek.chrom.clone(), first, first + n), anchor(first)))));
+        }
+        if (seek.forward && end >= len) || (!seek.forward && start == 0) {
+            return Ok(Search::Ended(None));
         }
         position = if seek.forward { end } else { start };
     }

@@ -9,13 +9,13 @@ mod slot;
 mod store;
 
 pub use explain::{Analysis, Explain, Prediction, Subject, predict, predict_input};
-pub use look::{Look, Seek};
+pub use look::{Look, Seek, Sought};
 pub use pace::Pace;
 pub use slot::{JobId, Slot};
 pub use store::{Store, StoreInfo};
 
 use crate::attribution::Attribution;
-use crate::genome::Region;
+use crate::genome::{Pattern, Region, Strand};
 use crate::models::{Manifest, Model};
 use crate::session::{Session, TrackId};
 use crate::tracks::{Column, Features};
@@ -39,7 +39,7 @@ pub enum Reply {
         /// The columns, or why there are none.
         columns: Result<Vec<Column>, String>,
     },
-    /// All intervals of a track.
+    /// Intervals of a track: all, or those of an indexed file in the part it says it covers.
     Features {
         /// The row's track.
         track: TrackId,
@@ -57,12 +57,21 @@ pub enum Reply {
         /// The bases, or why there are none.
         bases: Result<Vec<u8>, String>,
     },
-    /// The end of a search for a peak.
+    /// Where a pattern stands in a region.
+    Occurrences {
+        /// The pattern.
+        pattern: Pattern,
+        /// Where was searched.
+        region: Region,
+        /// First base and strand of each, in order.
+        found: Result<Arc<Vec<(u64, Strand)>>, String>,
+    },
+    /// The end of a search.
     Found {
         /// The search.
         seek: Seek,
-        /// Where the peak is highest; `None` where there is no further one.
-        peak: Result<Option<u64>, String>,
+        /// The stretch found and the position in it that stands out; `None` where there is no further one.
+        found: Result<Option<(Region, u64)>, String>,
     },
     /// The first answer about a subject.
     Prediction {

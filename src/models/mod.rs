@@ -42,7 +42,9 @@ pub use dropout::Dropout;
 pub use error::ModelError;
 pub use external::{EXTERNAL, External, ExternalSpec, ProfileStatistic, serve, stop_commands};
 pub use filters::{FilterSites, SequenceFilters};
-pub use folder::{Commands, FILES, load_model, load_model_as, load_shuffled, load_without_filter, open_model, read_manifest, save_model};
+pub use folder::{
+    Commands, FILES, load_model, load_model_as, load_shuffled, load_without_filter, open_model, read_manifest, save_model,
+};
 pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions, Imported, import, read_checkpoint};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;

@@ -34,7 +34,8 @@ pub fn attention(
         let sequences = batch.iter().flat_map(Input::one_hot).collect();
         let marks = batch.iter().flat_map(|input| input.marks.iter().copied()).collect();
         let output = model.forward(&first.batch_of(batch.len(), sequences, marks, model.dtype())?)?;
-        let weights = output.attention.ok_or_else(|| AttributionError::NotApplicable("this network has no attention".to_owned()))?;
+        let weights =
+            output.attention.ok_or_else(|| AttributionError::NotApplicable("this network has no attention".to_owned()))?;
         all.extend(rows(&weights, model)?);
     }
 }

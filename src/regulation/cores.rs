@@ -398,7 +398,8 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(5);
         let mut attention: Vec<Vec<f32>> = Vec::new();
         for _ in 0..4 {
-            let scores: Vec<f64> = (0..200).map(|_| if random.random_bool(0.1) { random.random_range(0.9..1.1) } else { 0.0 }).collect();
+            let scores: Vec<f64> =
+                (0..200).map(|_| if random.random_bool(0.1) { random.random_range(0.9..1.1) } else { 0.0 }).collect();
             attention.push(sparsemax(&scores));
         }
         let profile = |bin: usize| standardised(&attention.iter().map(|row| f64::from(row[bin])).collect::<Vec<_>>());

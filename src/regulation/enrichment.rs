@@ -129,7 +129,9 @@ impl GeneBins {
 
     /// Hits by every circular shift, that by 0 first.
     fn hits_by_shift(&self) -> Vec<usize> {
-        (0..self.called.len().max(1)).map(|shift| if self.called.is_empty() { 0 } else { self.hits(&self.called, shift) }).collect()
+        (0..self.called.len().max(1))
+            .map(|shift| if self.called.is_empty() { 0 } else { self.hits(&self.called, shift) })
+            .collect()
     }
 }
 
@@ -227,7 +229,13 @@ pub fn marks_in_bins(genes: &[(&[bool], &[f32])], k: usize) -> Vec<MarkInBins> {
             }
         }
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        MarkInBins { mark, genes: called.len(), called: mean(&called), others: mean(&others), p: mann_whitney_p(&called, &others) }
+        MarkInBins {
+            mark,
+            genes: called.len(),
+            called: mean(&called),
+            others: mean(&others),
+            p: mann_whitney_p(&called, &others),
+        }
     };
     (0..k).map(of_mark).collect()
 }

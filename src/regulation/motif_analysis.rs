@@ -2,8 +2,8 @@
 //! worth to the prediction.
 
 use super::statistics::{benjamini_hochberg, fisher_exact};
-use crate::attribution::{AttributionError, dinucleotide_shuffle};
 use crate::attribution::kernels::{Edit, Evaluator};
+use crate::attribution::{AttributionError, dinucleotide_shuffle};
 use crate::genome::BASES;
 use crate::motifs::{Motif, MotifError, Ppm, Scanner, Tomtom};
 use rand::{Rng, SeedableRng};
@@ -69,10 +69,8 @@ pub fn motif_enrichment(sites: &[Vec<bool>], control: &[Vec<bool>]) -> Vec<Motif
     let mut found: Vec<MotifEnrichment> = (0..n)
         .map(|motif| {
             let (with_site, control_with_site) = (count(sites, motif), count(control, motif));
-            let table = [
-                [with_site, sites.len() as u64 - with_site],
-                [control_with_site, control.len() as u64 - control_with_site],
-            ];
+            let table =
+                [[with_site, sites.len() as u64 - with_site], [control_with_site, control.len() as u64 - control_with_site]];
             MotifEnrichment { motif, with_site, control_with_site, p: fisher_exact(table).p_greater, q: 1.0 }
         })
         .collect();
@@ -194,7 +192,13 @@ pub fn peak_overlap(windows: &[(Vec<Range<usize>>, Vec<bool>)], draws: usize, se
         let is_hit = |stretch: &&Range<usize>| {
             let (from, to) = (stretch.start + shift, stretch.end + shift);
             let inside = |from: usize, to: usize| sums[to.min(n)] > sums[from.min(n)];
-            if to <= n { inside(from, to) } else if from >= n { inside(from - n, to - n) } else { inside(from, n) || inside(0, to - n) }
+            if to <= n {
+                inside(from, to)
+            } else if from >= n {
+                inside(from - n, to - n)
+            } else {
+                inside(from, n) || inside(0, to - n)
+            }
         };
         stretches.iter().filter(is_hit).count()
     };
@@ -276,17 +280,17 @@ mod tests {
         let scanners = scanners(&motifs).unwrap();
         let planted = motifs.iter().position(|m| m.ppm.width() >= 9).unwrap();
         let consensus = motifs[planted].ppm.consensus();
-        let (mut sites, mut control) = (Vec::new(), Vec::new());
+        let (mut sites, mut controls) = (Vec::new(), Vec::new());
         for draw in 0..60 {
             let mut sequence = random_sequence(&mut random, 100);
             let other = control(&sequence, 1, draw);
             sequence[40..40 + consensus.len()].copy_from_slice(&consensus);
             sites.push(has_site(&scanners, &sequence));
-            control.push(has_site(&scanners, &other));
+            controls.push(has_site(&scanners, &other));
         }
-        let found = motif_enrichment(&sites, &control);
+        let found = motif_enrichment(&sites, &controls);
         assert!(found[0].motif == planted && found[0].q < 1e-10, "{:?}", found[0]);
-        let others = motif_enrichment(&control, &control);
+        let others = motif_enrichment(&controls, &controls);
         assert!(others.iter().all(|e| e.q > 0.3), "nothing is enriched against itself");
         assert_eq!(motif_enrichment(&[], &[]), []);
     }
@@ -305,7 +309,7 @@ mod tests {
         let mut values = vec![0.0; 40];
         (values[5], values[7], values[30], values[39]) = (3.0, 2.0, 1.0, -4.0);
         assert_eq!(highest_stretches(&values, 10, 5), [0..10, 25..35]);
-        assert_eq!(highest_stretches(&[0.0; 5], 3, 2), []);
+        assert!(highest_stretches(&[0.0; 5], 3, 2).is_empty());
         assert_eq!(highest_stretches(&[1.0; 2], 5, 2), [0..2]);
     }
 

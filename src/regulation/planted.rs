@@ -63,9 +63,8 @@ impl PairRecovery {
     pub fn add(&mut self, planted: Option<&Planted>, links: &[JoinedBlocks]) {
         let none = Planted::default();
         let planted = planted.unwrap_or(&none);
-        let joins = |a: &Region, b: &Region, x: &Region, y: &Region| {
-            (a.overlaps(x) && b.overlaps(y)) || (a.overlaps(y) && b.overlaps(x))
-        };
+        let joins =
+            |a: &Region, b: &Region, x: &Region, y: &Region| (a.overlaps(x) && b.overlaps(y)) || (a.overlaps(y) && b.overlaps(x));
         let is_pair = |(a, b, _): &&JoinedBlocks| planted.pair.as_ref().is_some_and(|(x, y)| joins(a, b, x, y));
         let works = |region: &Region| planted.working.iter().position(|e| e.overlaps(region));
         if planted.pair.is_some() {
@@ -114,12 +113,20 @@ mod tests {
             motif: None,
             effect,
         };
-        let rows = [row("a", PAIR, 1_000, 0.4), row("a", PAIR, 1_000, 0.0), row("b", PAIR, 9_000, 0.5), row("p", "promoter", 5_000, 1.0)];
+        let rows = [
+            row("a", PAIR, 1_000, 0.4),
+            row("a", PAIR, 1_000, 0.0),
+            row("b", PAIR, 9_000, 0.5),
+            row("p", "promoter", 5_000, 1.0),
+        ];
         let planted = planted(&rows);
         assert_eq!(planted["G"].pair, Some((Region::new("c", 1_000, 1_200), Region::new("c", 9_000, 9_200))));
         let block = |at: u64| Region::new("c", at, at + 100);
         let mut recovery = PairRecovery::default();
-        recovery.add(planted.get("G"), &[(block(1_150), block(9_050), true), (block(1_150), block(5_000), true), (block(3_000), block(9_050), false)]);
+        recovery.add(
+            planted.get("G"),
+            &[(block(1_150), block(9_050), true), (block(1_150), block(5_000), true), (block(3_000), block(9_050), false)],
+        );
         recovery.add(None, &[(block(1), block(2_000), true)]);
         let expected = PairRecovery { pairs: 1, testable: 1, found: 1, links: 3, links_of_pairs: 1, links_of_elements: 2 };
         assert_eq!(recovery, expected);

@@ -6,7 +6,9 @@
 use super::attention::{Rows, attention, shuffled};
 use super::statistics::{benjamini_hochberg, empirical_p, normal_tail};
 use crate::attribution::AttributionError;
-use crate::models::{Input, Model};
+use crate::genome::GeneId;
+use crate::models::{Input, Manifest, Model, ModelError, SampleSource};
+use crate::session::{Readers, SampleId};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -131,6 +133,81 @@ pub fn null_of(
         shuffled(input, i % 2 == 1, &mut random)
     };
     attention(model, (0..n).map(draw), go_on)
+}
+
+/// Attention to shuffled inputs of other genes of a sample: half of every gene's null.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    genes: Vec<(GeneId, Rows)>,
+    /// Shuffles of a gene's own input beside them.
+    own: usize,
+    seed: u64,
+}
+
+impl Pool {
+    /// One shuffle of each of so many genes as are needed, evenly spread over the session.
+    ///
+    /// # Errors
+    /// Where no gene can be read, the network has no attention, or the work is no longer wanted.
+    pub fn read(
+        model: &dyn Model,
+        readers: &mut Readers,
+        sample: SampleId,
+        seed: u64,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Self, AttributionError> {
+        let all: Vec<GeneId> = readers.session().genome.genes.iter().map(|(id, _)| id).collect();
+        let mut pool = Self { seed, ..Self::default() };
+        let (mut wanted, mut i) = (1, 0);
+        while i < wanted.min(all.len()) {
+            let id = all[i * all.len() / wanted.min(all.len())];
+            let input = read_gene(readers, sample, id, model.manifest())?;
+            for rows in null_of(model, &input, 1, pool.seed_of(id), go_on)? {
+                if wanted == 1 {
+                    pool.own = null_inputs(rows.len(), rows.first().map_or(0, Vec::len)).div_ceil(2);
+                    wanted = pool.own.max(1);
+                }
+                pool.genes.push((id, rows));
+            }
+            i += 1;
+        }
+        Ok(pool)
+    }
+
+    fn seed_of(&self, id: GeneId) -> u64 {
+        self.seed ^ (id.0 as u64 + 1).rotate_left(32)
+    }
+
+    /// Attention of a gene and its bins, with its own shuffles and those of the other genes as null where the procedure asks for one.
+    ///
+    /// # Errors
+    /// As [`Pool::read`].
+    pub fn call(
+        &self,
+        model: &dyn Model,
+        input: &Input,
+        id: GeneId,
+        procedure: &Procedure,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<(Rows, Bins), AttributionError> {
+        let rows = attention(model, std::iter::once(input.clone()), go_on)?.pop().unwrap_or_default();
+        let null = match procedure.needs_null {
+            true => {
+                let own = null_of(model, input, self.own, self.seed_of(id), go_on)?;
+                Null::of(own.iter().chain(self.genes.iter().filter(|(other, _)| *other != id).map(|(_, rows)| rows)))
+            }
+            false => Null::default(),
+        };
+        let bins = (procedure.call)(&rows, &null);
+        Ok((rows, bins))
+    }
+}
+
+/// A gene as the network reads it in a sample.
+pub fn read_gene(readers: &mut Readers, sample: SampleId, id: GeneId, manifest: &Manifest) -> Result<Input, ModelError> {
+    let session = readers.session().clone();
+    let window = manifest.window_of(session.genome.genes.get(id), session.genome.tss);
+    Input::assemble(manifest, &window, &mut SampleSource::new(readers, sample, manifest))
 }
 
 /// `null`: a bin without attention has p = 1 and is never called.

@@ -4,6 +4,8 @@ use super::{Geometry, Plot, Row, column_of};
 use crate::genome::{GeneId, Strand};
 use crate::session::TrackId;
 use crate::state::State;
+use crate::theme::Rgb;
+use crate::tracks::Feature;
 
 /// Where a label stands: columns from the left edge of the plot, `None` where there is no room.
 pub type LabelPlace = Option<f64>;
@@ -46,6 +48,10 @@ pub struct IntervalShape {
     pub strand: Option<Strand>,
     /// Whether it is linked to the gene being explained.
     pub is_current: bool,
+    /// The file's own colour for it.
+    pub colour: Option<Rgb>,
+    /// The two places that an arc joins; between them there is nothing but the arc.
+    pub ends: Option<[(u64, u64); 2]>,
 }
 
 /// What has been placed in each lane so far: taken spans in columns.
@@ -204,35 +210,104 @@ pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, track: Trac
         _ => "peak",
     };
     let current = state.current_gene().map(|g| g.name.as_str());
-    let x = |position: u64| column_of(&state.region, geometry.n_columns, position as f64);
+    let is_current = |feature: &Feature| feature.genes.iter().any(|(gene, _)| Some(gene.as_str()) == current);
+    let shape = |feature: &Feature| IntervalShape {
+        start: feature.start,
+        end: feature.end,
+        name: name_in(feature, &state.region.chrom),
+        label: None,
+        strand: feature.strand,
+        is_current: is_current(feature),
+        colour: feature.colour.map(|[r, g, b]| Rgb(r, g, b)),
+        ends: feature.link.as_ref().filter(|link| link.there.chrom == state.region.chrom).map(|link| {
+            let there = (link.there.start, link.there.end);
+            [link.here, there]
+        }),
+    };
+    fill_intervals(row, &state.region, geometry, features.overlapping(&state.region).map(shape), role);
+}
+
+/// Where a sequence pattern stands, named by its strand.
+pub(super) fn fill_pattern(row: &mut Row, state: &State, geometry: Geometry, index: usize) {
+    if state.region.len() > crate::state::MOST_SEARCHED {
+        return row.plot = Plot::Message("zoom in to less than 2 Mb to search the sequence".to_owned());
+    }
+    let Some(pattern) = state.patterns.get(index) else { return };
+    let Some((_, found)) = state.occurrences.get(&pattern.to_string()) else { return };
+    match found {
+        Err(reason) => row.plot = Plot::Message(reason.clone()),
+        Ok(found) => {
+            let shape = |&(start, strand): &(u64, Strand)| IntervalShape {
+                start,
+                end: start + pattern.len() as u64,
+                name: strand.to_string(),
+                label: None,
+                strand: Some(strand),
+                is_current: false,
+                colour: None,
+                ends: None,
+            };
+            let in_view = found.iter().map(shape).filter(|s| s.start < state.region.end && state.region.start < s.end);
+            fill_intervals(row, &state.region, geometry, in_view, "peak");
+        }
+    }
+}
+
+/// Regions of interest with their notes.
+pub(super) fn fill_regions(row: &mut Row, state: &State, geometry: Geometry) {
+    let shapes = state.regions.iter().filter(|r| r.region.overlaps(&state.region)).map(|r| IntervalShape {
+        start: r.region.start,
+        end: r.region.end,
+        name: r.note.clone(),
+        label: None,
+        strand: None,
+        is_current: false,
+        colour: None,
+        ends: None,
+    });
+    fill_intervals(row, &state.region, geometry, shapes, "accent");
+}
+
+fn fill_intervals(
+    row: &mut Row,
+    region: &crate::genome::Region,
+    geometry: Geometry,
+    shapes: impl Iterator<Item = IntervalShape>,
+    role: &str,
+) {
+    let x = |position: u64| column_of(region, geometry.n_columns, position as f64);
     // Past one interval a column nothing more can be told apart.
-    let in_view: Vec<_> = features.overlapping(&state.region).take(geometry.n_columns * geometry.max_lanes + 1).collect();
-    let is_current = |feature: &crate::tracks::Feature| feature.genes.iter().any(|(gene, _)| Some(gene.as_str()) == current);
+    let in_view: Vec<_> = shapes.take(geometry.n_columns * geometry.max_lanes + 1).collect();
+    let body = |s: &IntervalShape| (x(s.start), x(s.end), s.name.clone(), s.is_current);
+    let bodies: Vec<_> = in_view.iter().map(body).collect();
     let bodies: Vec<Body<'_>> =
-        in_view.iter().map(|f| Body { from: x(f.start), to: x(f.end), name: &f.name, is_current: is_current(f) }).collect();
+        bodies.iter().map(|(from, to, name, is_current)| Body { from: *from, to: *to, name, is_current: *is_current }).collect();
     let mut lanes: Vec<Vec<IntervalShape>> = Vec::new();
     let mut left_out = 0_usize;
-    for (feature, place) in in_view.iter().zip(pack(&bodies, geometry)) {
+    let n_in_view = in_view.len();
+    let places = pack(&bodies, geometry);
+    for (shape, place) in in_view.into_iter().zip(places) {
         let Some((lane, label)) = place else {
             left_out += 1;
             continue;
         };
         lanes.resize_with(lanes.len().max(lane + 1), Vec::new);
-        lanes[lane].push(IntervalShape {
-            start: feature.start,
-            end: feature.end,
-            name: feature.name.clone(),
-            label,
-            strand: feature.strand,
-            is_current: is_current(feature),
-        });
+        lanes[lane].push(IntervalShape { label, ..shape });
     }
-    row.detail = match (in_view.len(), left_out) {
+    row.detail = match (n_in_view, left_out) {
         (0, _) => "none here".to_owned(),
         (n, 0) => format!("{n} here"),
         (n, left_out) => format!("{n} here, {left_out} not drawn"),
     };
     row.plot = Plot::Intervals(lanes, role.to_owned());
+}
+
+/// A feature's name; of an arc that leaves the chromosome with where it goes.
+fn name_in(feature: &Feature, chrom: &str) -> String {
+    match feature.link.as_ref().filter(|link| link.there.chrom.as_ref() != chrom) {
+        Some(link) => format!("{} \u{2192} {}", feature.name, link.there).trim_start().to_owned(),
+        None => feature.name.clone(),
+    }
 }
 
 #[cfg(test)]

@@ -7,13 +7,15 @@ mod model_rows;
 mod profile;
 mod ruler;
 mod signals;
+mod translation;
 
 pub use header::Header;
 pub use lanes::{GeneShape, IntervalShape, LabelPlace};
-pub use model_rows::input_row;
+pub use model_rows::{SIGNIFICANT, input_row};
 pub use profile::Profile;
 pub use ruler::{Ruler, Tick};
 pub use signals::format_value;
+pub use translation::{Codon, CodonLane};
 
 use crate::genome::Region;
 use crate::session::TrackKind;
@@ -102,11 +104,18 @@ pub enum Plot {
     Heat(Vec<Lane>, f32),
     /// Reference bases, one a column.
     Bases(Vec<u8>),
+    /// What the bases spell, a lane a frame.
+    Codons(Vec<CodonLane>),
     /// A letter a column with a signed height, from minus to plus this limit.
     Letters(Vec<u8>, Vec<f32>, f32),
 }
 
 impl Scene {
+    /// One row at the grain of a painter, as [`Self::build`] makes it.
+    pub fn row(state: &State, geometry: Geometry, id: RowId) -> Row {
+        build_row(state, geometry, id, None)
+    }
+
     /// The scene of a state at the grain of a painter.
     pub fn build(state: &State, geometry: Geometry) -> Self {
         let focused = state.focused();
@@ -164,6 +173,9 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
                 };
             }
         }
+        RowId::Translation => translation::fill(&mut row, state, geometry),
+        RowId::Pattern(index) => lanes::fill_pattern(&mut row, state, geometry, index),
+        RowId::Regions => lanes::fill_regions(&mut row, state, geometry),
         RowId::Track(track) => match state.session.tracks[track.0].kind {
             TrackKind::Signal => signals::fill(&mut row, state, geometry, track),
             TrackKind::Features => lanes::fill(&mut row, state, geometry, track),

@@ -209,7 +209,7 @@ impl Session {
             let text = std::fs::read_to_string(&path).map_err(|e| TrackError::io(&path, e))?;
             genome.chroms = ChromSizes::parse(&text).map_err(|e| TrackError::malformed(&path, "sizes", e.to_string()))?;
         } else if let Some(path) = &genome.fasta {
-            if let Track::Sequence(reader) = self.heed(tracks::open(path, Some("fasta"), &ChromSizes::default())?) {
+            if let Track::Sequence(reader) = self.heed(tracks::open(path, None, &ChromSizes::default())?) {
                 genome.chroms = reader.chroms().clone();
             }
         } else if !tables.is_empty() {
@@ -375,6 +375,7 @@ fn ends_of_annotation(entry: &GenomeEntry, file: &SessionFile, folder: &Path) ->
     let mut reach_all = |track: Track| match track {
         Track::Features(features) => features.ends().for_each(|(chrom, end)| reach(chrom, end)),
         Track::Genes(genes) => genes.iter().for_each(|(_, gene)| reach(&gene.region.chrom, gene.region.end)),
+        Track::Indexed(reader) => reader.chroms().iter().for_each(|(chrom, len)| reach(chrom, len)),
         Track::Signal(_) | Track::Sequence(_) => {}
     };
     if let Some(path) = &entry.genes {

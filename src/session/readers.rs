@@ -2,23 +2,39 @@
 
 use super::{Session, TrackId};
 use crate::genome::Region;
-use crate::tracks::{self, BinTableSignal, Column, Features, SequenceReader, SignalReader, Track, TrackError};
+use crate::tracks::{self, BinTableSignal, Column, FeatureReader, Features, SequenceReader, SignalReader, Track, TrackError};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// A file of intervals.
+enum FeatureFile {
+    Whole(Arc<Features>),
+    /// With what was read last.
+    Indexed(Box<dyn FeatureReader>, Option<Arc<Features>>),
+}
 
 /// The readers of one thread.
 pub struct Readers {
     session: Arc<Session>,
     signals: HashMap<TrackId, Box<dyn SignalReader>>,
-    features: HashMap<TrackId, Arc<Features>>,
+    features: HashMap<TrackId, FeatureFile>,
     sequence: Option<Box<dyn SequenceReader>>,
+    /// What could not be opened, with the reason.
+    refused: HashMap<TrackId, String>,
     warnings: Vec<String>,
 }
 
 impl Readers {
     /// No file is opened before it is asked for.
     pub fn new(session: Arc<Session>) -> Self {
-        Self { session, signals: HashMap::new(), features: HashMap::new(), sequence: None, warnings: Vec::new() }
+        Self {
+            session,
+            signals: HashMap::new(),
+            features: HashMap::new(),
+            sequence: None,
+            refused: HashMap::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// The session the readers belong to.
@@ -45,17 +61,48 @@ impl Readers {
         std::mem::take(&mut self.warnings)
     }
 
-    /// A track's intervals.
-    pub fn features(&mut self, track: TrackId) -> Result<Arc<Features>, TrackError> {
-        if let Some(features) = self.features.get(&track) {
-            return Ok(features.clone());
+    /// A track's intervals: all of them, or of an indexed file those in `region` and beside it.
+    pub fn features(&mut self, track: TrackId, region: &Region) -> Result<Arc<Features>, TrackError> {
+        if !self.features.contains_key(&track) {
+            let file = match self.open(track)? {
+                Track::Features(features) => FeatureFile::Whole(features),
+                Track::Indexed(reader) => FeatureFile::Indexed(reader, None),
+                _ => return Err(wrong_kind(&self.session.tracks[track.0], "intervals")),
+            };
+            self.features.insert(track, file);
+        }
+        let len = self.session.genome.chroms.len_of(&region.chrom).unwrap_or(u64::MAX);
+        match self.features.get_mut(&track) {
+            Some(FeatureFile::Whole(features)) => Ok(features.clone()),
+            Some(FeatureFile::Indexed(_, Some(last))) if last.covers(region) => Ok(last.clone()),
+            Some(FeatureFile::Indexed(reader, last)) => {
+                // A view to each side, so that panning does not wait; where that is too much, the view alone.
+                let (start, end) = (region.start.saturating_sub(region.len()), region.end.saturating_add(region.len()).min(len));
+                let wide = Region::new(region.chrom.clone(), start, end.max(region.end));
+                let read = Arc::new(reader.features(&wide).or_else(|_| reader.features(region))?);
+                *last = Some(read.clone());
+                Ok(read)
+            }
+            None => Err(wrong_kind(&self.session.tracks[track.0], "intervals")),
+        }
+    }
+
+    /// Opens a track's file. What is wrong with it is found out once.
+    fn open(&mut self, track: TrackId) -> Result<Track, TrackError> {
+        if let Some(reason) = self.refused.get(&track) {
+            return Err(TrackError::Repeated(reason.clone()));
         }
         let info = &self.session.tracks[track.0];
-        let loaded = tracks::open(&info.path, Some(&info.format), &self.session.genome.chroms)?;
-        let Track::Features(features) = loaded.value else { return Err(wrong_kind(info, "intervals")) };
-        self.warnings.extend(loaded.warnings);
-        self.features.insert(track, features.clone());
-        Ok(features)
+        match tracks::open(&info.path, Some(&info.format), &self.session.genome.chroms) {
+            Ok(loaded) => {
+                self.warnings.extend(loaded.warnings);
+                Ok(loaded.value)
+            }
+            Err(error) => {
+                self.refused.insert(track, error.to_string());
+                Err(error)
+            }
+        }
     }
 
     /// The reference bases of `region`, upper case; `None` where the session has no reference.
@@ -65,7 +112,7 @@ impl Readers {
         }
         if self.sequence.is_none() {
             let Some(path) = &self.session.genome.fasta else { return Ok(None) };
-            let opened = tracks::open(path, Some("fasta"), &self.session.genome.chroms)?;
+            let opened = tracks::open(path, None, &self.session.genome.chroms)?;
             let Track::Sequence(reader) = opened.value else { return Ok(None) };
             self.warnings.extend(opened.warnings);
             self.sequence = Some(reader);
@@ -89,14 +136,10 @@ impl Readers {
                     Some(reader) => Box::new(reader),
                     None => return Err(wrong_kind(info, "a mark of the table")),
                 },
-                None => {
-                    let loaded = tracks::open(&info.path, Some(&info.format), &self.session.genome.chroms)?;
-                    self.warnings.extend(loaded.warnings);
-                    match loaded.value {
-                        Track::Signal(reader) => reader,
-                        _ => return Err(wrong_kind(info, "a signal")),
-                    }
-                }
+                None => match self.open(track)? {
+                    Track::Signal(reader) => reader,
+                    _ => return Err(wrong_kind(&self.session.tracks[track.0], "a signal")),
+                },
             };
             self.signals.insert(track, reader);
         }

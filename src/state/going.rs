@@ -1,8 +1,8 @@
 //! Moving through the genome.
 
 use super::{DEFAULT_SPAN, Place, RowId, State};
-use crate::genome::{GeneId, Region, Strand};
-use crate::jobs::Seek;
+use crate::genome::{GeneId, Pattern, Region, Strand};
+use crate::jobs::{Seek, Sought};
 use crate::session::TrackId;
 
 impl State {
@@ -52,8 +52,24 @@ impl State {
         self.set_region(region);
     }
 
-    /// The next or an earlier gene in walking order.
+    /// Shows a stretch with a flank of 15 % on either side.
+    pub fn fit(&mut self, region: Region) {
+        self.remember();
+        let flank = (region.len() * 15).div_ceil(100).max(1);
+        self.set_region(Region::new(region.chrom.clone(), region.start.saturating_sub(flank), region.end + flank));
+        self.follow_view();
+    }
+
+    /// The next or an earlier gene in walking order: of the list that is walked, else of all.
     pub fn step_gene(&mut self, step: i64) {
+        match self.step_walk(step) {
+            Some(same) if Some(same) == self.gene => {
+                self.notice = Some("this is the end of the list; :genes all walks every gene".to_owned());
+                return;
+            }
+            Some(next) => return self.show_gene(next),
+            None => {}
+        }
         let genes = self.session.genome.genes.clone();
         let from = self.gene.or_else(|| {
             let (chrom, centre) = (self.region.chrom.clone(), self.region.centre());
@@ -85,23 +101,74 @@ impl State {
         }
     }
 
-    /// The next (`forward`) or previous interval of the focused row, if it shows intervals. `false` where it does not.
-    pub fn step_feature(&mut self, forward: bool) -> bool {
-        let Some(RowId::Track(track)) = self.focused() else { return false };
-        let Some(Ok(features)) = self.features.get(&track).cloned() else { return false };
-        match features.neighbour(&self.region.chrom, self.region.centre(), forward) {
-            Some(feature) => {
-                let name = feature.name.clone();
-                self.centre_on(feature.anchor());
+    /// The `n`th interval after (before, where negative) the middle of the view that the focused row has on this chromosome, with
+    /// its name. `None` where the row shows no intervals, `Some(None)` where there is none further.
+    pub fn interval_beside(&self, n: i64) -> Option<Option<(Region, u64, String)>> {
+        let (chrom, from, forward) = (self.region.chrom.clone(), self.region.centre(), n > 0);
+        let nth = n.unsigned_abs().max(1) as usize - 1;
+        let choose = |mut all: Vec<(u64, u64, u64, String)>| {
+            all.retain(|(_, _, anchor, _)| if forward { *anchor > from } else { *anchor < from });
+            all.sort_by_key(|(_, _, anchor, _)| if forward { *anchor as i64 } else { -(*anchor as i64) });
+            all.into_iter().nth(nth).map(|(start, end, anchor, name)| (Region::new(chrom.clone(), start, end), anchor, name))
+        };
+        match self.focused()? {
+            RowId::Track(track) => {
+                let features = self.features.get(&track)?.as_ref().ok()?;
+                let (mut at, mut found) = (from, None);
+                for _ in 0..=nth {
+                    let Some(feature) = features.neighbour(&chrom, at, forward) else { return Some(None) };
+                    at = feature.anchor();
+                    found = Some((Region::new(chrom.clone(), feature.start, feature.end), at, feature.name.clone()));
+                }
+                Some(found)
+            }
+            RowId::Genes => {
+                let whole = Region::new(chrom.clone(), 0, self.session.genome.chroms.len_of(&chrom)?);
+                let tss = self.session.genome.tss;
+                let gene = |(_, g): (GeneId, &crate::genome::Gene)| (g.region.start, g.region.end, g.tss(tss), g.name.clone());
+                Some(choose(self.session.genome.genes.overlapping(&whole).map(gene).collect()))
+            }
+            RowId::Regions => {
+                let here = self.regions.iter().filter(|r| r.region.chrom == chrom);
+                Some(choose(here.map(|r| (r.region.start, r.region.end, r.region.centre(), r.note.clone())).collect()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Goes to an interval: puts its anchor in the middle, or shows it to fit.
+    pub fn go_to_interval(&mut self, found: Option<(Region, u64, String)>, to_fit: bool) {
+        match found {
+            Some((region, anchor, name)) => {
+                if to_fit {
+                    self.fit(region)
+                } else {
+                    self.centre_on(anchor)
+                }
                 self.notice = (!name.is_empty()).then_some(name);
             }
-            None => self.notice = Some("none further on this chromosome".to_owned()),
+            None => {
+                let len = self.session.genome.chroms.len_of(&self.region.chrom).unwrap_or(0);
+                let chrom = Region::new(self.region.chrom.clone(), 0, len);
+                let is_in_part = match self.focused() {
+                    Some(RowId::Track(track)) => matches!(self.features.get(&track), Some(Ok(f)) if !f.covers(&chrom)),
+                    _ => false,
+                };
+                let place = if !is_in_part { "on this chromosome" } else { "in the part that was read: zoom out or pan on" };
+                self.notice = Some(format!("none further {place}"));
+            }
         }
-        true
+    }
+
+    /// Starts a search along the chromosome for the next (`forward`) or previous place where a pattern stands.
+    pub fn seek_pattern(&mut self, pattern: Pattern, forward: bool, to_fit: bool) {
+        let (chrom, from) = (self.region.chrom.clone(), self.region.centre());
+        self.seek = Some(Seek { sought: Sought::Pattern(pattern), chrom, from, forward, to_fit });
+        self.notice = Some("searching".to_owned());
     }
 
     /// Starts a search for the next (`forward`) or previous place where a signal rises to half its axis in this view.
-    pub fn seek_peak(&mut self, track: TrackId, forward: bool) {
+    pub fn seek_peak(&mut self, track: TrackId, forward: bool, to_fit: bool) {
         let columns = self.signals.get(&track).and_then(|view| view.columns.as_ref().ok());
         let highest = columns.into_iter().flatten().map(|c| c.max).filter(|m| m.is_finite()).fold(0.0, f32::max);
         if highest <= 0.0 {
@@ -109,16 +176,21 @@ impl State {
             return;
         }
         let (chrom, from) = (self.region.chrom.clone(), self.region.centre());
-        self.seek = Some(Seek { track, chrom, from, forward, threshold: highest / 2.0 });
+        self.seek = Some(Seek { sought: Sought::Peak { track, threshold: highest / 2.0 }, chrom, from, forward, to_fit });
     }
 
-    /// Goes to the peak that was found.
-    pub(super) fn take_peak(&mut self, peak: Result<Option<u64>, String>) {
-        self.seek = None;
-        match peak {
-            Ok(Some(position)) => self.centre_on(position),
-            Ok(None) => self.notice = Some("no further peak of half the axis on this chromosome".to_owned()),
-            Err(reason) => self.say(reason),
+    /// Goes to what was found: its stretch, and the position that stands out.
+    pub(super) fn take_found(&mut self, found: Result<Option<(Region, u64)>, String>) {
+        let Some(seek) = self.seek.take() else { return };
+        self.notice = None;
+        match (found, seek.sought) {
+            (Ok(Some((region, _))), _) if seek.to_fit => self.fit(region),
+            (Ok(Some((_, position))), _) => self.centre_on(position),
+            (Ok(None), Sought::Peak { .. }) => {
+                self.notice = Some("no further peak of half the axis on this chromosome".to_owned())
+            }
+            (Ok(None), Sought::Pattern(pattern)) => self.notice = Some(format!("no further {pattern} on this chromosome")),
+            (Err(reason), _) => self.say(reason),
         }
     }
 
@@ -145,7 +217,7 @@ impl State {
     /// Goes back (`true`) or forward in the history.
     pub fn travel(&mut self, back: bool) {
         let current = Place { region: self.region.clone(), gene: self.gene };
-        let place = if back { self.history.back(current) } else { self.history.forward(current) };
+        let place = if back { self.places.back(current) } else { self.places.forward(current) };
         match place {
             Some(place) => {
                 self.gene = place.gene;
@@ -157,7 +229,7 @@ impl State {
 
     /// Remembers the current place before a jump.
     pub(super) fn remember(&mut self) {
-        self.history.push(Place { region: self.region.clone(), gene: self.gene });
+        self.places.push(Place { region: self.region.clone(), gene: self.gene });
     }
 
     /// The model follows the view: a gene whose TSS is no longer near the view gives way to the nearest one.

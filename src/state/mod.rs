@@ -2,28 +2,39 @@
 
 mod explained;
 mod going;
-mod history;
+mod marks;
+mod places;
 mod prompt;
 mod rows;
+mod table;
 #[cfg(test)]
 pub(crate) mod toy;
+mod undo;
+mod walk;
 
 pub use explained::{Explained, ModelInfo, RowState};
-pub use history::{History, Place};
-pub use prompt::{Match, Prompt};
+pub use marks::NotedRegion;
+pub use places::{Place, Places};
+pub use prompt::{Asks, Match, Prompt, best_matches};
 pub use rows::{RowId, RowView};
+pub use table::{Cell, Line, Table};
+pub use undo::{History, View};
+pub use walk::Walk;
 
 use crate::attribution::MutagenesisView;
-use crate::genome::{Gene, GeneId, Locus, Region};
+use crate::genome::{Gene, GeneId, Locus, Pattern, Region, Strand};
 use crate::jobs::{Explain, JobId, Look, Reply, Seek, Subject};
-use crate::session::{SampleId, Session, TrackId, TrackKind};
+use crate::session::{SampleId, Session, TrackId};
 use crate::theme::Theme;
 use crate::tracks::{Column, Features};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The narrowest and widest a new view may be, in bases, when nothing says otherwise.
 const DEFAULT_SPAN: u64 = 10_000;
+
+/// The widest view whose sequence is searched for patterns, in bases.
+pub const MOST_SEARCHED: u64 = 2_000_000;
 
 /// What has the keyboard.
 #[derive(Clone, Debug, Default)]
@@ -31,13 +42,27 @@ pub enum Mode {
     /// The tracks.
     #[default]
     Browse,
-    /// The goto prompt.
-    Goto(Prompt),
+    /// A line being typed: a place to go to, or a command.
+    Prompt(Prompt),
+    /// A table of places.
+    Table(Table),
     /// The list of keys; how far it is scrolled.
     Help(u16),
     /// Everything that was said; how far it is scrolled.
     Messages(u16),
 }
+
+/// A key that waits for a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// To set a bookmark.
+    SetBookmark,
+    /// To go to one.
+    GoToBookmark,
+}
+
+/// Where a pattern stands in a region, by first base and strand; or why that is not known.
+pub type Occurrences = (Region, Result<Arc<Vec<(u64, Strand)>>, String>);
 
 /// The columns of one signal row, for the region they were read for.
 #[derive(Clone, Debug)]
@@ -84,7 +109,31 @@ pub struct State {
     /// What the model says.
     pub explained: Explained,
     /// Where the user was.
+    pub places: Places,
+    /// Changes that can be taken back.
     pub history: History,
+    /// Places by letter.
+    pub bookmarks: BTreeMap<char, Place>,
+    /// Regions of interest, along the genome.
+    pub regions: Vec<NotedRegion>,
+    /// The list of genes that is walked instead of all.
+    pub walk: Option<Walk>,
+    /// Sequence patterns that have a row.
+    pub patterns: Vec<Pattern>,
+    /// Where they stand, as far as read.
+    pub occurrences: HashMap<String, Occurrences>,
+    /// Whether the six-frame translation has a row.
+    pub shows_translation: bool,
+    /// The number typed before a key.
+    pub count: Option<u32>,
+    /// What the next key is for.
+    pub pending: Option<Pending>,
+    /// Name of the action that is repeated by `.`, with its count.
+    pub repeatable: Option<(&'static str, u32)>,
+    /// Commands that were typed, the newest last.
+    pub typed: HashMap<Asks, Vec<String>>,
+    /// What is to be put on the clipboard.
+    pub wants_copied: Option<String>,
     /// Everything that was said, oldest first.
     pub messages: Vec<String>,
     /// The last thing said, until the next key.
@@ -119,7 +168,19 @@ impl State {
             features: HashMap::new(),
             sequence: None,
             explained: Explained::default(),
+            places: Places::default(),
             history: History::default(),
+            bookmarks: BTreeMap::new(),
+            regions: Vec::new(),
+            walk: None,
+            patterns: Vec::new(),
+            occurrences: HashMap::new(),
+            shows_translation: false,
+            count: None,
+            pending: None,
+            repeatable: None,
+            typed: HashMap::new(),
+            wants_copied: None,
             notice: (!messages.is_empty()).then(|| format!("{} (M: all {} messages)", messages[0], messages.len())),
             messages,
             seek: None,
@@ -138,7 +199,7 @@ impl State {
         {
             state.say(error);
         }
-        state.history = History::default();
+        state.places = Places::default();
         state.focus = state.rows().first().map(|r| state.label(*r)).unwrap_or_default();
         state
     }
@@ -173,20 +234,22 @@ impl State {
         let mut tracks: Vec<TrackId> = Vec::new();
         for row in rows[focused..].iter().chain(&rows[..focused]) {
             if let RowId::Track(track) = row {
-                let is_read = self.session.tracks[track.0].kind == TrackKind::Features && self.features.contains_key(track);
+                let is_read = matches!(self.features.get(track), Some(Ok(features)) if features.covers(&self.region));
                 if !is_read {
                     tracks.push(*track);
                 }
             }
         }
-        let wants_sequence = self.shows_bases() && self.session.genome.fasta.is_some();
-        Look { region: self.region.clone(), n_columns: self.n_columns, tracks, wants_sequence, seek: self.seek.clone() }
+        let wants_sequence = (self.shows_bases() || rows.contains(&RowId::Translation)) && self.session.genome.fasta.is_some();
+        let shown = |i: usize| rows.contains(&RowId::Pattern(i)) && self.region.len() <= MOST_SEARCHED;
+        let patterns = self.patterns.iter().enumerate().filter(|(i, _)| shown(*i)).map(|(_, p)| p.clone()).collect();
+        Look { region: self.region.clone(), n_columns: self.n_columns, tracks, wants_sequence, patterns, seek: self.seek.clone() }
     }
 
     /// What should be explained now, if anything.
     pub fn explain(&self) -> Option<Explain> {
         let subject = self.subject().filter(|_| self.obstacle().is_none())?;
-        let analyses = crate::jobs::Analysis::ALL.to_vec();
+        let analyses = crate::jobs::Analysis::WANTED.to_vec();
         let genes = &self.session.genome.genes;
         let beside = [1, -1].map(|step| genes.step(subject.gene, step));
         let neighbours = beside.into_iter().filter(|gene| *gene != subject.gene);
@@ -214,7 +277,10 @@ impl State {
                 self.features.insert(track, features);
             }
             Reply::Warnings(warnings) => warnings.into_iter().for_each(|w| self.say(w)),
-            Reply::Found { seek, peak } if self.seek.as_ref() == Some(&seek) => self.take_peak(peak),
+            Reply::Occurrences { pattern, region, found } => {
+                self.occurrences.insert(pattern.to_string(), (region, found));
+            }
+            Reply::Found { seek, found } if self.seek.as_ref() == Some(&seek) => self.take_found(found),
             Reply::Sequence { job, region, bases } if job == look => self.sequence = Some((region, bases)),
             Reply::Prediction { job, prediction } if job == explain => self.explained.take_prediction(prediction),
             Reply::Attribution { job, analysis, attribution, stored } if job == explain => {
@@ -246,7 +312,7 @@ impl State {
 
     /// Goes where a typed locus leads: a place or a gene.
     pub fn go_to(&mut self, text: &str) -> Result<(), String> {
-        match Locus::parse(text, &self.session.genome.chroms).map_err(|e| e.to_string())? {
+        match Locus::parse_from(text, &self.session.genome.chroms, &self.region).map_err(|e| e.to_string())? {
             Locus::Region(region) => {
                 self.remember();
                 self.set_region(region);
@@ -258,20 +324,63 @@ impl State {
                 self.set_region(Region::new(chrom, position.saturating_sub(span / 2), position + span - span / 2));
                 self.follow_view();
             }
-            Locus::Name(name) => match self.session.genome.genes.find(&name) {
-                Some(gene) => self.show_gene(gene),
-                None => return Err(self.no_such_gene(&name)),
-            },
+            Locus::Name(name) => return self.go_to_name(&name),
         }
         Ok(())
+    }
+
+    /// Goes to a gene (its TSS), a transcript or an exon (`MYC:e2`, to fit), or a feature.
+    fn go_to_name(&mut self, name: &str) -> Result<(), String> {
+        let genes = self.session.genome.genes.clone();
+        let exon = name.rsplit_once(':').and_then(|(gene, n)| Some((gene, n.strip_prefix(['e', 'E'])?.parse::<usize>().ok()?)));
+        if let Some((gene_name, n)) = exon
+            && let Some(id) = genes.find(gene_name)
+        {
+            let gene = genes.get(id);
+            let named = gene.transcripts.iter().find(|t| t.id.eq_ignore_ascii_case(gene_name));
+            let transcript = named.unwrap_or_else(|| gene.transcript(self.session.genome.tss));
+            let count = transcript.exons.len();
+            let in_order = if gene.strand == Strand::Forward { n.checked_sub(1) } else { count.checked_sub(n) };
+            let Some(&(start, end)) = in_order.and_then(|i| transcript.exons.get(i)).filter(|_| n >= 1) else {
+                return Err(format!("{} has exons 1 to {count}, not {n}", transcript.id));
+            };
+            self.fit(Region::new(gene.region.chrom.clone(), start, end));
+            self.gene = Some(id);
+            self.notice = Some(format!("{} exon {n} of {count}", transcript.id));
+            return Ok(());
+        }
+        if let Some(id) = genes.find(name) {
+            let gene = genes.get(id);
+            match gene.transcripts.iter().find(|t| t.id.eq_ignore_ascii_case(name)) {
+                Some(t) if !self.session.genome.is_gene_relative => {
+                    self.fit(Region::new(gene.region.chrom.clone(), t.start, t.end));
+                    self.gene = Some(id);
+                }
+                _ => self.show_gene(id),
+            }
+            return Ok(());
+        }
+        match self.feature_named(name) {
+            Some(region) => {
+                self.fit(region);
+                Ok(())
+            }
+            None => Err(self.no_such_gene(name)),
+        }
+    }
+
+    fn feature_named(&self, name: &str) -> Option<Region> {
+        let rows = self.session.tracks_of(self.sample).filter_map(|(id, _)| self.features.get(&id)?.as_ref().ok());
+        let mut named = rows.flat_map(|features| features.iter()).filter(|(_, f)| f.name.eq_ignore_ascii_case(name));
+        named.next().map(|(chrom, feature)| Region::new(chrom.clone(), feature.start, feature.end))
     }
 
     fn no_such_gene(&self, name: &str) -> String {
         if self.session.genome.genes.is_empty() {
             return format!("\"{name}\" is no chromosome, and the session has no genes to search");
         }
-        match prompt::matches(&self.session.genome.genes, name, 1).first() {
-            Some(close) => format!("no gene or chromosome \"{name}\"; did you mean {}?", close.name),
+        match prompt::closest_gene(&self.session.genome.genes, name) {
+            Some(close) => format!("no gene or chromosome \"{name}\"; did you mean {close}?"),
             None => format!("no gene or chromosome \"{name}\""),
         }
     }

@@ -11,6 +11,12 @@ pub enum RowId {
     Genes,
     /// Reference bases; there where one column is one base.
     Sequence,
+    /// What the bases spell in each of the six frames.
+    Translation,
+    /// Where a sequence pattern stands, by its place in the state's list.
+    Pattern(usize),
+    /// Regions of interest.
+    Regions,
     /// A track of the session.
     Track(TrackId),
     /// The model's attention.
@@ -39,6 +45,13 @@ impl State {
         if self.shows_bases() && self.session.genome.fasta.is_some() {
             rows.push(RowId::Sequence);
         }
+        if self.shows_translation && self.session.genome.fasta.is_some() {
+            rows.push(RowId::Translation);
+        }
+        rows.extend((0..self.patterns.len()).map(RowId::Pattern));
+        if !self.regions.is_empty() {
+            rows.push(RowId::Regions);
+        }
         if !self.session.genome.genes.is_empty() && !self.session.genome.is_gene_relative {
             rows.push(RowId::Genes);
         }
@@ -57,11 +70,15 @@ impl State {
         match row {
             RowId::Genes => "genes".to_owned(),
             RowId::Sequence => "sequence".to_owned(),
+            RowId::Translation => "frames".to_owned(),
+            RowId::Pattern(i) => self.patterns.get(i).map_or_else(String::new, ToString::to_string),
+            RowId::Regions => "regions".to_owned(),
             RowId::Track(track) => self.session.tracks[track.0].label.clone(),
             RowId::Attention => "attention".to_owned(),
             RowId::Attribution(Analysis::IntegratedGradients) => "IG".to_owned(),
             RowId::Attribution(Analysis::Occlusion) => "occlusion".to_owned(),
             RowId::Attribution(Analysis::SaturationMutagenesis) => "ISM".to_owned(),
+            RowId::Attribution(Analysis::SignificantBins) => "significant bins".to_owned(),
         }
     }
 

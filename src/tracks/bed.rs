@@ -37,7 +37,7 @@ fn read(path: &Path, genome: &ChromSizes, columns: usize, kind: &str) -> Result<
 }
 
 /// Comments and what a genome browser reads as settings.
-fn is_heading(line: &[u8]) -> bool {
+pub(super) fn is_heading(line: &[u8]) -> bool {
     let is_word = |word: &[u8]| line.strip_prefix(word).is_some_and(|rest| rest.first().is_none_or(u8::is_ascii_whitespace));
     line[0] == b'#' || is_word(b"track") || is_word(b"browser")
 }
@@ -59,7 +59,7 @@ pub(super) fn parse_line(line: &[u8], least: usize) -> Result<(String, Feature),
     if count < least {
         return Err(format!("{count} columns where {least} are needed: {}", quote(line)));
     }
-    let [chrom, start, end, name, score, strand, seventh, eighth, _, tenth, ..] = columns;
+    let [chrom, start, end, name, score, strand, seventh, eighth, ninth, tenth, ..] = columns;
     let position = |text| parse_position(text).ok_or_else(|| format!("{} is no position", quote(text)));
     let (start, end) = (position(start)?, position(end)?);
     if end < start {
@@ -78,9 +78,22 @@ pub(super) fn parse_line(line: &[u8], least: usize) -> Result<(String, Feature),
         strand: std::str::from_utf8(strand).ok().and_then(Strand::parse),
         thick: thick.filter(|&(from, to)| count != 10 && start <= from && from < to && to <= end),
         summit: summit.filter(|&summit| summit < end),
-        genes: Vec::new(),
+        colour: if count == 10 { None } else { parse_colour(ninth) },
+        ..Feature::default()
     };
     Ok((clean(chrom), feature))
+}
+
+/// `255,69,0` or `#ff4500`. Black as `0` is BED's way to say nothing, and so is `.`.
+pub(super) fn parse_colour(text: &[u8]) -> Option<[u8; 3]> {
+    let text = std::str::from_utf8(text).ok()?;
+    if let Some(hex) = text.strip_prefix('#').filter(|hex| hex.len() == 6) {
+        let number = u32::from_str_radix(hex, 16).ok().filter(|_| !hex.starts_with('+'))?;
+        return Some([(number >> 16) as u8, (number >> 8) as u8, number as u8]);
+    }
+    let mut parts = text.trim_end_matches(',').split(',').map(|part| part.trim().parse::<u8>().ok());
+    let colour = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(colour)
 }
 
 #[cfg(test)]
@@ -113,6 +126,16 @@ mod tests {
         let (_, feature) = parse("chr6\t31126946\t31127607\t.\t562\t.\t13.920298\t15.7\t-1").unwrap();
         assert_eq!((feature.thick, feature.summit, feature.name.as_str()), (None, None, ""));
         assert_eq!(parse("c\t100\t200\tp\t1\t.\t10\t20\t-1").unwrap().1.thick, None);
+    }
+
+    #[test]
+    fn a_states_colour_is_the_files() {
+        let colour = |ninth: &str| parse(&format!("c\t0\t200\t1_TssA\t0\t.\t0\t200\t{ninth}")).unwrap().1.colour;
+        assert_eq!(colour("255,69,0"), Some([255, 69, 0]));
+        assert_eq!(colour("#ff4500"), Some([255, 69, 0]));
+        for nothing in ["0", ".", "1,2", "256,0,0", "#ff", "1,2,3,4", "#+12345"] {
+            assert_eq!(colour(nothing), None, "{nothing}");
+        }
     }
 
     #[test]

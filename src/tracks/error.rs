@@ -34,6 +34,9 @@ pub enum TrackError {
         /// Names it has, in short.
         known: String,
     },
+    /// What was said of the file before.
+    #[error("{0}")]
+    Repeated(String),
     /// No reader for this kind of file.
     #[error("{}: {reason}", path.display())]
     Unsupported {

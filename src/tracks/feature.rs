@@ -23,6 +23,19 @@ pub struct Feature {
     pub summit: Option<u64>,
     /// Genes the feature is linked to, with the link's score (GeneHancer).
     pub genes: Vec<(String, Option<f32>)>,
+    /// The colour the file gives it, red, green and blue (BED's `itemRgb`).
+    pub colour: Option<[u8; 3]>,
+    /// The two places an arc joins; `None` where the feature is one interval.
+    pub link: Option<Box<Link>>,
+}
+
+/// The two ends of an arc, as an enhancer and its gene.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// The end on the feature's own chromosome.
+    pub here: (u64, u64),
+    /// The other end, which may lie on another chromosome.
+    pub there: Region,
 }
 
 impl Feature {
@@ -36,6 +49,8 @@ impl Feature {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Features {
     chroms: HashMap<Arc<str>, ChromFeatures>,
+    /// The part of the genome these were read for; `None` is all of it.
+    part: Option<Region>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,7 +72,17 @@ impl Features {
         for chrom in chroms.values_mut() {
             chrom.features.sort_by_key(|f| (f.start, f.end));
         }
-        Self { chroms }
+        Self { chroms, part: None }
+    }
+
+    /// The same, read for a part of the genome only.
+    pub fn within(self, part: Region) -> Self {
+        Self { part: Some(part), ..self }
+    }
+
+    /// Whether everything the file has in `region` is here.
+    pub fn covers(&self, region: &Region) -> bool {
+        self.part.as_ref().is_none_or(|part| part.covers(region))
     }
 
     /// Features that share a base with `region`, in order of start.
@@ -77,6 +102,11 @@ impl Features {
         } else {
             features.iter().filter(|f| f.anchor() < position).max_by_key(|f| f.anchor())
         }
+    }
+
+    /// All features with their chromosomes, those of each in order of start.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Feature)> {
+        self.chroms.iter().flat_map(|(name, chrom)| chrom.features.iter().map(move |feature| (name, feature)))
     }
 
     /// Names of the chromosomes with features.

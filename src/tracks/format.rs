@@ -1,7 +1,9 @@
 //! The file formats this program opens, and how it tells which one a file is.
 
 use super::lines::open_unzipped;
-use super::{Loaded, Track, TrackError, bed, bigwig, fasta, genehancer, gff3, gtf};
+use super::{
+    Loaded, Track, TrackError, arcs, bed, bed_methyl, bedgraph, bigbed, bigwig, fasta, genehancer, gff3, gtf, two_bit, vcf, wig,
+};
 use crate::genome::{ChromSizes, Genes};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -48,12 +50,66 @@ pub const FORMATS: &[Format] = &[
         open: |path, _| Ok(bigwig::open(path)?.map(|file| Track::Signal(Box::new(file)))),
     },
     Format {
+        name: "bigbed",
+        kind: Kind::Features,
+        about: "intervals behind an index, read where they are seen; also peaks and arcs (bigNarrowPeak, bigInteract)",
+        extensions: &["bb", "bigbed", "bignarrowpeak", "biginteract"],
+        begins: |head| head.starts_with(&[0xeb, 0xf2, 0x89, 0x87]) || head.starts_with(&[0x87, 0x89, 0xf2, 0xeb]),
+        open: |path, genome| Ok(bigbed::open(path, genome)?.map(|file| Track::Indexed(Box::new(file)))),
+    },
+    Format {
+        name: "2bit",
+        kind: Kind::Sequence,
+        about: "reference sequence, UCSC's 2bit",
+        extensions: &["2bit"],
+        begins: |head| head.starts_with(&[0x43, 0x27, 0x41, 0x1a]) || head.starts_with(&[0x1a, 0x41, 0x27, 0x43]),
+        open: |path, _| Ok(two_bit::open(path)?.map(|file| Track::Sequence(Box::new(file)))),
+    },
+    Format {
         name: "fasta",
         kind: Kind::Sequence,
         about: "reference sequence, plain or bgzip, with its .fai",
         extensions: &["fa", "fasta", "fna"],
         begins: |head| head.starts_with(b">"),
         open: |path, _| Ok(fasta::open(path)?.map(|file| Track::Sequence(Box::new(file)))),
+    },
+    Format {
+        name: "vcf",
+        kind: Kind::Features,
+        about: "variants: place, identifier, alleles",
+        extensions: &["vcf"],
+        begins: |head| head.starts_with(b"##fileformat=VCF"),
+        open: |path, genome| Ok(vcf::open(path, genome)?.map(features)),
+    },
+    Format {
+        name: "wig",
+        kind: Kind::Signal,
+        about: "values in fixed or variable steps",
+        extensions: &["wig"],
+        begins: |head| {
+            let mut lines = lines(head).filter(|line| !bed::is_heading(line));
+            lines.next().is_some_and(|line| line.starts_with(b"fixedStep") || line.starts_with(b"variableStep"))
+        },
+        open: |path, genome| Ok(wig::open(path, genome)?.map(signal)),
+    },
+    Format {
+        name: "bedgraph",
+        kind: Kind::Signal,
+        about: "intervals with a value, four columns",
+        extensions: &["bedgraph", "bg", "bdg"],
+        begins: |head| {
+            let is_one = |line: &[u8]| bedgraph::parse_line(line).is_ok() && line.split(u8::is_ascii_whitespace).count() == 4;
+            lines(head).find(|line| !bed::is_heading(line)).is_some_and(is_one)
+        },
+        open: |path, genome| Ok(bedgraph::open(path, genome)?.map(signal)),
+    },
+    Format {
+        name: "bedmethyl",
+        kind: Kind::Signal,
+        about: "share of methylated reads, strands joined, sites of 5 reads or more (ENCODE, modkit)",
+        extensions: &["bedmethyl", "bed"],
+        begins: |head| lines(head).find(|line| !bed::is_heading(line)).is_some_and(bed_methyl::is_line),
+        open: |path, genome| Ok(bed_methyl::open(path, genome)?.map(signal)),
     },
     Format {
         name: "genehancer",
@@ -96,6 +152,22 @@ pub const FORMATS: &[Format] = &[
         open: |path, genome| Ok(bed::open_broad_peak(path, genome)?.map(features)),
     },
     Format {
+        name: "interact",
+        kind: Kind::Features,
+        about: "arcs between two places, UCSC's interact",
+        extensions: &["interact"],
+        begins: |head| lines(head).any(|line| arcs::parse_interact(line).is_ok()),
+        open: |path, genome| Ok(arcs::open_interact(path, genome)?.map(features)),
+    },
+    Format {
+        name: "bedpe",
+        kind: Kind::Features,
+        about: "arcs between two places, BEDPE",
+        extensions: &["bedpe"],
+        begins: |head| lines(head).any(|line| arcs::parse_bedpe(line).is_ok()),
+        open: |path, genome| Ok(arcs::open_bedpe(path, genome)?.map(features)),
+    },
+    Format {
         name: "epd",
         kind: Kind::Features,
         about: "promoters, EPD's BED of 8 columns",
@@ -115,6 +187,10 @@ pub const FORMATS: &[Format] = &[
 
 fn features(features: super::Features) -> Track {
     Track::Features(Arc::new(features))
+}
+
+fn signal(file: impl super::SignalReader + 'static) -> Track {
+    Track::Signal(Box::new(file))
 }
 
 fn genes(genes: Genes) -> Track {
@@ -164,17 +240,41 @@ pub fn format_of(path: &Path, name: Option<&str>) -> Result<&'static Format, Tra
 
 /// Which format a file is: by its name, by its content where the name does not tell.
 pub fn detect(path: &Path) -> Result<&'static Format, TrackError> {
-    if let Some(format) = extension(path).and_then(|e| FORMATS.iter().find(|f| f.extensions.contains(&e.as_str()))) {
+    let ending = extension(path);
+    let ending = ending.as_deref();
+    if ending.is_some_and(|e| ["bam", "cram", "sam"].contains(&e)) {
+        return Err(alignments(path));
+    }
+    let mut named = FORMATS.iter().filter(|f| ending.is_some_and(|e| f.extensions.contains(&e)));
+    let (first, second) = (named.next(), named.next());
+    if let (Some(format), None) = (first, second) {
         return Ok(format);
     }
     let mut head = Vec::new();
-    let read = open_unzipped(path)?.take(1 << 16).read_to_end(&mut head);
+    let read = match (open_unzipped(path), second) {
+        (Ok(file), _) => file.take(1 << 16).read_to_end(&mut head),
+        (Err(_), Some(format)) => return Ok(format), // opening it will say why it cannot be
+        (Err(e), None) => return Err(e),
+    };
+    if let Some(last) = second {
+        let shares = |f: &&Format| ending.is_some_and(|e| f.extensions.contains(&e));
+        return Ok(FORMATS.iter().filter(shares).find(|f| (f.begins)(&head)).unwrap_or(last));
+    }
     if let (Err(e), true) = (read, head.is_empty()) {
         return Err(TrackError::io(path, e));
+    }
+    if head.starts_with(b"BAM\x01") || head.starts_with(b"CRAM") {
+        return Err(alignments(path));
     }
     FORMATS.iter().find(|f| (f.begins)(&head)).ok_or_else(|| {
         unknown(path, if head.is_empty() { "the file is empty" } else { "neither its name nor its content tells its format" })
     })
+}
+
+fn alignments(path: &Path) -> TrackError {
+    let reason = "alignments are not drawn: `cislens count` makes bins of a BAM or tagAlign for a model, and a bigWig of its \
+                  coverage (bamCoverage) makes a row";
+    TrackError::Unsupported { path: path.to_owned(), reason: reason.to_owned() }
 }
 
 /// The ending of a file's name in lower case, below `.gz` and `.bgz`.
@@ -197,6 +297,7 @@ fn compare_with_genome(track: &Track, genome: &ChromSizes) -> Option<String> {
     match track {
         Track::Signal(file) => compare_sizes(file.chroms(), genome),
         Track::Sequence(file) => compare_sizes(file.chroms(), genome),
+        Track::Indexed(file) => compare_sizes(file.chroms(), genome),
         Track::Features(features) => compare_ends(features.ends().map(|(c, end)| (c.as_ref(), end)), genome),
         Track::Genes(genes) => compare_ends(genes.iter().map(|(_, g)| (g.region.chrom.as_ref(), g.region.end)), genome),
     }
@@ -256,6 +357,25 @@ mod tests {
         std::fs::read(path).unwrap()
     }
 
+    fn bigbed_bytes(folder: &Path) -> Vec<u8> {
+        let path = folder.join("made.bb");
+        let entry = |i: u32| {
+            let rest = format!("NOC{i}\t900\t+");
+            ("chr1".to_owned(), bigtools::BedEntry { start: i * 20, end: i * 20 + 15, rest })
+        };
+        let data = BedParserStreamingIterator::wrap_infallible_iter((0..5_000).map(entry), false);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut writer = bigtools::BigBedWrite::create_file(&path, HashMap::from([("chr1".to_owned(), 100_000)])).unwrap();
+        writer.autosql = Some(bigtools::bed::autosql::bed_autosql("NOC\t900\t+"));
+        writer.write(data, runtime).unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    /// Whether a format is read from any place of its file, and so is never gzipped.
+    fn is_binary(format: &Format) -> bool {
+        matches!(format.name, "bigwig" | "bigbed" | "2bit" | "fasta")
+    }
+
     /// A good file of each format.
     fn good(format: &Format, folder: &Path) -> Vec<u8> {
         let repeat = |line: fn(u64) -> String| (0..200).map(line).collect::<String>().into_bytes();
@@ -265,6 +385,33 @@ mod tests {
                 let lines = |n| "ACGTTGCAAN\n".repeat(n);
                 format!(">chr1 x\n{}>chr2\n{}", lines(10_000), lines(5_000)).into_bytes()
             }
+            "bigbed" => bigbed_bytes(folder),
+            "2bit" => {
+                let bases: Vec<u8> =
+                    (0..100_000).map(|i| if (500..900).contains(&i) { b'N' } else { b"ACGT"[i * 7 % 4] }).collect();
+                two_bit::bytes_for_test("chr1", &bases, true)
+            }
+            "vcf" => {
+                let lines: String =
+                    (0..200).map(|i| format!("chr1\t{}\trs{i}\tAC\tG,<DEL>\t9\tPASS\tDP=1\n", 100 * i + 1)).collect();
+                format!("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n{lines}").into_bytes()
+            }
+            "wig" => {
+                let lines: String = (0..200).map(|i| format!("{}\n", i % 17)).collect();
+                format!("track type=wiggle_0\nfixedStep chrom=chr1 start=1 step=20 span=10\n{lines}").into_bytes()
+            }
+            "bedgraph" => repeat(|i| format!("chr1\t{}\t{}\t{}\n", 100 * i, 100 * i + 60, i % 17)),
+            "bedmethyl" => repeat(|i| {
+                let (start, end) = (100 * i, 100 * i + 1);
+                format!("chr1\t{start}\t{end}\t.\t9\t+\t{start}\t{end}\t0,255,0\t9\t{}\n", i % 101)
+            }),
+            "bedpe" => {
+                repeat(|i| format!("chr1\t{}\t{}\tchr1\t{}\t{}\tG{i}\t3.5\t.\t.\n", 100 * i, 100 * i + 9, 300 * i, 300 * i + 9))
+            }
+            "interact" => repeat(|i| {
+                let (a, b) = (100 * i, 100 * i + 60);
+                format!("chr1\t{a}\t{b}\tx\t1\t2\te\t#7A67EE\tchr1\t{a}\t{}\ts\t.\tchr1\t{}\t{b}\tG{i}\t.\n", a + 9, b - 9)
+            }),
             "genehancer" => repeat(|i| {
                 let start = 100 * i + 1;
                 format!(
@@ -311,6 +458,10 @@ mod tests {
                 file.take_warnings().into_iter().for_each(|w| drop(check(w)));
             }
             Track::Features(features) => assert!(features.overlapping(&region).count() <= features.len()),
+            Track::Indexed(file) => {
+                let features = file.features(&region).map_err(|e| check(e.to_string()))?;
+                assert!(features.covers(&region) && features.overlapping(&region).count() <= features.len());
+            }
             Track::Genes(genes) => assert!(genes.overlapping(&region).count() <= genes.len()),
             Track::Sequence(file) => drop(file.bases(&region).map_err(|e| check(e.to_string()))?),
         }
@@ -340,12 +491,21 @@ mod tests {
                 assert_eq!(detect(&path).unwrap().name, format.name);
                 use_file(&path, None).unwrap();
             }
-            if !matches!(format.name, "bigwig" | "fasta") {
+            if !is_binary(format) {
                 let path = write(folder, &format!("x.{}.gz", format.extensions[0]), &gzip(&bytes));
                 use_file(&path, None).unwrap();
                 let path = write(folder, "packed", &gzip(&bytes));
                 assert_eq!(detect(&path).unwrap().name, same);
             }
+        }
+    }
+
+    #[test]
+    fn alignments_say_what_to_do_with_them() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in [("a.bam", &b""[..]), ("a.cram", b"CRAM\x03"), ("reads", b"BAM\x01\0\0"), ("more", b"CRAM\x03\0")] {
+            let message = use_file(&write(folder.path(), name, bytes), None).err().unwrap();
+            assert!(message.contains("alignments are not drawn: `cislens count`"), "{message}");
         }
     }
 
@@ -365,7 +525,10 @@ mod tests {
         let path = write(folder.path(), "notes.txt", b"some words\nand more\n");
         let message = use_file(&path, None).err().unwrap();
         assert!(
-            message.ends_with("tells its format; formats: bigwig, fasta, genehancer, gtf, gff3, narrowpeak, broadpeak, epd, bed"),
+            message.ends_with(
+                "tells its format; formats: bigwig, bigbed, 2bit, fasta, vcf, wig, bedgraph, bedmethyl, genehancer, gtf, gff3, narrowpeak, \
+                 broadpeak, interact, bedpe, epd, bed"
+            ),
             "{message}"
         );
         assert!(use_file(&path, Some("bam")).err().unwrap().contains("no format \"bam\"; formats: bigwig"));
@@ -406,7 +569,7 @@ mod tests {
             for quarter in 1..4 {
                 let cut = &whole[..whole.len() * quarter / 4 - 3];
                 let _ = use_file(&write(folder, &name, cut), None); // text cut between lines is another good file
-                if !matches!(format.name, "bigwig" | "fasta") {
+                if !is_binary(format) {
                     let packed = gzip(&whole);
                     let cut = &packed[..packed.len() * quarter / 4];
                     let message = use_file(&write(folder, &format!("cut.{ending}.gz"), cut), None).err().unwrap();

@@ -49,6 +49,24 @@ pub(super) enum Line {
 pub(super) fn read_records(
     path: &Path,
     kind: &str,
+    read: impl FnMut(&[u8]) -> Result<Line, String>,
+) -> Result<Vec<String>, TrackError> {
+    read_at_most(MOST_RECORDS, path, kind, read)
+}
+
+/// The same for records that are not kept in memory: their number is not bounded.
+pub(super) fn stream_records(
+    path: &Path,
+    kind: &str,
+    read: impl FnMut(&[u8]) -> Result<Line, String>,
+) -> Result<Vec<String>, TrackError> {
+    read_at_most(u64::MAX, path, kind, read)
+}
+
+fn read_at_most(
+    most: u64,
+    path: &Path,
+    kind: &str,
     mut read: impl FnMut(&[u8]) -> Result<Line, String>,
 ) -> Result<Vec<String>, TrackError> {
     let mut lines = Lines { path: path.to_owned(), reader: open_unzipped(path)?, line: Vec::new(), number: 0 };
@@ -64,8 +82,8 @@ pub(super) fn read_records(
             Ok(Line::End) => break,
             Err(reason) => skipped.note(lines.number, reason),
         }
-        if records > MOST_RECORDS {
-            return Err(lines.malformed(format!("more than {MOST_RECORDS} records, too many to hold in memory")));
+        if records > most {
+            return Err(lines.malformed(format!("more than {most} records, too many to hold in memory")));
         }
         if records == 0 && skipped.count == PATIENCE {
             break;

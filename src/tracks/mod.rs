@@ -7,10 +7,13 @@ mod annotation;
 #[cfg(test)]
 mod annotation_tests;
 mod annotation_write;
+mod arcs;
 mod base_table;
 pub mod bed;
-mod bedpe;
+mod bed_methyl;
 mod bed_write;
+mod bedgraph;
+mod bigbed;
 pub mod bigwig;
 mod bigwig_write;
 mod bin_table;
@@ -23,17 +26,21 @@ mod format;
 pub mod genehancer;
 pub mod gff3;
 pub mod gtf;
+mod interval_signal;
 mod lines;
 mod npy;
 mod npz;
 mod npz_rows;
 mod read_counts;
 mod signal;
+mod source;
 mod text;
+mod two_bit;
+pub mod vcf;
+mod wig;
 mod write;
 
 pub use annotation_write::{epd_line, genehancer_line, gtf_lines, narrow_peak_line};
-pub use bedpe::{Loop, read_loops};
 pub use bed_write::{bed_line, bed12_line, write_bed, write_bedgraph};
 pub use bigwig::{contain_panic, is_contained_panic};
 pub use bigwig_write::{SignalInterval, write_bigwig};
@@ -44,7 +51,7 @@ pub use bin_table::{
 pub use error::{Loaded, TrackError};
 pub use expression::{Expression, ExpressionColumns, Unmatched};
 pub use fasta_write::{write_bgzip, write_bgzip_fasta};
-pub use feature::{Feature, Features};
+pub use feature::{Feature, Features, Link};
 pub use format::{FORMATS, Format, Kind, detect, format_of, open};
 pub use lines::clean_text;
 pub use npy::{Array, Values, read_npy, write_npy};
@@ -66,12 +73,23 @@ pub trait SequenceReader: Send {
     fn bases(&mut self, region: &Region) -> Result<Vec<u8>, TrackError>;
 }
 
+/// Reads intervals from an indexed file, part by part.
+pub trait FeatureReader: Send {
+    /// Chromosomes of the file, by its own names.
+    fn chroms(&self) -> &ChromSizes;
+
+    /// The intervals of `region` (the genome's chromosome names), as [`Features`] that cover just it.
+    fn features(&mut self, region: &Region) -> Result<Features, TrackError>;
+}
+
 /// What opening a file gives.
 pub enum Track {
     /// Values along the genome.
     Signal(Box<dyn SignalReader>),
     /// Intervals with names and scores.
     Features(Arc<Features>),
+    /// The same behind an index: read for the part of the genome that is seen.
+    Indexed(Box<dyn FeatureReader>),
     /// Gene models.
     Genes(Arc<Genes>),
     /// A reference sequence.

@@ -6,6 +6,7 @@ use super::store::Record;
 use crate::genome::{Region, Strand};
 use crate::models::{Input, Manifest, ModelError, SampleSource, SignalTarget};
 use crate::session::{Readers, SampleId, Session, TrackId, TrackKind};
+use crate::tracks::TrackError;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -96,9 +97,13 @@ fn loci(
             )));
         }
         for track in tracks {
-            let peaks = readers.features(track).map_err(ModelError::from)?;
             for (i, (chrom, length)) in chroms.iter().enumerate() {
-                for peak in peaks.overlapping(&Region::new(chrom.clone(), 0, *length)) {
+                let whole = Region::new(chrom.clone(), 0, *length);
+                let peaks = match readers.features(track, &whole) {
+                    Err(TrackError::UnknownChrom { .. }) => continue, // an indexed file names only chromosomes with peaks
+                    peaks => peaks.map_err(ModelError::from)?,
+                };
+                for peak in peaks.overlapping(&whole) {
                     let bin = peak.anchor() / target.length;
                     bins.extend((bin.saturating_sub(1)..=bin + 1).map(|bin| (i, bin)));
                 }

@@ -5,7 +5,7 @@ use super::layout::{Layout, MIN_HEIGHT, MIN_WIDTH};
 use super::palette::Palette;
 use crate::input::{Action, Keymap};
 use crate::scene::{Row, Scene};
-use crate::state::{RowState, State};
+use crate::state::{Pending, RowState, State};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -104,7 +104,16 @@ pub(super) fn draw_footer(
 ) {
     let (area, y) = (layout.area, layout.footer_y);
     let (above, below) = layout.hidden(scene);
-    let (left, style) = match &state.notice {
+    let typed = match (state.pending, state.count) {
+        (Some(Pending::SetBookmark), _) => Some("bookmark: type a letter".to_owned()),
+        (Some(Pending::GoToBookmark), _) => {
+            let known: Vec<String> = state.bookmarks.keys().map(char::to_string).collect();
+            Some(format!("go to bookmark: {} ' (back)", known.join(" ")))
+        }
+        (None, Some(count)) => Some(format!("{count} \u{2026}")),
+        (None, None) => None,
+    };
+    let (left, style) = match typed.as_ref().or(state.notice.as_ref()) {
         Some(notice) => (notice.clone(), palette.style("focus")),
         None => (focus_line(scene), palette.style("text")),
     };
@@ -154,6 +163,7 @@ fn hints(keymap: &Keymap) -> Vec<String> {
         pair(Action::Peak(1), Action::Peak(-1), "peak"),
         format!("{} sample", key(Action::Sample(1))),
         format!("{} model", key(Action::Model(1))),
+        format!("{} command", key(Action::Command)),
         format!("{} figure", key(Action::Figure)),
         format!("{} help", key(Action::Help)),
     ]

@@ -89,6 +89,7 @@ fn wishes(row: &Row) -> (u16, u16, u16) {
     let lines = |n: usize| n.max(1) as u16;
     match &row.plot {
         Plot::Message(_) | Plot::Bases(_) => (1, 1, 1),
+        Plot::Codons(lanes) => (lines(lanes.len()), lines(lanes.len()), lines(lanes.len())),
         Plot::Genes(lanes) => (1, lines(lanes.len()), lines(lanes.len())),
         Plot::Intervals(lanes, _) => (1, lines(lanes.len()), lines(lanes.len())),
         Plot::Heat(lanes, _) => (lines(lanes.len()), lines(lanes.len()), lines(lanes.len())),

@@ -49,10 +49,11 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Pal
     frame::draw_footer(buffer, &layout, state, &scene, keymap, palette);
     match &state.mode {
         Mode::Browse => {}
-        Mode::Goto(prompt) => {
-            let cursor = overlay::draw_goto(buffer, area, prompt, state, palette);
+        Mode::Prompt(prompt) => {
+            let cursor = overlay::draw_prompt(buffer, area, prompt, palette);
             frame.set_cursor_position(cursor);
         }
+        Mode::Table(table) => overlay::draw_table(buffer, area, table, palette),
         Mode::Help(scroll) => overlay::draw_help(buffer, area, keymap, *scroll, palette),
         Mode::Messages(scroll) => overlay::draw_messages(buffer, area, &state.messages, *scroll, palette),
     }

@@ -1,9 +1,9 @@
 //! Panels over the tracks: goto, help, messages.
 
-use super::cells::write;
+use super::cells::{write, write_right};
 use super::palette::Palette;
 use crate::input::Keymap;
-use crate::state::{Prompt, State};
+use crate::state::{Asks, Cell, Prompt, Table};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
@@ -30,46 +30,131 @@ fn centred(area: Rect, width: u16, height: u16) -> Rect {
     Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
 }
 
-/// The goto prompt; returns where the cursor stands.
-pub(super) fn draw_goto(buffer: &mut Buffer, area: Rect, prompt: &Prompt, state: &State, palette: &Palette) -> Position {
-    let height = 3 + prompt.matches.len().max(1) as u16;
-    let inside = panel(buffer, centred(area, 64, height), "go to a gene or a place", palette);
+/// A line being typed, with what it may mean below it; returns where the cursor stands.
+pub(super) fn draw_prompt(buffer: &mut Buffer, area: Rect, prompt: &Prompt, palette: &Palette) -> Position {
+    let is_command = prompt.asks == Asks::Command;
+    let (title, sign) = if is_command { ("a command", ": ") } else { ("go to a gene or a place", "> ") };
+    let room = area.height.saturating_sub(5).min(18);
+    let height = 3 + (prompt.matches.len().max(1) as u16).min(room);
+    let mut place = centred(area, if is_command { 100 } else { 72 }, height);
+    // The line stays where it is while the list below it grows and shrinks.
+    place.y = area.y + (area.height.saturating_sub(3 + room)) / 3;
+    let inside = panel(buffer, place, title, palette);
     let width = usize::from(inside.width - 2);
     let scroll = prompt.input.visual_scroll(width);
     let shown: String = prompt.input.value().chars().skip(scroll).collect();
-    write(buffer, (inside.x, inside.y), 2, "> ", palette.style("accent"));
+    write(buffer, (inside.x, inside.y), 2, sign, palette.style("accent"));
     write(buffer, (inside.x + 2, inside.y), inside.width - 2, &shown, palette.style("text"));
     if prompt.matches.is_empty() {
-        let is_empty = prompt.input.value().is_empty();
-        let hint = if is_empty { "a gene, chr1:1,001-2,000, chr1:1.5M or chr1; Esc leaves" } else { "Enter goes there" };
+        let hint = match (prompt.input.value().is_empty(), is_command) {
+            (true, false) => "a gene, MYC:e2, chr1:1,001-2,000, chr1:1.5M, 34M-35M, +10k; Esc leaves",
+            (false, false) => "Enter goes there",
+            (_, true) => "Enter does it; Esc leaves",
+        };
         write(buffer, (inside.x + 2, inside.y + 1), inside.width - 2, hint, palette.style("dim"));
     }
-    for (i, (found, y)) in prompt.matches.iter().zip(inside.y + 1..inside.bottom()).enumerate() {
-        let gene = state.session.genome.genes.get(found.gene);
-        let style = match prompt.selected == Some(i) {
-            true => palette.style("focus").add_modifier(Modifier::REVERSED),
-            false => palette.style("text"),
+    let listed = usize::from(inside.height - 1);
+    let first = prompt.selected.map_or(0, |at| (at + 1).saturating_sub(listed));
+    let widest = prompt.matches.iter().map(|m| m.text.chars().count()).max().unwrap_or(0).clamp(16, 26) as u16;
+    for (i, y) in (first..prompt.matches.len()).zip(inside.y + 1..inside.bottom()) {
+        let found = &prompt.matches[i];
+        let (style, about) = match prompt.selected == Some(i) {
+            true => (palette.style("focus").add_modifier(Modifier::REVERSED), palette.style("focus")),
+            false => (palette.style("text"), palette.style("dim")),
         };
-        let place = if state.session.genome.is_gene_relative { gene.id.clone() } else { gene.region.to_string() };
-        let text = format!("{:<16} {place} ({})", found.name, gene.strand);
-        write(buffer, (inside.x + 2, y), inside.width - 2, &text, style);
+        write(buffer, (inside.x + 2, y), widest, &found.text, style);
+        write(buffer, (inside.x + 3 + widest, y), inside.width.saturating_sub(3 + widest), &found.about, about);
     }
     let x = inside.x + 2 + prompt.input.visual_cursor().saturating_sub(scroll).min(width.saturating_sub(1)) as u16;
     Position { x, y: inside.y }
 }
 
-/// Every key, from the same tables as the keymap.
+/// A table of places, its chosen line in view.
+pub(super) fn draw_table(buffer: &mut Buffer, area: Rect, table: &Table, palette: &Palette) {
+    let shown = table.lines().len();
+    let count = if shown == table.len() { format!("{shown}") } else { format!("{shown} of {}", table.len()) };
+    let width = area.width.saturating_sub(4).min(120);
+    let height = (shown as u16).saturating_add(5).clamp(8, area.height.saturating_sub(2).max(8));
+    let inside = panel(buffer, centred(area, width, height), &format!("{} ({count})", table.title), palette);
+    let (dim, text) = (palette.style("dim"), palette.style("text"));
+    let room = usize::from(inside.height).saturating_sub(2);
+    let first = (table.selected + 1).saturating_sub(room);
+    let lines: Vec<_> = table.lines().skip(first).take(room).collect();
+    // A column is as wide as what is seen of it; the last one takes what is left.
+    let widths: Vec<u16> = (0..table.columns.len())
+        .map(|c| {
+            let cells = lines.iter().filter_map(|l| l.cells.get(c)).map(|cell| cell.text().chars().count());
+            cells.chain([table.columns[c].chars().count() + 2]).max().unwrap_or(0).min(40) as u16
+        })
+        .collect();
+    let mut x = inside.x;
+    for (c, (name, width)) in table.columns.iter().zip(&widths).enumerate() {
+        let arrow = match table.sorted_by() {
+            Some((by, is_down)) if by == c => {
+                if is_down {
+                    "\u{25be}"
+                } else {
+                    "\u{25b4}"
+                }
+            }
+            _ => "",
+        };
+        write(buffer, (x, inside.y), inside.right().saturating_sub(x), &format!("{name}{arrow}"), palette.style("accent"));
+        x += width + 2;
+    }
+    for (i, (line, y)) in lines.iter().zip(inside.y + 1..).enumerate() {
+        let is_chosen = first + i == table.selected;
+        if is_chosen {
+            buffer.set_style(
+                Rect { x: inside.x, y, width: inside.width, height: 1 },
+                palette.style("focus").add_modifier(Modifier::REVERSED),
+            );
+        }
+        let style = if is_chosen { palette.style("focus").add_modifier(Modifier::REVERSED) } else { text };
+        let mut x = inside.x;
+        for (cell, width) in line.cells.iter().zip(&widths) {
+            let room = inside.right().saturating_sub(x).min(*width);
+            match cell {
+                Cell::Number(_) => write_right(buffer, (x + room, y), room, &cell.text(), style),
+                Cell::Text(_) | Cell::Place(..) => {
+                    write(buffer, (x, y), room, &cell.text(), style);
+                }
+            }
+            x += width + 2;
+        }
+    }
+    if shown == 0 {
+        write(buffer, (inside.x, inside.y + 1), inside.width, "nothing here", dim);
+    }
+    let foot = match (table.is_filtering, table.filter.is_empty()) {
+        (true, _) => format!("/{}\u{2588}", table.filter),
+        (false, true) => "j k choose \u{b7} Enter goes there \u{b7} 1-9 s sort \u{b7} / filter \u{b7} Esc closes".to_owned(),
+        (false, false) => format!("filter \"{}\" \u{b7} / changes it", table.filter),
+    };
+    write(buffer, (inside.x, inside.bottom() - 1), inside.width, &foot, dim);
+}
+
+/// Every key, from the same tables as the keymap: in two columns where there is room.
 pub(super) fn draw_help(buffer: &mut Buffer, area: Rect, keymap: &Keymap, scroll: u16, palette: &Palette) {
+    const COLUMN: u16 = 74;
     let mut lines = Vec::new();
     for (group, entries) in keymap.help() {
         lines.push((group.to_owned(), true));
-        lines.extend(entries.into_iter().map(|(keys, help)| (format!("  {keys:<22} {help}"), false)));
+        lines.extend(entries.into_iter().map(|(keys, help)| (format!("  {keys:<18} {help}"), false)));
     }
-    let inside = panel(buffer, centred(area, 76, lines.len() as u16 + 2), "keys (j k scroll, any other key closes)", palette);
-    let first = usize::from(scroll).min(lines.len().saturating_sub(usize::from(inside.height)));
-    for ((text, is_heading), y) in lines.iter().skip(first).zip(inside.y..inside.bottom()) {
-        let style = if *is_heading { palette.style("accent").add_modifier(Modifier::BOLD) } else { palette.style("text") };
-        write(buffer, (inside.x, y), inside.width, text, style);
+    lines.push((String::new(), false));
+    lines.push((": lists commands too; a count before a key repeats it: 20W, 3z, 5]".to_owned(), false));
+    let n_columns = if area.width >= 2 * COLUMN + 6 { 2 } else { 1 };
+    let length = lines.len().div_ceil(usize::from(n_columns));
+    let place = centred(area, COLUMN * n_columns + 4, length as u16 + 2);
+    let inside = panel(buffer, place, "keys (j k scroll, any other key closes)", palette);
+    let first = usize::from(scroll).min(length.saturating_sub(usize::from(inside.height)));
+    for (column, lines) in (0..n_columns).zip(lines.chunks(length)) {
+        let x = inside.x + column * COLUMN;
+        for ((text, is_heading), y) in lines.iter().skip(first).zip(inside.y..inside.bottom()) {
+            let style = if *is_heading { palette.style("accent").add_modifier(Modifier::BOLD) } else { palette.style("text") };
+            write(buffer, (x, y), COLUMN.min(inside.width) - 1, text, style);
+        }
     }
 }
 

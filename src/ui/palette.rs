@@ -89,6 +89,11 @@ impl Palette {
         self.show(self.theme.colour("background").mix(self.theme.colour(role), share))
     }
 
+    /// A colour that a file asks for.
+    pub fn own(&self, colour: Rgb) -> Color {
+        self.show(colour)
+    }
+
     fn show(&self, Rgb(r, g, b): Rgb) -> Color {
         match self.depth {
             Depth::True => Color::Rgb(r, g, b),

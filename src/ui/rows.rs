@@ -5,7 +5,7 @@ use super::frame::state_text;
 use super::layout::Layout;
 use super::palette::Palette;
 use crate::genome::Strand;
-use crate::scene::{GeneShape, IntervalShape, Lane, Plot, Row, Scene, format_value};
+use crate::scene::{CodonLane, GeneShape, IntervalShape, Lane, Plot, Row, Scene, format_value};
 use crate::state::RowState;
 use crate::tracks::Column;
 use ratatui::buffer::Buffer;
@@ -32,6 +32,11 @@ fn draw_label(buffer: &mut Buffer, layout: &Layout, lines: Rect, row: &Row, pale
     }
     let axis_x = layout.plot_x - 1;
     let lanes = lane_labels(row);
+    if let Plot::Codons(lanes) = &row.plot {
+        for (lane, y) in lanes.iter().zip(lines.y..lines.bottom()) {
+            write_right(buffer, (layout.plot_x - 1, y), 3, &lane.label, palette.style("dim"));
+        }
+    }
     // Lanes cannot be told apart without their labels; an axis value gives way to the row's name.
     let beside = lanes.map_or(0, |lanes| lanes.iter().map(|l| l.label.chars().count()).max().unwrap_or(0) as u16 + 1);
     let width = axis_x.saturating_sub(x + beside).max(2);
@@ -144,6 +149,7 @@ impl Paint<'_> {
                     self.symbol(i, self.plot.y, (base as char).encode_utf8(&mut [0; 4]), style);
                 }
             }
+            Plot::Codons(lanes) => lanes.iter().zip(lines).for_each(|(lane, y)| self.codons(lane, y)),
             Plot::Letters(bases, values, limit) => self.letters(bases, values, *limit),
         }
     }
@@ -199,8 +205,15 @@ impl Paint<'_> {
     }
 
     fn interval(&mut self, interval: &IntervalShape, y: u16, role: &str) {
-        let style = self.style(role);
-        self.span(interval.start, interval.end).for_each(|column| self.symbol(column, y, "█", style));
+        let style = match interval.colour {
+            Some(colour) => self.style(role).fg(self.palette.own(colour)),
+            None => self.style(role),
+        };
+        let line = if interval.ends.is_some() { "─" } else { "█" };
+        self.span(interval.start, interval.end).for_each(|column| self.symbol(column, y, line, style));
+        for (start, end) in interval.ends.into_iter().flatten() {
+            self.span(start, end).for_each(|column| self.symbol(column, y, "█", style));
+        }
         let style = if interval.is_current { style.add_modifier(Modifier::BOLD) } else { self.style("dim") };
         self.label(&interval.name, interval.label, y, style);
     }
@@ -272,6 +285,24 @@ impl Paint<'_> {
             let shade = if value > 0.0 { 0.15 + 0.85 * share } else { 0.07 };
             let shade = if self.is_stale { shade * 0.4 } else { shade };
             self.symbol(i, y, " ", Style::new().bg(self.palette.shade("attention", shade)));
+        }
+    }
+
+    /// Amino acids at the middle of their codons where single bases are seen; starts and stops stand out at any width.
+    fn codons(&mut self, lane: &CodonLane, y: u16) {
+        let shows_letters = self.scene.region.len() <= u64::from(self.plot.width);
+        for codon in &lane.codons {
+            let style = match codon.acid {
+                b'M' => self.style("good").add_modifier(Modifier::BOLD | Modifier::REVERSED),
+                b'*' => self.style("error").add_modifier(Modifier::BOLD | Modifier::REVERSED),
+                _ if shows_letters => self.style("dim"),
+                _ => continue,
+            };
+            if !self.scene.region.contains(codon.start + 1) {
+                continue;
+            }
+            let column = self.scene.x((codon.start + 1) as f64).floor().max(0.0) as usize;
+            self.symbol(column, y, (codon.acid as char).encode_utf8(&mut [0; 4]), style);
         }
     }
 

@@ -269,7 +269,13 @@ fn small_screens_show_the_focused_row_and_say_what_is_hidden() {
 #[test]
 fn no_size_panics_and_overlays_fit() {
     let mut state = explained();
-    for mode in [Mode::Browse, Mode::Help(3), Mode::Messages(u16::MAX), Mode::Goto(crate::state::Prompt::default())] {
+    for mode in [
+        Mode::Browse,
+        Mode::Help(3),
+        Mode::Messages(u16::MAX),
+        Mode::Prompt(crate::state::Prompt::default()),
+        Mode::Table(toy::state(None).chromosome_table()),
+    ] {
         state.mode = mode;
         for (width, height) in [(1, 1), (2, 5), (80, 24), (81, 25), (109, 30), (110, 24), (149, 60), (150, 24), (400, 120)] {
             state.n_columns = plot_columns(width);

@@ -1,7 +1,6 @@
 //! Keys in, state out.
 
 use super::*;
-use crate::input::{Key, Keymap};
 use crate::state::toy;
 
 /// Presses keys as `keymap.toml` writes them, one a word; a word that is no key is typed letter by letter.
@@ -9,8 +8,7 @@ fn press(state: &mut State, keys: &str) {
     let keymap = Keymap::built_in();
     for word in keys.split(' ') {
         for event in events(word) {
-            let action = Key::of(&event).and_then(|k| keymap.action(&k));
-            update(state, &event, action);
+            update(state, &keymap, &event);
         }
     }
 }
@@ -21,6 +19,7 @@ fn events(word: &str) -> Vec<KeyEvent> {
         ("esc", KeyCode::Esc),
         ("tab", KeyCode::Tab),
         ("down", KeyCode::Down),
+        ("up", KeyCode::Up),
         ("home", KeyCode::Home),
         ("end", KeyCode::End),
     ];
@@ -30,6 +29,7 @@ fn events(word: &str) -> Vec<KeyEvent> {
     if let Some(letter) = word.strip_prefix("ctrl-").and_then(|w| w.chars().next()) {
         return vec![KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL)];
     }
+    let word = if word == "space" { " " } else { word };
     word.chars().map(|c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)).collect()
 }
 
@@ -99,7 +99,7 @@ fn goto_completes_genes_and_keeps_what_was_typed_wrong() {
     assert_eq!(gene(&after("g gam tab enter")), "GAMMA");
     assert_eq!(gene(&after("/ delta enter")), "DELTA");
     let state = after("g chr9:1-5 enter");
-    assert!(matches!(&state.mode, Mode::Goto(prompt) if prompt.input.value() == "chr9:1-5"));
+    assert!(matches!(&state.mode, Mode::Prompt(prompt) if prompt.input.value() == "chr9:1-5"));
     assert_eq!(state.notice.as_deref(), Some("no chromosome \"chr9\"; the genome has chr1, chr2"));
     let state = after("g gamm enter");
     assert_eq!(state.notice.as_deref(), Some("no gene or chromosome \"gamm\"; did you mean GAMMA?"));
@@ -131,7 +131,11 @@ fn peaks_of_the_focused_row_are_walked() {
     assert_eq!(state.region.centre(), 19_981);
     state.focus = "genes".to_owned();
     press(&mut state, "]");
-    assert!(state.notice.as_deref().unwrap().contains("row genes has no peaks"));
+    assert_eq!((state.region.centre(), state.notice.as_deref()), (20_000, Some("ALPHA")), "genes by their TSS");
+    press(&mut state, "2]");
+    assert_eq!(state.notice.as_deref(), Some("GAMMA"));
+    press(&mut state, "{");
+    assert_eq!(state.region.to_string(), "chr1:38,951-48,050", "BETA with a flank of 15 %");
 }
 
 #[test]
@@ -172,7 +176,7 @@ fn every_theme_is_reached_and_the_round_closes() {
 
 #[test]
 fn a_key_without_a_meaning_does_nothing() {
-    let (before, after) = (toy::state(None), after("y ! ~"));
+    let (before, after) = (toy::state(None), after("Y ! ~"));
     assert_eq!((before.region, before.gene, before.focus), (after.region, after.gene, after.focus));
     assert!(!after.is_quitting);
 }
@@ -180,8 +184,8 @@ fn a_key_without_a_meaning_does_nothing() {
 #[test]
 fn pasted_text_opens_the_prompt_without_control_characters() {
     let mut state = toy::state(None);
-    paste(&mut state, "chr1:5,000\u{1b}[31m-6,000\n");
-    assert!(matches!(&state.mode, Mode::Goto(prompt) if prompt.input.value() == "chr1:5,000[31m-6,000"));
+    paste(&mut state, &Keymap::built_in(), "chr1:5,000\u{1b}[31m-6,000\n");
+    assert!(matches!(&state.mode, Mode::Prompt(prompt) if prompt.input.value() == "chr1:5,000[31m-6,000"));
 }
 
 #[test]
@@ -192,7 +196,8 @@ fn a_search_for_a_peak_is_asked_by_half_the_axis() {
     press(&mut state, "]");
     let seek = state.seek.clone().unwrap();
     assert_eq!((seek.from, seek.forward), (state.region.centre(), true));
-    assert_eq!(seek.threshold, (state.n_columns - 1) as f32 / 2.0);
+    let threshold = (state.n_columns - 1) as f32 / 2.0;
+    assert_eq!(seek.sought, crate::jobs::Sought::Peak { track: crate::session::TrackId(0), threshold });
     assert_eq!(state.look().seek, Some(seek));
 }
 
@@ -200,6 +205,119 @@ fn a_search_for_a_peak_is_asked_by_half_the_axis() {
 fn help_scrolls_and_any_other_key_closes_it() {
     assert!(matches!(after("?").mode, Mode::Help(0)));
     assert!(matches!(after("? j j k").mode, Mode::Help(1)));
-    assert!(matches!(after("? y").mode, Mode::Browse));
+    assert!(matches!(after("? Y").mode, Mode::Browse));
     assert!(after("? q q").is_quitting);
+}
+
+#[test]
+fn a_count_repeats_a_key_and_a_point_repeats_both() {
+    assert_eq!(gene(&after("2W")), "GAMMA");
+    assert_eq!(gene(&after("W W W 2B")), "BETA");
+    assert_eq!(gene(&after("2W B .")), "ALPHA");
+    assert_eq!(after("3z").region.len(), toy::state(None).region.len() / 8);
+    let start = toy::state(None).region.start;
+    assert_eq!(after("10l").region.start, start + 10_000, "0 goes on with a count");
+    assert_eq!(after("10l .").region.start, start + 20_000);
+    assert_eq!(after("3 esc W").count, None);
+    assert_eq!(gene(&after("3 esc W")), "BETA", "Esc forgets the count");
+    assert_eq!(after(".").notice.as_deref(), Some("nothing to repeat yet"));
+}
+
+#[test]
+fn bookmarks_are_set_and_gone_back_to() {
+    let state = after("m a W 'a");
+    assert_eq!((gene(&state), &state.region), ("ALPHA", &toy::state(None).region));
+    assert_eq!(gene(&after("m a 2W 'a ''")), "GAMMA", "'' goes back");
+    assert!(after("'x").notice.unwrap().contains("no bookmark x"));
+    // A letter that is a key means its bookmark, once.
+    assert!(!after("m q").is_quitting);
+}
+
+#[test]
+fn exons_transcripts_and_features_are_gone_to() {
+    let state = after("g BETA:e1 enter");
+    assert_eq!(
+        (state.region.to_string().as_str(), gene(&state)),
+        ("chr1:46,426-47,075", "BETA"),
+        "the first exon of a minus gene"
+    );
+    assert!(after("g BETA:e3 enter").notice.unwrap().contains("BETA-201 has exons 1 to 2, not 3"));
+    assert_eq!(after("g gamma-201 enter").region.to_string(), "chr1:59,851-61,150");
+    assert_eq!(after("g beta_1 enter").region.centre(), 47_019);
+    assert_eq!(after("g +5k enter").region.start, toy::state(None).region.start + 5_000);
+}
+
+#[test]
+fn the_command_line_completes_recalls_and_keeps_what_was_typed_wrong() {
+    let mut state = toy::state(None);
+    press(&mut state, ":");
+    assert!(matches!(&state.mode, Mode::Prompt(p) if p.matches.len() == input::COMMANDS.len() + input::ACTIONS.len()));
+    press(&mut state, "ls enter");
+    assert!(matches!(&state.mode, Mode::Table(table) if table.len() == 2));
+    press(&mut state, "j enter");
+    assert_eq!(&*state.region.chrom, "chr2");
+    press(&mut state, ": up");
+    assert!(matches!(&state.mode, Mode::Prompt(p) if p.input.value() == "ls"));
+    press(&mut state, "esc : theme");
+    press(&mut state, "tab enter");
+    assert!(matches!(&state.mode, Mode::Prompt(p) if p.input.value() == "theme "), "what wants more is not run without it");
+    press(&mut state, "light enter");
+    assert_eq!(state.theme.name, "light");
+    press(&mut state, "u");
+    assert_eq!((state.theme.name.as_str(), state.notice.as_deref()), ("dark", Some("undone: :theme light")));
+    press(&mut state, ": nonsense enter");
+    assert!(matches!(&state.mode, Mode::Prompt(_)) && state.notice.unwrap().contains("no command"));
+}
+
+#[test]
+fn a_sequence_gets_a_row_that_is_searched_along_the_chromosome() {
+    let mut state = after(": find");
+    type_text(&mut state, " TGASTCA");
+    press(&mut state, "enter ]");
+    assert_eq!(state.focus, "TGASTCA");
+    let seek = state.look().seek.unwrap();
+    assert_eq!(
+        (seek.sought, seek.forward),
+        (crate::jobs::Sought::Pattern(crate::genome::Pattern::parse("TGASTCA").unwrap()), true)
+    );
+    assert_eq!(state.look().patterns.len(), 1);
+    press(&mut state, ": unfind enter");
+    assert!(state.patterns.is_empty());
+}
+
+fn type_text(state: &mut State, text: &str) {
+    for c in text.chars() {
+        update(state, &Keymap::built_in(), &KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+    }
+}
+
+#[test]
+fn regions_of_interest_are_a_row_and_a_table() {
+    let mut state = after(":");
+    type_text(&mut state, "note odd promoter");
+    press(&mut state, "enter");
+    assert_eq!(state.regions[0].note, "odd promoter");
+    assert!(state.rows().contains(&RowId::Regions));
+    press(&mut state, "W R");
+    assert!(matches!(&state.mode, Mode::Table(table) if table.chosen().unwrap().target == "chr1:15,001-25,000"));
+    press(&mut state, "enter");
+    assert_eq!(gene(&state), "ALPHA");
+    press(&mut state, ": unnote enter");
+    assert!(state.regions.is_empty());
+}
+
+#[test]
+fn tables_are_sorted_filtered_and_left() {
+    let mut state = after("F");
+    let chosen = |state: &State| match &state.mode {
+        Mode::Table(table) => table.chosen().map(|line| line.target.clone()),
+        _ => None,
+    };
+    assert_eq!(chosen(&state).as_deref(), Some("chr1:19,952-20,011"));
+    press(&mut state, "1 1");
+    assert_eq!(chosen(&state).as_deref(), Some("chr1:46,990-47,049"), "by name, from the last");
+    press(&mut state, "/ alph enter");
+    assert_eq!(chosen(&state).as_deref(), Some("chr1:19,952-20,011"));
+    press(&mut state, "esc");
+    assert!(matches!(state.mode, Mode::Browse));
 }

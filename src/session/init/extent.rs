@@ -1,7 +1,7 @@
 //! Where on the genome files have data: where a session made of bare files opens.
 
 use crate::genome::Region;
-use crate::tracks::{Features, SignalReader};
+use crate::tracks::{FeatureReader, Features, SignalReader};
 
 /// Data within this many bases on one chromosome are opened whole; wider ones at their beginning.
 const WIDEST: u64 = 5_000_000;
@@ -50,6 +50,19 @@ pub(super) fn of_features(features: &Features) -> Option<Region> {
     let (chrom, end) = features.ends().min_by(|a, b| a.0.cmp(b.0))?;
     let first = features.overlapping(&Region::new(chrom.clone(), 0, end)).next()?;
     Some(Region::new(chrom.clone(), first.start, end))
+}
+
+/// The stretch of intervals on the first chromosome of an indexed file; where they are too many to ask for, its beginning.
+pub(super) fn of_indexed(reader: &mut dyn FeatureReader) -> Option<Region> {
+    let chroms: Vec<Region> = reader.chroms().iter().map(|(chrom, len)| Region::new(chrom.clone(), 0, len)).collect();
+    chroms.iter().take(MOST_READS).find_map(|whole| match reader.features(whole) {
+        Ok(features) => {
+            let end = features.ends().map(|(_, end)| end).max()?;
+            let start = features.overlapping(whole).next()?.start;
+            Some(Region::new(whole.chrom.clone(), start, end))
+        }
+        Err(_) => Some(whole.clone()),
+    })
 }
 
 /// Where to open: the stretch that the signals cover, else that of the intervals, else nowhere in particular.

@@ -165,6 +165,7 @@ impl Row {
         Ok(match tracks::open(&self.path, Some(self.format), &ChromSizes::default())?.value {
             Track::Signal(mut reader) => extent::of_signal(&mut *reader),
             Track::Features(features) => extent::of_features(&features),
+            Track::Indexed(mut reader) => extent::of_indexed(&mut *reader),
             Track::Genes(_) | Track::Sequence(_) => None,
         })
     }

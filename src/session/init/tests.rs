@@ -125,7 +125,7 @@ fn what_a_file_is_decides_its_place_in_the_session() {
     let expression = made.file.samples[0].expression.as_ref().unwrap();
     assert_eq!((expression.file.as_path(), expression.unit.as_str()), (Path::new("tpm.tsv"), "TPM"));
     assert_eq!(made.problems.len(), 2, "{:?}", made.problems);
-    assert!(made.problems[0].contains("notes.bam: neither its name nor its content"), "{:?}", made.problems);
+    assert!(made.problems[0].contains("notes.bam: alignments are not drawn"), "{:?}", made.problems);
     assert!(made.problems[1].contains("absent.bw: "));
     let session = Session::build(&made.file, folder.path()).unwrap();
     assert_eq!((session.genome.genes.len(), session.tracks.len()), (1, 3));

@@ -4,7 +4,7 @@ use crate::genome::Region;
 use crate::tracks::Column;
 
 /// Sums over the columns of a region, for at most as many columns as bases.
-pub(super) struct Sums {
+pub(in crate::tracks) struct Sums {
     start: u64,
     len: u64,
     columns: Vec<Sum>,
@@ -19,7 +19,7 @@ struct Sum {
 }
 
 impl Sums {
-    pub(super) fn new(region: &Region, n: usize) -> Self {
+    pub(in crate::tracks) fn new(region: &Region, n: usize) -> Self {
         let empty = Sum { sum: 0.0, bases: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
         Self { start: region.start, len: region.len(), columns: vec![empty; n] }
     }
@@ -30,7 +30,7 @@ impl Sums {
     }
 
     /// Spreads a stretch of which `share` was measured over the columns it lies in.
-    pub(super) fn add(&mut self, start: u64, end: u64, share: f64, mean: f64, min: f64, max: f64) {
+    pub(in crate::tracks) fn add(&mut self, start: u64, end: u64, share: f64, mean: f64, min: f64, max: f64) {
         let (start, end) = (start.max(self.start) - self.start, end.saturating_sub(self.start).min(self.len));
         if start >= end {
             return;
@@ -50,7 +50,14 @@ impl Sums {
         }
     }
 
-    pub(super) fn finish(self) -> Vec<Column> {
+    /// Whether a stretch lies in the region and in one of its columns.
+    pub(in crate::tracks) fn is_in_one_column(&self, start: u64, end: u64) -> bool {
+        let n = self.columns.len() as u128;
+        let column = |position: u64| ((u128::from(position - self.start) + 1) * n - 1) / u128::from(self.len);
+        start >= self.start && start < end && end <= self.start + self.len && column(start) == column(end - 1)
+    }
+
+    pub(in crate::tracks) fn finish(self) -> Vec<Column> {
         let len = |i| (self.edge(i + 1) - self.edge(i)) as f64;
         let column = |(i, c): (usize, &Sum)| match c.bases > 0.0 {
             true => Column {

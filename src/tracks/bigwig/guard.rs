@@ -3,15 +3,14 @@
 //! bigtools 0.5.8 unwraps the result of unpacking a block, believes a block's size before reading it, follows an index that
 //! leads back to itself, and its cached reader keeps 5,000 blocks. Each is met here; what is left is caught around the query.
 
+use crate::tracks::source::Source;
 use bigtools::{BBIFileInfo, BBIFileRead, Block, CachedBBIFileRead};
 use byteordered::Endianness;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 /// Unpacked blocks kept per reader, bytes: a screen at base resolution, not a chromosome.
 const KEPT_BYTES: usize = 2 << 20;
@@ -41,7 +40,7 @@ pub fn contain_panic<T>(f: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// Runs `f`; a panic in it becomes an error of damaged data.
-pub(super) fn contain<T>(f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(in crate::tracks) fn contain<T>(f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     contain_panic(f).unwrap_or_else(|_| Err(damaged("a block does not unpack")))
 }
 
@@ -49,11 +48,11 @@ fn damaged(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// An open bigWig as bigtools reads it.
-pub(super) struct Guarded {
-    file: Arc<File>,
+/// An open bigWig or bigBed as bigtools reads it.
+pub(in crate::tracks) struct Guarded {
+    file: Source,
     len: u64,
-    nodes: CachedBBIFileRead<Arc<File>>,
+    nodes: CachedBBIFileRead<Source>,
     node_bytes: HashMap<u64, u64>,
     blocks: HashMap<Block, Box<[u8]>>,
     kept_bytes: usize,
@@ -69,8 +68,7 @@ struct Query {
 }
 
 impl Guarded {
-    pub(super) fn new(file: File, len: u64) -> Self {
-        let file = Arc::new(file);
+    pub(in crate::tracks) fn new(file: Source, len: u64) -> Self {
         Self {
             nodes: CachedBBIFileRead::new(file.clone()),
             file,
@@ -83,7 +81,7 @@ impl Guarded {
     }
 
     /// To be called before each query.
-    pub(super) fn begin_query(&self) {
+    pub(in crate::tracks) fn begin_query(&self) {
         self.query.take();
     }
 
@@ -93,8 +91,7 @@ impl Guarded {
             return Ok(bytes);
         }
         let mut head = [0; 4];
-        self.file.seek(SeekFrom::Start(at))?;
-        self.file.read_exact(&mut head)?;
+        self.file.read_at(at, &mut head)?;
         let count = match endianness {
             Endianness::Little => u16::from_le_bytes([head[2], head[3]]),
             Endianness::Big => u16::from_be_bytes([head[2], head[3]]),
@@ -106,7 +103,7 @@ impl Guarded {
 }
 
 impl BBIFileRead for Guarded {
-    type Reader = Arc<File>;
+    type Reader = Source;
 
     fn get_block_data(&mut self, info: &BBIFileInfo, block: &Block) -> io::Result<Vec<u8>> {
         if let Some(data) = self.blocks.get(block) {
@@ -151,7 +148,7 @@ impl BBIFileRead for Guarded {
         contain(|| self.nodes.blocks_for_cir_tree_node(endianness, node_offset, chrom_ix, start, end))
     }
 
-    fn raw_reader(&mut self) -> &mut Arc<File> {
+    fn raw_reader(&mut self) -> &mut Source {
         &mut self.file
     }
 }

@@ -1,11 +1,13 @@
-//! The parts of a bigWig that bigtools believes without looking: checked against the file's length before it opens the file.
+//! The parts of a bigWig or bigBed that bigtools believes without looking: checked against the file's length before it opens the file.
 //!
 //! A wrong size or count in the header, the tree of chromosomes or an index makes bigtools ask for any amount of memory or
 //! recurse without end, which ends the process. Layout: Kent et al. 2010, Bioinformatics 26:2204, supplement.
 
+use crate::tracks::TrackError;
+use crate::tracks::source::Source;
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
+use std::path::Path;
 
 const BIGWIG: u32 = 0x888F_FC26;
 const BIGBED: u32 = 0x8789_F2EB;
@@ -14,9 +16,30 @@ const INDEX: u32 = 0x2468_ACE0;
 /// Largest block that is unpacked, bytes. UCSC's tools and bigtools write some 32 kB.
 const LARGEST_BLOCK: u32 = 64 << 20;
 
-/// What the header says of the zoom levels.
+/// Which of the two formats of this layout is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::tracks) enum Layout {
+    /// Values.
+    BigWig,
+    /// Intervals.
+    BigBed,
+}
+
+impl Layout {
+    fn name(self) -> &'static str {
+        if self == Self::BigWig { "bigWig" } else { "bigBed" }
+    }
+}
+
+/// What the header says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(in crate::tracks) struct Header {
+    /// Whether numbers are little-endian.
+    pub is_little: bool,
+    /// Where the index of the data begins.
+    pub index: u64,
+    /// Names of the chromosomes (as bytes of the file) with their numbers in the index.
+    pub chroms: Vec<(Vec<u8>, u32)>,
     /// Bases per record of each level that can be read, ascending.
     pub zooms: Vec<u32>,
     /// Levels whose index lies outside the file or is none.
@@ -24,13 +47,24 @@ pub(super) struct Header {
 }
 
 /// Why a file is not opened.
-pub(super) enum Refusal {
+pub(in crate::tracks) enum Refusal {
     /// Another format.
-    NotBigWig(String),
+    OtherFormat(String),
     /// The place and the reason.
     Damaged(&'static str, String),
     /// The operating system's answer.
     Io(io::Error),
+}
+
+impl Refusal {
+    /// The same, said of a file.
+    pub(in crate::tracks) fn at(self, path: &Path) -> TrackError {
+        match self {
+            Self::OtherFormat(reason) => TrackError::Unsupported { path: path.to_owned(), reason },
+            Self::Damaged(place, reason) => TrackError::malformed(path, place, reason),
+            Self::Io(e) => TrackError::io(path, e),
+        }
+    }
 }
 
 impl From<io::Error> for Refusal {
@@ -43,7 +77,7 @@ impl From<io::Error> for Refusal {
 }
 
 struct Bytes<'a> {
-    file: &'a mut File,
+    file: &'a mut Source,
     len: u64,
     is_little: bool,
 }
@@ -51,8 +85,7 @@ struct Bytes<'a> {
 impl Bytes<'_> {
     fn read<const N: usize>(&mut self, at: u64) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
-        self.file.seek(SeekFrom::Start(at))?;
-        self.file.read_exact(&mut bytes)?;
+        self.file.read_at(at, &mut bytes)?;
         Ok(bytes)
     }
 
@@ -72,21 +105,26 @@ impl Bytes<'_> {
 }
 
 /// Reads and checks the header, the tree of chromosomes and where the indexes begin.
-pub(super) fn check(file: &mut File, len: u64) -> Result<Header, Refusal> {
+pub(in crate::tracks) fn check(file: &mut Source, len: u64, layout: Layout) -> Result<Header, Refusal> {
+    let name = layout.name();
     let damaged = |reason: String| Err(Refusal::Damaged("header", reason));
     let mut bytes = Bytes { file, len, is_little: true };
     if len < 4 {
-        return damaged(format!("{len} bytes are too few for a bigWig"));
+        return damaged(format!("{len} bytes are too few for a {name}"));
     }
     let magic = bytes.read::<4>(0)?;
+    let (wanted, other) = if layout == Layout::BigWig { (BIGWIG, BIGBED) } else { (BIGBED, BIGWIG) };
     match (u32::from_le_bytes(magic), u32::from_be_bytes(magic)) {
-        (BIGWIG, _) => {}
-        (_, BIGWIG) => bytes.is_little = false,
-        (BIGBED, _) | (_, BIGBED) => return Err(Refusal::NotBigWig("this is a bigBed, not a bigWig".to_owned())),
-        _ => return Err(Refusal::NotBigWig("not a bigWig: the first four bytes are not its signature".to_owned())),
+        (found, _) if found == wanted => {}
+        (_, found) if found == wanted => bytes.is_little = false,
+        (little, big) if little == other || big == other => {
+            let other = if layout == Layout::BigWig { Layout::BigBed } else { Layout::BigWig };
+            return Err(Refusal::OtherFormat(format!("this is a {}, not a {name}", other.name())));
+        }
+        _ => return Err(Refusal::OtherFormat(format!("not a {name}: the first four bytes are not its signature"))),
     }
     if len < 64 {
-        return damaged(format!("{len} bytes are too few for a bigWig's header (truncated?)"));
+        return damaged(format!("{len} bytes are too few for a {name}'s header (truncated?)"));
     }
     let head = bytes.read::<64>(0)?;
     let (version, levels) = (bytes.number(&head, 4, 2), bytes.number(&head, 6, 2));
@@ -109,7 +147,7 @@ pub(super) fn check(file: &mut File, len: u64) -> Result<Header, Refusal> {
     if !bytes.has_index(index) {
         return damaged(format!("no index at byte {index}"));
     }
-    check_chrom_tree(&mut bytes, tree)?;
+    let chroms = check_chrom_tree(&mut bytes, tree)?;
 
     let (mut zooms, mut damaged_zooms) = (Vec::new(), 0);
     for level in 0..levels {
@@ -123,11 +161,11 @@ pub(super) fn check(file: &mut File, len: u64) -> Result<Header, Refusal> {
         }
     }
     zooms.sort_unstable();
-    Ok(Header { zooms, damaged_zooms })
+    Ok(Header { is_little: bytes.is_little, index, chroms, zooms, damaged_zooms })
 }
 
 /// Walks the tree of chromosomes as bigtools will, but with every size checked and no node entered twice.
-fn check_chrom_tree(bytes: &mut Bytes<'_>, tree: u64) -> Result<(), Refusal> {
+fn check_chrom_tree(bytes: &mut Bytes<'_>, tree: u64) -> Result<Vec<(Vec<u8>, u32)>, Refusal> {
     let damaged = |reason: String| Err(Refusal::Damaged("list of chromosomes", reason));
     let len = bytes.len;
     let head = bytes.read::<32>(tree)?;
@@ -142,7 +180,7 @@ fn check_chrom_tree(bytes: &mut Bytes<'_>, tree: u64) -> Result<(), Refusal> {
     if count > most {
         return damaged(format!("{count} chromosomes do not fit in a file of {len} bytes"));
     }
-    let (mut nodes, mut seen, mut found) = (vec![(tree + 32, 0)], HashSet::new(), 0);
+    let (mut nodes, mut seen, mut chroms) = (vec![(tree + 32, 0)], HashSet::new(), Vec::new());
     while let Some((at, depth)) = nodes.pop() {
         if depth > 16 || !seen.insert(at) {
             return damaged(format!("the node at byte {at} leads back to itself"));
@@ -153,9 +191,14 @@ fn check_chrom_tree(bytes: &mut Bytes<'_>, tree: u64) -> Result<(), Refusal> {
             return damaged(format!("{items} entries at byte {at} do not fit (truncated?)"));
         }
         if node[0] == 1 {
-            found += items;
-            if found > most {
+            if chroms.len() as u64 + items > most {
                 return damaged(format!("more than {most} chromosomes do not fit"));
+            }
+            let mut entries = vec![0; (items * (key + 8)) as usize];
+            bytes.file.read_at(at + 4, &mut entries)?;
+            for entry in entries.chunks_exact((key + 8) as usize) {
+                let name = entry[..key as usize].split(|&b| b == 0).next().unwrap_or(&[]).to_vec();
+                chroms.push((name, bytes.number(entry, key as usize, 4) as u32));
             }
             continue;
         }
@@ -168,5 +211,5 @@ fn check_chrom_tree(bytes: &mut Bytes<'_>, tree: u64) -> Result<(), Refusal> {
             nodes.push((child, depth + 1));
         }
     }
-    Ok(())
+    Ok(chroms)
 }

@@ -1,19 +1,20 @@
 //! bigWig: values along the genome with summaries at coarser steps, read through bigtools.
 
-mod columns;
-mod guard;
-mod header;
+pub(super) mod columns;
+pub(super) mod guard;
+pub(super) mod header;
 mod zoom;
 
 pub use guard::{contain_panic, is_contained_panic};
 
-use super::lines::{explain_io, open_regular};
+use super::lines::explain_io;
+use super::source::Source;
 use super::{Column, Loaded, SignalReader, TrackError, columns_of_values};
 use crate::genome::{ChromSizes, Region};
 use bigtools::{BBIReadError, BigWigRead, BigWigReadOpenError, Value};
 use columns::Sums;
 use guard::{Guarded, contain};
-use header::Refusal;
+use header::Layout;
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
@@ -33,12 +34,8 @@ pub struct BigWig {
 
 /// Opens a bigWig. A damaged file is an error or a warning, never a panic; damage inside values that still unpack cannot be seen.
 pub fn open(path: &Path) -> Result<Loaded<BigWig>, TrackError> {
-    let (mut file, len) = open_regular(path)?;
-    let header = header::check(&mut file, len).map_err(|refusal| match refusal {
-        Refusal::NotBigWig(reason) => TrackError::Unsupported { path: path.to_owned(), reason },
-        Refusal::Damaged(place, reason) => TrackError::malformed(path, place, reason),
-        Refusal::Io(e) => TrackError::io(path, e),
-    })?;
+    let (mut file, len) = Source::open(path)?;
+    let header = header::check(&mut file, len, Layout::BigWig).map_err(|refusal| refusal.at(path))?;
     let mut warnings = Vec::new();
     if header.damaged_zooms > 0 {
         warnings.push(format!(

@@ -13,12 +13,12 @@ pub struct Place {
 
 /// Places behind and ahead of the current one.
 #[derive(Clone, Debug, Default)]
-pub struct History {
+pub struct Places {
     behind: Vec<Place>,
     ahead: Vec<Place>,
 }
 
-impl History {
+impl Places {
     const LIMIT: usize = 500;
 
     /// Remembers the place that is about to be left by a jump.
@@ -54,14 +54,14 @@ mod tests {
     #[test]
     fn back_and_forward_meet_again_and_a_jump_forgets_what_was_ahead() {
         let at = |start| Place { region: Region::new("c", start, start + 10), gene: None };
-        let mut history = History::default();
-        history.push(at(1));
-        history.push(at(2));
-        assert_eq!(history.back(at(3)), Some(at(2)));
-        assert_eq!(history.back(at(2)), Some(at(1)));
-        assert_eq!(history.back(at(1)), None);
-        assert_eq!(history.forward(at(1)), Some(at(2)));
-        history.push(at(2));
-        assert_eq!(history.forward(at(9)), None);
+        let mut places = Places::default();
+        places.push(at(1));
+        places.push(at(2));
+        assert_eq!(places.back(at(3)), Some(at(2)));
+        assert_eq!(places.back(at(2)), Some(at(1)));
+        assert_eq!(places.back(at(1)), None);
+        assert_eq!(places.forward(at(1)), Some(at(2)));
+        places.push(at(2));
+        assert_eq!(places.forward(at(9)), None);
     }
 }
