@@ -33,6 +33,7 @@ pub use between::between;
 pub use options::{Baseline, Options, Replacement, Rule, Unit, Views, parse_motif};
 pub use path::{Node, Path, path_gradients};
 pub use review::{NOT_OFFERED, NotOffered};
+pub(crate) use shuffle::dinucleotide_shuffle;
 pub use views::MutagenesisView;
 
 use crate::models::{Batch, Input, Model, ModelError, N_INPUTS};

@@ -1,7 +1,7 @@
 //! `cislens differential`: why genes are predicted differently in two samples, or by two models, and which gene sets they are of.
 
 use super::evaluate::{Table, write_charts};
-use super::input::{InputArgs, Inputs, find_model, listed_genes, open_genes};
+use super::input::{InputArgs, Inputs, find_model, listed_genes, open_or_all_genes};
 use super::kept::{Keeping, for_each_kept};
 use super::output::provenance;
 use super::{Failure, interrupt};
@@ -80,7 +80,7 @@ pub(super) fn run(args: &DifferentialArgs) -> Result<(), Failure> {
     if args.out.extension().is_none_or(|e| e != "tsv") {
         return Err(Failure::Usage(format!("--out {}: it ends in .tsv", args.out.display())));
     }
-    let (model, inputs) = open_genes(&args.input, &args.model)?;
+    let (model, inputs) = open_or_all_genes(&args.input, &args.model)?;
     let Inputs::Genes(genes) = &inputs else { return Err(Failure::Usage("a difference is of genes of a session".to_owned())) };
     let (session, manifest) = (&genes.session, model.manifest());
     let other = session.samples.iter().position(|s| s.name == args.against).map(SampleId).ok_or_else(|| {
@@ -102,7 +102,9 @@ pub(super) fn run(args: &DifferentialArgs) -> Result<(), Failure> {
     }
     let sets = args.gene_sets.as_deref().map(read_gmt).transpose().map_err(|reason| anyhow::anyhow!("{reason}"))?;
     let lists = match (&args.listed, &args.background) {
-        (listed, background) => [listed, background].map(|path| path.as_ref().map(|path| listed_genes(path, session)).transpose()),
+        (listed, background) => {
+            [listed, background].map(|path| path.as_ref().map(|path| listed_genes(path, session)).transpose())
+        }
     };
     let [listed, background] = lists;
     let (listed, background) = (listed?, background?);
@@ -233,7 +235,8 @@ fn lane_names(model: &dyn Model) -> Vec<String> {
 
 fn strongest(model: &dyn Model, input: &Input, lanes: &[Vec<f32>]) -> Option<(String, u64, u64, String, f64)> {
     let names = lane_names(model);
-    let all = lanes.iter().zip(&names).flat_map(|(lane, name)| lane.iter().enumerate().map(move |(i, v)| (i, lane.len(), *v, name)));
+    let all =
+        lanes.iter().zip(&names).flat_map(|(lane, name)| lane.iter().enumerate().map(move |(i, v)| (i, lane.len(), *v, name)));
     let (i, n, value, name) = all.filter(|(_, _, v, _)| *v != 0.0).max_by(|a, b| a.2.abs().total_cmp(&b.2.abs()))?;
     let len = input.window.len();
     let width = if n as u64 * BLOCK as u64 >= len && n as u64 != len { BLOCK as u64 } else { len / n.max(1) as u64 };
@@ -258,7 +261,10 @@ fn table(
     columns.extend([format!("predicted_{here}"), format!("predicted_{there}"), "difference".to_owned()]);
     columns.extend([format!("measured_{here}"), format!("measured_{there}")]);
     columns.extend(lane_names(model).iter().map(|name| format!("from_{name}")));
-    columns.extend(["mean_size", "top_tenth", "completeness_delta", "gap", "strongest_place", "strongest_input", "strongest_value"].map(str::to_owned));
+    columns.extend(
+        ["mean_size", "top_tenth", "completeness_delta", "gap", "strongest_place", "strongest_input", "strongest_value"]
+            .map(str::to_owned),
+    );
     let has_other = results.iter().any(|(_, found)| found.other_scores.is_some());
     if has_other {
         columns.extend([format!("other_model_{here}"), format!("other_model_{there}")]);
@@ -306,7 +312,12 @@ fn write_sets(
             std::iter::once(e.set.clone()).chain(counts).chain(numbers).chain([genes]).collect()
         })
         .collect();
-    let provenance = format!("{made_by}; Fisher's exact test, one-sided, of {} genes against {}; BH over {} sets", list.len(), background.len(), found.len());
+    let provenance = format!(
+        "{made_by}; Fisher's exact test, one-sided, of {} genes against {}; BH over {} sets",
+        list.len(),
+        background.len(),
+        found.len()
+    );
     Table { provenance, columns, rows }.write(path)?;
     println!("{}: {} sets, {} with q below 0.05", path.display(), found.len(), found.iter().filter(|e| e.q < 0.05).count());
     Ok(())
@@ -350,7 +361,11 @@ fn page(
             (format!("{label}, {} genes", of.len()), (0..n).map(|i| (at(i), mean(i))).collect::<Vec<_>>())
         };
         let axes = ["bases from the TSS, in the gene's direction".to_owned(), "mean attribution".to_owned()];
-        charts.push(chart(format!("{name}: genes predicted on and off in {here}"), axes, Marks::Lines(vec![profile(true), profile(false)])));
+        charts.push(chart(
+            format!("{name}: genes predicted on and off in {here}"),
+            axes,
+            Marks::Lines(vec![profile(true), profile(false)]),
+        ));
     }
     write_charts(path, "Differential", made_by, &charts)
 }

@@ -7,9 +7,11 @@ mod attribution_files;
 mod batch;
 mod cache;
 mod check;
+mod cores;
 mod count;
 mod device;
 mod differential;
+mod enrich;
 mod evaluate;
 mod import;
 mod init;
@@ -18,6 +20,7 @@ mod interrupt;
 mod journal;
 mod kept;
 mod list;
+mod motifs;
 mod output;
 mod predict;
 mod render;
@@ -73,6 +76,12 @@ enum Command {
     Differential(differential::DifferentialArgs),
     /// Find the smallest change of the input that turns a gene
     MinimalChange(minimal::MinimalArgs),
+    /// Find elements that a model attends to together over samples
+    Cores(cores::CoresArgs),
+    /// Compare the bins a model attends to with annotations, marks and expression
+    Enrich(enrich::EnrichArgs),
+    /// Say which motifs and transcription factors a model goes by
+    Motifs(motifs::MotifsArgs),
     /// Say what results are kept on disk, or remove them
     Cache(cache::CacheArgs),
     /// Answer requests for a model on standard input (docs/external.md)
@@ -121,6 +130,9 @@ pub fn run() -> ExitCode {
         Some(Command::Variants(args)) => variants::run(&args),
         Some(Command::Differential(args)) => differential::run(&args),
         Some(Command::MinimalChange(args)) => minimal::run(&args),
+        Some(Command::Cores(args)) => cores::run(&args),
+        Some(Command::Enrich(args)) => enrich::run(&args),
+        Some(Command::Motifs(args)) => motifs::run(&args),
         Some(Command::Cache(args)) => cache::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::List(args)) => list::run(&args),
@@ -153,6 +165,15 @@ fn complain(message: &str) {
     for (i, line) in message.lines().enumerate() {
         eprintln!("{}{}", if i == 0 { "cislens: " } else { "" }, crate::tracks::clean_text(line));
     }
+}
+
+/// That a table or page can be written, before long work.
+fn check_out(option: &str, path: &std::path::Path, ending: &str) -> Result<(), Failure> {
+    if path.extension().is_none_or(|e| !e.eq_ignore_ascii_case(ending)) {
+        return Err(Failure::Usage(format!("{option} {}: it ends in .{ending}", path.display())));
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    tempfile::tempfile_in(folder).map(|_| ()).map_err(|e| anyhow::anyhow!("{}: {e}", folder.display()).into())
 }
 
 #[expect(unsafe_code, reason = "the environment is changed before any thread exists")]

@@ -1,7 +1,7 @@
 //! `cislens variants`: what the variants of a VCF do to the genes whose windows hold them.
 
 use super::evaluate::{Table, write_charts};
-use super::input::{InputArgs, Inputs, open_genes};
+use super::input::{InputArgs, Inputs, open_or_all_genes};
 use super::kept::{Keeping, for_each_kept};
 use super::output::provenance;
 use super::{Failure, interrupt};
@@ -63,7 +63,7 @@ pub(super) fn run(args: &VariantsArgs) -> Result<(), Failure> {
     if args.out.extension().is_none_or(|e| e != "tsv") {
         return Err(Failure::Usage(format!("--out {}: it ends in .tsv", args.out.display())));
     }
-    let (model, inputs) = open_genes(&args.input, &args.model)?;
+    let (model, inputs) = open_or_all_genes(&args.input, &args.model)?;
     let Inputs::Genes(genes) = &inputs else { return Err(Failure::Usage("variants are of genes of a session".to_owned())) };
     let (session, manifest) = (&genes.session, model.manifest());
     if manifest.input.sequence.is_none() {

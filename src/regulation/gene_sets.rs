@@ -112,7 +112,11 @@ mod tests {
 
     #[test]
     fn p_and_q_are_those_of_scipy() {
-        let set = |name: &str, genes: Vec<String>| GeneSet { name: name.to_owned(), about: String::new(), genes: genes.into_iter().collect() };
+        let set = |name: &str, genes: Vec<String>| GeneSet {
+            name: name.to_owned(),
+            about: String::new(),
+            genes: genes.into_iter().collect(),
+        };
         // 100 genes, 20 of them listed.
         let sets = [
             set("mostly", [names(0..8), names(30..34)].concat()),

@@ -12,7 +12,7 @@ mod translation;
 
 pub use header::Header;
 pub use lanes::{GeneShape, IntervalShape, LabelPlace};
-pub use model_rows::input_row;
+pub use model_rows::{SIGNIFICANT, input_row};
 pub use profile::Profile;
 pub use ruler::{Ruler, Tick};
 pub use signals::format_value;

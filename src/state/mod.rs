@@ -290,7 +290,7 @@ impl State {
     /// What should be explained now, if anything.
     pub fn explain(&self) -> Option<Explain> {
         let subject = self.subject().filter(|_| self.obstacle().is_none())?;
-        let analyses = crate::jobs::Analysis::ALL.to_vec();
+        let analyses = crate::jobs::Analysis::WANTED.to_vec();
         let genes = &self.session.genome.genes;
         let beside = [1, -1].map(|step| genes.step(subject.gene, step));
         let neighbours = beside.into_iter().filter(|gene| *gene != subject.gene);

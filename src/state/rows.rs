@@ -144,6 +144,7 @@ impl State {
             RowId::Attribution(Analysis::IntegratedGradients) => "IG".to_owned(),
             RowId::Attribution(Analysis::Occlusion) => "occlusion".to_owned(),
             RowId::Attribution(Analysis::SaturationMutagenesis) => "ISM".to_owned(),
+            RowId::Attribution(Analysis::SignificantBins) => "significant bins".to_owned(),
         }
     }
 
