@@ -187,7 +187,9 @@ fn a_variants_effect_is_that_of_predicting_the_edited_sequence() {
             let window = model.manifest().window_of(session.genome.genes.get(gene), session.genome.tss);
             let inside = index.inside(&alleles, &*model, &window);
             assert!(inside.len() >= 8, "{name} holds {inside:?}");
-            let edits: Vec<&Edit> = inside.iter().map(|&i| alleles[i].edit.as_ref().unwrap()).collect();
+            // A pass of DeepCAGE takes a hundred times as long as one of the others.
+            let some = if architecture.name == "deepcage" { 5 } else { inside.len() };
+            let edits: Vec<&Edit> = inside.iter().take(some).map(|&i| alleles[i].edit.as_ref().unwrap()).collect();
             let found = effects(&*model, &mut readers, SampleId(0), &window, &edits, &Run::new(&|| true, &mut |_| ())).unwrap();
             let mut moved = 0;
             for (edit, effect) in edits.iter().zip(found) {
@@ -198,7 +200,7 @@ fn a_variants_effect_is_that_of_predicting_the_edited_sequence() {
                 assert!((effect.change() - expected).abs() < room, "{} {name} {edit}: {effect:?} {expected}", architecture.name);
                 moved += usize::from(effect.change().abs() > room);
             }
-            assert!(moved > 3, "{} {name}: variants do something", architecture.name);
+            assert!(moved > 2, "{} {name}: variants do something", architecture.name);
         }
     }
 }
@@ -208,21 +210,20 @@ fn a_minimal_change_turns_the_gene_and_none_of_it_can_be_missed() {
     let folder = tempfile::tempdir().unwrap();
     let session = Arc::new(Session::open(&toy::write_session(folder.path())).unwrap());
     let mut readers = Readers::new(session.clone());
-    for (architecture, by) in [("deepcore", "marks"), ("deepcore", "bases"), ("attentive-chrome", "marks"), ("isegnet", "bases")]
-    {
+    for (architecture, by) in [("deepcore", "marks"), ("deepcore", "bases"), ("attentive-chrome", "marks")] {
         let model = load_model(&folder.path().join(architecture), &Device::Cpu).unwrap();
         for name in [if by == "marks" { "ONE0" } else { "TWIN0" }] {
             let gene = session.genome.genes.find(name).unwrap();
             let window = model.manifest().window_of(session.genome.genes.get(gene), session.genome.tss);
             let mut search = |target: f64| {
                 let search =
-                    Search { most: 6, ..Search::parse(&format!("{target} by {by}"), &session, model.manifest()).unwrap() };
+                    Search { most: 4, ..Search::parse(&format!("{target} by {by}"), &session, model.manifest()).unwrap() };
                 let run = &mut |_: &_| ();
                 let run = Run::new(&|| true, run);
                 minimal_change(&*model, &mut readers, SampleId(0), &window, &search, &run, &mut |_, _| ()).unwrap()
             };
             let here = search(1e9);
-            assert!(!here.is_reached && here.n_units == 6, "{here:?}");
+            assert!(!here.is_reached && here.n_units == 4, "{here:?}");
             // Half of the way that can be gone is gone in fewer steps.
             let target = f64::midpoint(here.before, here.after);
             let found = search(target);
@@ -295,4 +296,58 @@ fn the_variants_of_a_file_are_scored_sorted_and_what_is_not_is_said() {
     assert!(std::fs::read_to_string(folder.path().join("m.tsv")).unwrap().contains("ONE0"));
     program::cislens(folder.path(), &args.replace("low", "nowhere"))
         .refused(2, &["to low, high, a value of F, or a sample (toy)"]);
+}
+
+/// Two samples that differ in one mark, and gene sets.
+#[test]
+fn differences_between_samples_are_explained_and_their_genes_found_in_sets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = toy::write_session(folder.path());
+    let text = std::fs::read_to_string(&path).unwrap();
+    let tracks = text.split_once("[[sample]]").unwrap().1;
+    let tracks = &tracks[tracks.find("[[track]]").unwrap()..tracks.find("[[model]]").unwrap()];
+    // The other sample has another mark's signal where the first has H3K4me3.
+    let other = tracks.replace("sample = \"toy\"", "sample = \"other\"").replace("toy_H3K4me3.bw", "toy_H3K27me3.bw");
+    let sample = "[[sample]]\nname = \"other\"\n";
+    std::fs::write(
+        &path,
+        text.replace("[[model]]\npath = \"deepcore\"", &format!("{sample}{other}[[model]]\npath = \"deepcore\"")),
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("sets.gmt"), "forward\tx\tONE0\tONE1\nabsent\tx\tNOBODY\n").unwrap();
+    std::fs::write(folder.path().join("list.txt"), "ONE0\nONE1\n").unwrap();
+    let args = "differential attentive-chrome --session session.toml --sample toy --against other --against-model mlp --out d.tsv \
+                --svg d.svg --gene-sets sets.gmt --listed list.txt --n-steps 243 --threads 2";
+    program::cislens(folder.path(), args).done();
+    let text = std::fs::read_to_string(folder.path().join("d.tsv")).unwrap();
+    let lines: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split('\t').collect()).collect();
+    let at = |name: &str| lines[0].iter().position(|c| *c == name).unwrap_or_else(|| panic!("no {name} in {:?}", lines[0]));
+    let number = |line: &[&str], name: &str| line[at(name)].parse::<f64>().unwrap();
+    assert_eq!(lines.len(), 5);
+    let mut differing = 0;
+    for line in &lines[1..] {
+        let difference = number(line, "difference");
+        let parts: f64 = lines[0].iter().filter(|c| c.starts_with("from_")).map(|c| number(line, c)).sum();
+        let room = 1e-5 + 0.01 * difference.abs();
+        assert!((parts - difference).abs() < room, "the parts sum to the predicted difference: {parts} {difference}");
+        assert!((parts - difference - number(line, "completeness_delta")).abs() < 1e-5);
+        for other in lines[0].iter().filter(|c| c.starts_with("from_") && **c != "from_H3K4me3") {
+            assert_eq!(number(line, other), 0.0, "only H3K4me3 differs");
+        }
+        let both = number(line, "input_effect") + number(line, "model_effect");
+        assert!((both - (number(line, "predicted_toy") - number(line, "other_model_other"))).abs() < 1e-5, "the 2 x 2 adds up");
+        differing += usize::from(difference.abs() > 1e-3);
+    }
+    assert!(differing > 0);
+    let sets = std::fs::read_to_string(folder.path().join("d.sets.tsv")).unwrap();
+    // Two of four genes listed, both in the set: the chance of that is 1 in 6.
+    let row: Vec<&str> = sets.lines().nth(2).unwrap().split('\t').collect();
+    assert_eq!((row[0], row[1], row[4]), ("forward", "2", "4"));
+    assert!((row[6].parse::<f64>().unwrap() - 1.0 / 6.0).abs() < 1e-9, "{row:?}");
+    assert_eq!(sets.lines().count(), 3, "a set without a gene of the background is not tested");
+    assert!(std::fs::read_to_string(folder.path().join("d.svg")).unwrap().contains("genes predicted on and off"));
+    program::cislens(folder.path(), &args.replace("other --against-model", "nobody --against-model"))
+        .refused(2, &["the session has toy, other"]);
+    std::fs::write(folder.path().join("sets.gmt"), "no tabs\n").unwrap();
+    program::cislens(folder.path(), args).refused(1, &["sets.gmt: line 1"]);
 }

@@ -168,10 +168,10 @@ mod tests {
         assert_eq!(edits(&state)[1], "blank H3K4me3 chr1:15,001-25,000", "else the window");
         toy::fill_signals(&mut state);
         state.focus = "EPD".to_owned();
-        keys(&mut state, "p");
+        keys(&mut state, "i");
         assert_eq!(state.selected().unwrap().to_string(), "chr1:19,952-20,011", "the interval");
         state.focus = "H3K4me3".to_owned();
-        keys(&mut state, "p");
+        keys(&mut state, "i");
         assert_eq!(state.selected().unwrap().to_string(), "chr1:20,501-21,000", "the half above half the highest");
     }
 }

@@ -54,7 +54,7 @@ pub const COMMANDS: &[Command] = &[
         gene_lists,
     ),
     command(
-        "edit",
+        "whatif",
         "EDIT",
         "change what the model reads: chr1:20,001 A>G, blank H3K4me3, ... (e shows all)",
         |s, t| s.add_edit(t),

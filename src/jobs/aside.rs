@@ -1,6 +1,7 @@
 //! What is worked out beside the explanation, on a thread and with a copy of the networks of its own: the smallest change that turns
 //! a gene, variants in view, and how far a prediction can be trusted.
 
+use super::explain::{Stamp, stamp_of};
 use super::trust::{Trust, Truster};
 use super::{LoadModel, Reply, Slot, Subject, contained, send};
 use crate::attribution::{AttributionError, Run};
@@ -71,7 +72,7 @@ pub(super) struct AsideWorker<'a> {
     readers: Readers,
     folders: &'a [PathBuf],
     load: &'a LoadModel,
-    models: HashMap<usize, Arc<dyn Model>>,
+    models: HashMap<usize, (Stamp, Arc<dyn Model>)>,
     file: Option<VariantFile>,
     truster: Truster,
     replies: &'a UnboundedSender<Reply>,
@@ -127,6 +128,8 @@ impl<'a> AsideWorker<'a> {
         subjects: &[Subject],
         is_current: &dyn Fn() -> bool,
     ) -> Result<Vec<ScoredVariant>, Stopped> {
+        // First, for a network that was replaced has nothing scored.
+        subjects.iter().try_for_each(|subject| self.model(subject.model).map(|_| ()))?;
         if self.file.as_ref().is_none_or(|file| file.path != path) {
             let loaded =
                 read_variants(path, &self.readers.session().genome.chroms).map_err(|e| Stopped::Failed(e.to_string()))?;
@@ -180,12 +183,17 @@ impl<'a> AsideWorker<'a> {
     }
 
     fn model(&mut self, index: usize) -> Result<Arc<dyn Model>, Stopped> {
-        if let Some(model) = self.models.get(&index) {
+        let folder = self.folders.get(index).ok_or_else(|| Stopped::Failed(format!("no model {index}")))?;
+        let stamp = stamp_of(folder);
+        if let Some((_, model)) = self.models.get(&index).filter(|(read, _)| *read == stamp) {
             return Ok(model.clone());
         }
-        let folder = self.folders.get(index).ok_or_else(|| Stopped::Failed(format!("no model {index}")))?;
+        // Its files were replaced: what it said before is no longer its word.
+        if self.models.remove(&index).is_some() {
+            (self.file, self.truster) = (None, Truster::default());
+        }
         let model: Arc<dyn Model> = Arc::from((self.load)(folder).map_err(Stopped::Failed)?);
-        self.models.insert(index, model.clone());
+        self.models.insert(index, (stamp, model.clone()));
         Ok(model)
     }
 }

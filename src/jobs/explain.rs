@@ -116,7 +116,7 @@ struct Loaded {
 }
 
 /// Length and time of a model's files; another one means they were replaced.
-type Stamp = Vec<Option<(u64, SystemTime)>>;
+pub(super) type Stamp = Vec<Option<(u64, SystemTime)>>;
 
 /// What the worker works with.
 pub(super) struct Explainer<'a> {
@@ -337,7 +337,7 @@ impl<'a> Explainer<'a> {
     }
 }
 
-fn stamp_of(folder: &Path) -> Stamp {
+pub(super) fn stamp_of(folder: &Path) -> Stamp {
     let of = |path: PathBuf| std::fs::metadata(path).ok().and_then(|m| Some((m.len(), m.modified().ok()?)));
     crate::models::FILES.iter().map(|name| of(folder.join(name))).collect()
 }

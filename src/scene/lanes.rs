@@ -347,7 +347,7 @@ pub(super) fn fill_edits(row: &mut Row, state: &State, geometry: Geometry) {
     }
     row.detail = match (state.edits.len(), in_view.len()) {
         (n, 0) => format!("{n}, none in view"),
-        (n, here) if n == here => format!("{n} (E lists them, u takes back)"),
+        (n, here) if n == here => format!("{n} here"),
         (n, here) => format!("{here} of {n} in view"),
     };
     row.plot = Plot::Intervals(lanes, "busy".to_owned());

@@ -10,11 +10,11 @@ use std::fmt;
 
 /// What can be typed, with a word on each.
 pub const EDIT_FORMS: &[(&str, &str)] = &[
-    ("chr1:20,001 A>G", "other bases, as many or as few as you like: AC>G, A>ATT"),
-    ("insert TGACTCA before chr1:20,001", "bases, or a motif by its name (insert SP1)"),
+    ("chr1:20,001 A>G", "other bases: AC>G, A>ATT"),
+    ("insert TGACTCA before chr1:20,001", "bases, or a motif: SP1"),
     ("delete chr1:20,001-20,050", "bases"),
     ("write TGACTCA at chr1:20,001", "over the bases that are there"),
-    ("blank H3K4me3 chr1:20,001-21,000", "no signal; blank DNA: no bases (N)"),
+    ("blank H3K4me3 chr1:20,001-21,000", "no signal; blank DNA: N"),
     ("scale H3K4me3 chr1:20,001-21,000 2", "times a factor"),
     ("paint H3K4me3 chr1:20,001-21,000 30", "one value"),
     ("methylate chr1:20,001-21,000", "5mC to 1; demethylate: to 0"),

@@ -33,6 +33,13 @@ struct Variants {
     found: Result<Arc<Vec<ScoredVariant>>, String>,
 }
 
+impl Beside {
+    /// Forgets what models said whose files were replaced.
+    pub(super) fn forget(&mut self) {
+        (self.variants, self.trust) = (None, None);
+    }
+}
+
 impl State {
     /// What should be worked out beside the explanation, and is not there yet.
     pub fn aside(&self) -> Aside {

@@ -44,7 +44,7 @@ pub(super) fn draw_prompt(buffer: &mut Buffer, area: Rect, prompt: &EditPrompt, 
 fn meant(state: &State) -> String {
     match (state.selected(), state.subject()) {
         (Some(region), _) => format!("without a place: the selection, {region}"),
-        (None, Some(_)) => "without a place: the model's window (V selects, p selects a peak)".to_owned(),
+        (None, Some(_)) => "without a place: the model's window (V selects, i selects a peak)".to_owned(),
         (None, None) => "without a place: the view".to_owned(),
     }
 }
