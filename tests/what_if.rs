@@ -291,7 +291,7 @@ fn the_variants_of_a_file_are_scored_sorted_and_what_is_not_is_said() {
         .refused(1, &["none.vcf"]);
     program::cislens(folder.path(), &format!("{args} --resume")).refused(2, &["no interrupted run"]);
     assert_eq!(std::fs::read_to_string(folder.path().join("v.tsv")).unwrap(), text, "nothing half-written");
-    let args = "minimal-change attentive-chrome --session session.toml --gene ONE0 --to low --out m.tsv";
+    let args = "minimal-change attentive-chrome --session session.toml --gene ONE0 --to low --most 3 --out m.tsv";
     program::cislens(folder.path(), args).done();
     assert!(std::fs::read_to_string(folder.path().join("m.tsv")).unwrap().contains("ONE0"));
     program::cislens(folder.path(), &args.replace("low", "nowhere"))

@@ -53,7 +53,7 @@ pub(super) fn type_edit(state: &mut State, key: &KeyEvent) {
     }
 }
 
-/// The list of edits: one is chosen, gone to, taken away; all are kept in the session's file.
+/// The list of edits: one is chosen, gone to, taken away.
 pub(super) fn list(state: &mut State, key: &KeyEvent, action: Option<Action>) {
     let Mode::Edits(chosen) = state.mode else { return };
     let last = state.edits.len().saturating_sub(1);
@@ -63,7 +63,6 @@ pub(super) fn list(state: &mut State, key: &KeyEvent, action: Option<Action>) {
             state.remove_edit(chosen);
             state.mode = Mode::Edits(chosen.min(last.saturating_sub(1)));
         }
-        (KeyCode::Char('w'), _) => state.wants_edits_kept = true,
         (KeyCode::Enter, _) => {
             if let Some(edit) = state.edits.get(chosen).cloned() {
                 let place = edit.region.start + edit.region.len() / 2;
@@ -131,6 +130,25 @@ mod tests {
         assert_eq!(edits(&state), ["blank H3K4me3 chr1:20,001-20,500"]);
         keys(&mut state, "u");
         assert_eq!(edits(&state).len(), 2, "what was taken away comes back");
+    }
+
+    #[test]
+    fn edits_are_saved_with_the_session_and_come_back() {
+        let mut state = state();
+        for text in ["blank H3K4me3 chr1:20,001-20,500", "insert ACGT before chr1:7", "chr1:20,001 AC>G", "paint 5mC chr1:1-9 1"]
+        {
+            typed(&mut state, text);
+        }
+        let saved = state.saved();
+        let file: crate::session::SessionFile = toml::from_str(&saved.put_into("version = 1\n").unwrap()).unwrap();
+        let mut session = toy::session();
+        session.source = file;
+        let again = State::new(std::sync::Arc::new(session), state.models.clone(), state.theme.clone());
+        assert_eq!(again.edits, state.edits);
+        let mut wrong = toy::session();
+        wrong.source = toml::from_str("version = 2\n[view]\nedits = ['fly']\n").unwrap();
+        let told = State::new(std::sync::Arc::new(wrong), Vec::new(), state.theme);
+        assert!(told.edits.is_empty() && told.messages.iter().any(|m| m.contains("fly")), "{:?}", told.messages);
     }
 
     #[test]

@@ -4,11 +4,14 @@ use super::{Failure, find_session};
 use crate::genome::{ChromSizes, Region};
 use crate::models::{EXTERNAL, External, load_model, missing_input, read_manifest};
 use crate::session::{SampleId, Session, SessionFile};
+use crate::state::{ModelInfo, State};
+use crate::theme::Theme;
 use crate::tracks::{self, Track, clean_text};
 use anyhow::Context;
 use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Bases read of each signal, to see that it can be.
 const TRIED: u64 = 10_000;
@@ -85,8 +88,20 @@ fn check(file: &SessionFile, folder: &Path) -> Found {
     if let Some(session) = &session {
         check_expression(session, &mut found);
         check_models(session, &mut found);
+        check_view(session, &mut found);
     }
     found
+}
+
+/// What was saved of the view, and means nothing here.
+fn check_view(session: &Session, found: &mut Found) {
+    let info =
+        |folder: &PathBuf| ModelInfo { folder: folder.clone(), manifest: read_manifest(folder).map_err(|e| e.to_string()) };
+    let Ok(theme) = Theme::named("dark") else { return };
+    let state = State::new(Arc::new(session.clone()), session.models.iter().map(info).collect(), theme);
+    for message in state.messages.iter().filter(|message| !session.warnings.contains(message)) {
+        found.hear(message);
+    }
 }
 
 fn check_tracks(file: &SessionFile, folder: &Path, genome: &ChromSizes, found: &mut Found) {

@@ -7,6 +7,7 @@ mod attribution_files;
 mod batch;
 mod cache;
 mod check;
+mod config;
 mod cores;
 mod count;
 mod device;
@@ -22,6 +23,7 @@ mod kept;
 mod list;
 mod motifs;
 mod output;
+mod pages;
 mod predict;
 mod render;
 mod serve;
@@ -84,6 +86,12 @@ enum Command {
     Motifs(motifs::MotifsArgs),
     /// Say what results are kept on disk, or remove them
     Cache(cache::CacheArgs),
+    /// Say what is set, or print every setting with its default
+    Config(config::ConfigArgs),
+    /// Write the completions of a shell to standard output
+    Completions(pages::CompletionsArgs),
+    /// Write the manual page to standard output (cislens man | man -l -)
+    Man,
     /// Answer requests for a model on standard input (docs/external.md)
     Serve(serve::ServeArgs),
     /// Print what there is: models, methods, formats, themes, keys
@@ -134,6 +142,9 @@ pub fn run() -> ExitCode {
         Some(Command::Enrich(args)) => enrich::run(&args),
         Some(Command::Motifs(args)) => motifs::run(&args),
         Some(Command::Cache(args)) => cache::run(&args),
+        Some(Command::Config(args)) => config::run(&args),
+        Some(Command::Completions(args)) => pages::completions(&args),
+        Some(Command::Man) => pages::man(),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::List(args)) => list::run(&args),
     };

@@ -38,6 +38,8 @@ fn none(_: &State) -> Vec<String> {
 /// Every command, in the order of the palette.
 pub const COMMANDS: &[Command] = &[
     command("goto", "PLACE", "go to a gene, a transcript, an exon (MYC:e2), a feature or a place", |s, t| s.go_to(t), none),
+    command("w", "[FILE]", "save the session with the view, bookmarks and regions", save, none),
+    command("wq", "[FILE]", "save and leave", |s, t| save(s, t).and_then(|()| quit(s, "")), none),
     command("q", "", "leave", quit, none),
     command("ls", "", "chromosomes, as a table", |s, _| show_table(s, State::chromosome_table), none),
     command("note", "TEXT", "make the view a region of interest with a note", note, none),
@@ -196,6 +198,10 @@ pub fn complete(state: &State, keymap: &Keymap, text: &str) -> Vec<Match> {
 /// Whether a chosen line still wants something after its name.
 pub fn wants_more(line: &str) -> bool {
     COMMANDS.iter().any(|c| c.name == line && !c.takes.is_empty() && !c.takes.starts_with('['))
+}
+
+fn save(state: &mut State, path: &str) -> Result<(), String> {
+    state.save((!path.is_empty()).then(|| Path::new(path)))
 }
 
 fn quit(state: &mut State, _: &str) -> Result<(), String> {

@@ -6,7 +6,6 @@ mod row_commands;
 
 pub use commands::{COMMANDS, Command, Ran, complete, run, wants_more};
 pub use keymap::{Key, Keymap, KeymapError};
-pub use row_commands::parse_scale;
 
 /// Something the user can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -162,7 +161,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("rows", Action::Undo, "undo", "take the last change back; places: Ctrl-o"),
     info("rows", Action::Redo, "redo", "do it again"),
     info("what if", Action::Edit, "edit", "change bases or signals: what if"),
-    info("what if", Action::Edits, "edits", "the edits: take away, go to, keep"),
+    info("what if", Action::Edits, "edits", "the edits: take away, go to"),
     info("what if", Action::Select, "select", "select a stretch (h l, Enter)"),
     info("what if", Action::SelectPeak, "select-peak", "select the nearest peak or interval of the row"),
     info("show", Action::Sample(1), "next-sample", "next sample"),

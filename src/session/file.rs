@@ -1,5 +1,6 @@
 //! The text of `session.toml`. Paths are relative to its folder.
 
+use super::saved::{BookmarkEntry, FormulaEntry, RegionEntry, ViewEntry};
 use crate::genome::TssChoice;
 use crate::tracks::SignalUnit;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionFile {
-    /// Version of this layout; 1.
+    /// Version of this layout: 2; 1 is read too, and saved as 2.
     pub version: u32,
     /// Shown in the header: simulated data says so here.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -17,9 +18,6 @@ pub struct SessionFile {
     /// Where to open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locus: Option<String>,
-    /// What is changed before models read it, one [`super::Edit`] each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub edits: Vec<String>,
     /// The reference.
     #[serde(default)]
     pub genome: GenomeEntry,
@@ -32,6 +30,18 @@ pub struct SessionFile {
     /// Folders with `model.toml`.
     #[serde(default, rename = "model", skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelEntry>,
+    /// How it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<ViewEntry>,
+    /// Places by letter.
+    #[serde(default, rename = "bookmark", skip_serializing_if = "Vec::is_empty")]
+    pub bookmarks: Vec<BookmarkEntry>,
+    /// Regions of interest.
+    #[serde(default, rename = "region", skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<RegionEntry>,
+    /// Rows of arithmetic.
+    #[serde(default, rename = "row", skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<FormulaEntry>,
 }
 
 /// The reference genome. Where neither sizes, sequence nor genes are given, bin tables make one of their genes.

@@ -6,7 +6,7 @@ mod formula;
 mod init;
 mod open;
 mod readers;
-mod save;
+mod saved;
 
 pub use edit::{Amount, Change, EDIT_FORMS, Edit, EditWords, parse_edits};
 pub use file::{ExpressionEntry, GenomeEntry, ModelEntry, SampleEntry, SessionFile, TrackEntry};
@@ -14,4 +14,4 @@ pub use formula::{Formula, FormulaError};
 pub use init::{InitError, InitOptions, Initialised, init, open_paths, open_paths_with};
 pub use open::{Genome, Sample, SampleId, Session, SessionError, TrackId, TrackInfo, TrackKind};
 pub use readers::Readers;
-pub use save::save_edits;
+pub use saved::{BookmarkEntry, FormulaEntry, RegionEntry, RowEntry, SESSION_VERSION, Saved, ViewEntry};

@@ -1,6 +1,6 @@
 //! A session made ready: the genome and genes read, every track known by kind, nothing else opened yet.
 
-use super::{Edit, EditWords, GenomeEntry, SessionFile, TrackEntry, parse_edits};
+use super::{GenomeEntry, SESSION_VERSION, SessionFile, TrackEntry};
 use crate::genome::{ChromSizes, Gene, Genes, TssChoice};
 use crate::tracks::{self, BinTable, Expression, ExpressionColumns, Kind, PUBLISHED_BIN_SIZE, SignalUnit, Track, TrackError};
 use std::collections::BTreeMap;
@@ -32,6 +32,12 @@ pub enum SessionError {
     /// Nothing says how long the chromosomes are.
     #[error("no chromosome sizes: name a sizes file, a FASTA, a bigWig or a bin table")]
     NoGenome,
+}
+
+/// What every version of a session file says first.
+#[derive(serde::Deserialize)]
+struct Layout {
+    version: u32,
 }
 
 /// Which track of a session.
@@ -117,19 +123,30 @@ pub struct Session {
     pub tracks: Vec<TrackInfo>,
     /// Folders of models.
     pub models: Vec<PathBuf>,
-    /// What is changed before models read it.
-    pub edits: Vec<Edit>,
     /// What readers had to say.
     pub warnings: Vec<String>,
+    /// The session file it was opened from, if it was.
+    pub path: Option<PathBuf>,
+    /// What it was made of.
+    pub source: Arc<SessionFile>,
+    /// Where relative paths of the source start.
+    pub folder: PathBuf,
 }
 
 impl Session {
     /// Reads a session file and everything the screen needs at once (genome, genes, expression, bin tables).
     pub fn open(path: &Path) -> Result<Self, SessionError> {
         let text = std::fs::read_to_string(path).map_err(|reason| SessionError::Read { path: path.to_owned(), reason })?;
+        let later = toml::from_str::<Layout>(&text).ok().filter(|layout| layout.version > SESSION_VERSION);
+        if let Some(Layout { version }) = later {
+            let reason = format!("it is of version {version}, made by a later cislens; this one reads up to {SESSION_VERSION}");
+            return Err(SessionError::Parse { path: path.to_owned(), reason });
+        }
         let file: SessionFile =
             toml::from_str(&text).map_err(|e| SessionError::Parse { path: path.to_owned(), reason: e.to_string() })?;
-        Self::build(&file, path.parent().unwrap_or(Path::new(".")))
+        let mut session = Self::build(&file, path.parent().unwrap_or(Path::new(".")))?;
+        session.path = Some(path.to_owned());
+        Ok(session)
     }
 
     /// Makes a session of a parsed file; relative paths start at `folder`.
@@ -138,6 +155,8 @@ impl Session {
             note: file.note.clone(),
             locus: file.locus.clone(),
             models: file.models.iter().map(|m| folder.join(&m.path)).collect(),
+            source: Arc::new(file.clone()),
+            folder: folder.to_owned(),
             ..Self::default()
         };
         for sample in &file.samples {
@@ -156,10 +175,6 @@ impl Session {
         }
         if session.samples.is_empty() {
             session.samples.push(Sample { name: String::new(), expression: None, tf_expression: None, unit: String::new() });
-        }
-        match parse_edits(file.edits.iter().map(String::as_str), &EditWords::new(&session, Vec::new())) {
-            Ok(edits) => session.edits = edits,
-            Err(reason) => session.warnings.push(format!("edits of the session are left out: {reason}")),
         }
         Ok(session)
     }

@@ -22,7 +22,6 @@ pub(super) fn session(world: &World) -> String {
         version: 1,
         note: format!("simulated data (seed {}): checks the machinery, not biology", world.seed),
         locus: good_locus(world),
-        edits: Vec::new(),
         genome: GenomeEntry {
             name: ASSEMBLY.to_owned(),
             sizes: Some("sim1.chrom.sizes".into()),
@@ -48,6 +47,7 @@ pub(super) fn session(world: &World) -> String {
         models: ["models/deepcore", "models/attentive-chrome", "models/isegnet"]
             .map(|path| ModelEntry { path: path.into() })
             .to_vec(),
+        ..SessionFile::default()
     };
     toml::to_string(&file).expect("a session of plain strings and tables can be written because no key is anything else")
 }

@@ -9,6 +9,7 @@ mod marks;
 mod places;
 mod prompt;
 mod rows;
+mod saving;
 mod table;
 #[cfg(test)]
 pub(crate) mod toy;
@@ -164,8 +165,6 @@ pub struct State {
     pub notice: Option<String>,
     /// A search for a peak under way.
     pub seek: Option<Seek>,
-    /// Whether the edits are to be kept in the session's file.
-    pub wants_edits_kept: bool,
     /// Whether a figure of the view is asked for.
     pub wants_figure: bool,
     /// Whether a figure of the view is to be shown.
@@ -186,7 +185,7 @@ impl State {
             model: (!models.is_empty()).then_some(0),
             theme,
             mutagenesis_view: MutagenesisView::default(),
-            edits: session.edits.clone(),
+            edits: Vec::new(),
             selection: None,
             beside: Beside::default(),
             mode: Mode::Browse,
@@ -216,7 +215,6 @@ impl State {
             notice: (!messages.is_empty()).then(|| format!("{} (M: all {} messages)", messages[0], messages.len())),
             messages,
             seek: None,
-            wants_edits_kept: false,
             wants_figure: false,
             wants_preview: false,
             is_quitting: false,
@@ -232,6 +230,8 @@ impl State {
         {
             state.say(error);
         }
+        let saved = state.session.source.saved();
+        state.look_as_saved(&saved);
         state.places = Places::default();
         state.focus = state.rows().first().map(|r| state.label(*r)).unwrap_or_default();
         state

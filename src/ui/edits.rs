@@ -12,7 +12,7 @@ use ratatui::style::Modifier;
 /// The prompt, what it is understood as, and what can be typed; returns where the cursor stands.
 pub(super) fn draw_prompt(buffer: &mut Buffer, area: Rect, prompt: &EditPrompt, state: &State, palette: &Palette) -> Position {
     let title = "what if (Enter changes what the model reads, Esc leaves)";
-    let inside = panel(buffer, centred(area, 76, 7 + EDIT_FORMS.len() as u16), title, palette);
+    let inside = panel(buffer, centred(area, 78, 7 + EDIT_FORMS.len() as u16), title, palette);
     let width = usize::from(inside.width - 2);
     let scroll = prompt.input.visual_scroll(width);
     let shown: String = prompt.input.value().chars().skip(scroll).collect();
@@ -52,7 +52,7 @@ fn meant(state: &State) -> String {
 /// Every edit with whether it changes the answer shown.
 pub(super) fn draw_list(buffer: &mut Buffer, area: Rect, chosen: usize, state: &State, palette: &Palette) {
     let header = state.edits.len().max(1) as u16;
-    let title = "edits (j k choose, d takes away, Enter goes there, w keeps them in the session)";
+    let title = "edits (j k choose, d takes away, Enter goes there; saved with the session)";
     let inside = panel(buffer, centred(area, 100, (header + 4).min(area.height - 2)), title, palette);
     if state.edits.is_empty() {
         write(buffer, (inside.x, inside.y), inside.width, "no edits; e makes one", palette.style("dim"));

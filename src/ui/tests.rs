@@ -426,3 +426,10 @@ fn squished_genes_stand_two_a_line() {
     let line = line_with(&all, "genes");
     assert!(line.contains('▀') && !line.contains("ALPHA"), "{line}");
 }
+
+/// Fault 12 of a peer: two borders and a title took three of the seven lines of a row.
+#[test]
+fn a_row_spends_all_its_lines_on_its_plot() {
+    let (lines, _) = drawn("H3K4me3", &[8.0], |view| view.scale = crate::state::Scale::Fixed(0.0, 8.0));
+    assert!(lines.iter().all(|line| *line == "█".repeat(64)), "{lines:?}");
+}
