@@ -142,11 +142,12 @@ mod tests {
         let saved = state.saved();
         let file: crate::session::SessionFile = toml::from_str(&saved.put_into("version = 1\n").unwrap()).unwrap();
         let mut session = toy::session();
-        session.source = file;
+        session.source = std::sync::Arc::new(file);
         let again = State::new(std::sync::Arc::new(session), state.models.clone(), state.theme.clone());
         assert_eq!(again.edits, state.edits);
         let mut wrong = toy::session();
-        wrong.source = toml::from_str("version = 2\n[view]\nedits = ['fly']\n").unwrap();
+        let text = "version = 2\n[view]\nedits = ['fly']\n";
+        wrong.source = std::sync::Arc::new(toml::from_str(text).unwrap());
         let told = State::new(std::sync::Arc::new(wrong), Vec::new(), state.theme);
         assert!(told.edits.is_empty() && told.messages.iter().any(|m| m.contains("fly")), "{:?}", told.messages);
     }
