@@ -67,10 +67,11 @@ impl Found {
 fn check(file: &SessionFile, folder: &Path) -> Found {
     let mut found = Found::default();
     let expressions = file.samples.iter().filter_map(|s| s.expression.as_ref());
-    let files = [&file.genome.sizes, &file.genome.fasta, &file.genome.genes].into_iter().flatten();
+    let files = [&file.genome.sizes, &file.genome.aliases, &file.genome.fasta, &file.genome.genes].into_iter().flatten();
     let files = files.chain(expressions.flat_map(|e| std::iter::once(&e.file).chain(&e.transcripts)));
     let files = files.chain(file.tracks.iter().map(|t| &t.file)).chain(file.models.iter().map(|m| &m.path));
-    for path in files.map(|path| folder.join(path)) {
+    // What is on a server is found out about when it is opened.
+    for path in files.filter(|path| !tracks::is_url(path)).map(|path| folder.join(path)) {
         if let Err(error) = std::fs::metadata(&path) {
             found.say(&path, &error.to_string());
         }
@@ -106,8 +107,8 @@ fn check_view(session: &Session, found: &mut Found) {
 
 fn check_tracks(file: &SessionFile, folder: &Path, genome: &ChromSizes, found: &mut Found) {
     let files = file.tracks.iter().filter(|t| t.format.as_deref() != Some("bins") && t.marks.is_empty());
-    let files = files.map(|t| (folder.join(&t.file), t.format.as_deref()));
-    let fasta = file.genome.fasta.iter().map(|path| (folder.join(path), Some("fasta")));
+    let files = files.map(|t| (tracks::locate(folder, &t.file), t.format.as_deref()));
+    let fasta = file.genome.fasta.iter().map(|path| (tracks::locate(folder, path), None));
     for (path, format) in files.chain(fasta) {
         if found.said.contains(&path) {
             continue;

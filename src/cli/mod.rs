@@ -20,6 +20,7 @@ mod input;
 mod interrupt;
 mod journal;
 mod kept;
+mod liftover;
 mod list;
 mod motifs;
 mod output;
@@ -64,6 +65,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Count reads in bins or windows
     Count(count::CountArgs),
+    /// Find a place, or the rows of a BED, in another assembly
+    Liftover(liftover::LiftOverArgs),
     /// Fit a network to a sample
     Train(train::TrainArgs),
     /// Judge a model on genes, beside baselines and other models
@@ -131,6 +134,7 @@ pub fn run() -> ExitCode {
         Some(Command::Simulate(args)) => simulate::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Count(args)) => count::run(&args),
+        Some(Command::Liftover(args)) => liftover::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),

@@ -51,10 +51,16 @@ pub struct GenomeEntry {
     /// Assembly (`hg38`).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// Lets models read the DNA of this assembly although they were trained on another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assume_assembly: bool,
     /// Two columns: chromosome, length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<PathBuf>,
-    /// Indexed FASTA, plain or bgzip.
+    /// Other names of the chromosomes, as accessions: UCSC's `chromAlias.txt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aliases: Option<PathBuf>,
+    /// Indexed FASTA, plain or bgzip; 2bit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fasta: Option<PathBuf>,
     /// GTF or GFF3.

@@ -89,6 +89,8 @@ pub struct Genome {
     pub genes: Arc<Genes>,
     /// Which transcript's start is the TSS.
     pub tss: TssChoice,
+    /// Whether models read its DNA although they were trained on another assembly.
+    pub is_assembly_assumed: bool,
     /// Reference sequence.
     pub fasta: Option<PathBuf>,
     /// Whether each "chromosome" is one gene of a bin table, with the TSS in its middle.
@@ -223,11 +225,12 @@ impl Session {
         file: &SessionFile,
         tables: &[SampleTable],
     ) -> Result<Genome, SessionError> {
-        let fasta = entry.fasta.as_ref().map(|p| folder.join(p));
-        let mut genome = Genome { name: entry.name.clone(), tss: entry.tss, fasta, ..Genome::default() };
+        let fasta = entry.fasta.as_ref().map(|p| tracks::locate(folder, p));
+        let (name, is_assembly_assumed) = (entry.name.clone(), entry.assume_assembly);
+        let mut genome = Genome { name, tss: entry.tss, is_assembly_assumed, fasta, ..Genome::default() };
         if let Some(sizes) = &entry.sizes {
-            let path = folder.join(sizes);
-            let text = std::fs::read_to_string(&path).map_err(|e| TrackError::io(&path, e))?;
+            let path = tracks::locate(folder, sizes);
+            let text = read_text(&path)?;
             genome.chroms = ChromSizes::parse(&text).map_err(|e| TrackError::malformed(&path, "sizes", e.to_string()))?;
         } else if let Some(path) = &genome.fasta {
             if let Track::Sequence(reader) = self.heed(tracks::open(path, None, &ChromSizes::default())?) {
@@ -249,8 +252,17 @@ impl Session {
         if genome.chroms.is_empty() {
             return Err(SessionError::NoGenome);
         }
+        if let Some(aliases) = &entry.aliases {
+            let path = tracks::locate(folder, aliases);
+            let n = read_text(&path).map(|text| genome.chroms.add_aliases(&text));
+            if let Ok(0) | Err(_) = n {
+                let reason =
+                    n.err().map_or(format!("{}: no line names a chromosome of the genome", path.display()), |e| e.to_string());
+                self.warnings.push(reason);
+            }
+        }
         if let Some(genes) = &entry.genes
-            && let Track::Genes(genes) = self.heed(tracks::open(&folder.join(genes), None, &genome.chroms)?)
+            && let Track::Genes(genes) = self.heed(tracks::open(&tracks::locate(folder, genes), None, &genome.chroms)?)
         {
             genome.genes = genes;
         }
@@ -261,7 +273,7 @@ impl Session {
     fn sizes_of_signals(&mut self, file: &SessionFile, folder: &Path) -> ChromSizes {
         let mut sizes = ChromSizes::default();
         for entry in &file.tracks {
-            let opened = tracks::open(&folder.join(&entry.file), entry.format.as_deref(), &ChromSizes::default());
+            let opened = tracks::open(&tracks::locate(folder, &entry.file), entry.format.as_deref(), &ChromSizes::default());
             if let Ok(loaded) = opened
                 && let Track::Signal(reader) = loaded.value
             {
@@ -294,7 +306,7 @@ impl Session {
     }
 
     fn add_track(&mut self, entry: &TrackEntry, folder: &Path) {
-        let path = folder.join(&entry.file);
+        let path = tracks::locate(folder, &entry.file);
         let stem = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let stem = stem.split('.').next().unwrap_or_default().to_owned();
         let label = entry.label.clone().or_else(|| entry.mark.clone()).unwrap_or(stem);
@@ -386,6 +398,14 @@ impl Session {
     }
 }
 
+/// A short text, on disk or on a server.
+fn read_text(path: &Path) -> Result<String, TrackError> {
+    match tracks::is_url(path) {
+        true => tracks::fetch_text(path),
+        false => std::fs::read_to_string(path).map_err(|e| TrackError::io(path, e)),
+    }
+}
+
 /// Chromosomes as far as genes and intervals reach, where no file knows their length: enough to look at them.
 fn ends_of_annotation(entry: &GenomeEntry, file: &SessionFile, folder: &Path) -> Result<ChromSizes, TrackError> {
     let mut ends: BTreeMap<Arc<str>, u64> = BTreeMap::new();
@@ -400,11 +420,11 @@ fn ends_of_annotation(entry: &GenomeEntry, file: &SessionFile, folder: &Path) ->
         Track::Signal(_) | Track::Sequence(_) => {}
     };
     if let Some(path) = &entry.genes {
-        reach_all(tracks::open(&folder.join(path), None, &ChromSizes::default())?.value);
+        reach_all(tracks::open(&tracks::locate(folder, path), None, &ChromSizes::default())?.value);
     }
     for track in file.tracks.iter().filter(|t| !is_table(t)) {
         // One that cannot be opened says so on its row.
-        if let Ok(opened) = tracks::open(&folder.join(&track.file), track.format.as_deref(), &ChromSizes::default()) {
+        if let Ok(opened) = tracks::open(&tracks::locate(folder, &track.file), track.format.as_deref(), &ChromSizes::default()) {
             reach_all(opened.value);
         }
     }
