@@ -56,6 +56,22 @@ pub const COMMANDS: &[Command] = &[
         gene_lists,
     ),
     command(
+        "whatif",
+        "EDIT",
+        "change what the model reads: chr1:20,001 A>G, blank H3K4me3, ... (e shows all)",
+        |s, t| s.add_edit(t),
+        none,
+    ),
+    command(
+        "minimal",
+        "low|high|F|SAMPLE [by bases]",
+        "the smallest change that turns the gene, as edits",
+        |s, t| s.begin_minimal(t),
+        minimal_targets,
+    ),
+    command("variants", "[FILE.vcf]", "what variants do to the genes in view, as a table; a file to score", variants, none),
+    command("trust", "", "how far the prediction can be trusted", trust, none),
+    command(
         "scale",
         "row|group|samples|p99|LO HI|fix|log|linear|symmetrical",
         "the focused signal's scale",
@@ -82,6 +98,25 @@ pub const COMMANDS: &[Command] = &[
     command("model", "NAME", "the model in use", model, |s| s.models.iter().map(crate::state::ModelInfo::name).collect()),
     command("theme", "NAME", "colours", theme, |_| THEMES.iter().map(|(name, _)| (*name).to_owned()).collect()),
 ];
+
+fn minimal_targets(state: &State) -> Vec<String> {
+    let samples = state.session.samples.iter().map(|s| s.name.clone()).filter(|name| !name.is_empty());
+    let ends: Vec<String> = ["low", "high"].map(str::to_owned).into_iter().chain(samples).collect();
+    ends.iter().cloned().chain(ends.iter().take(2).map(|end| format!("{end} by bases"))).collect()
+}
+
+fn variants(state: &mut State, file: &str) -> Result<(), String> {
+    if !file.is_empty() {
+        return state.use_variants(file);
+    }
+    state.mode = Mode::Table(state.variant_table()?);
+    Ok(())
+}
+
+fn trust(state: &mut State, _: &str) -> Result<(), String> {
+    state.mode = Mode::Table(state.trust_table()?);
+    Ok(())
+}
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use ratatui::style::Modifier;
 use ratatui::widgets::{Clear, Widget};
 
 /// Clears a panel and frames it; returns the inside.
-fn panel(buffer: &mut Buffer, area: Rect, title: &str, palette: &Palette) -> Rect {
+pub(super) fn panel(buffer: &mut Buffer, area: Rect, title: &str, palette: &Palette) -> Rect {
     Clear.render(area, buffer);
     buffer.set_style(area, palette.ground());
     let style = palette.style("accent");
@@ -25,7 +25,7 @@ fn panel(buffer: &mut Buffer, area: Rect, title: &str, palette: &Palette) -> Rec
     Rect { x: area.x + 2, y: area.y + 1, width: area.width - 4, height: area.height - 2 }
 }
 
-fn centred(area: Rect, width: u16, height: u16) -> Rect {
+pub(super) fn centred(area: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(area.width), height.min(area.height));
     Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
 }

@@ -53,6 +53,7 @@ pub(super) fn explained() -> State {
         attention: vec![attention],
         mark_attention: Vec::new(),
         missing: vec![0.0, 0.25],
+        unedited: None,
         off_chromosome: 0,
         input_hash: String::new(),
     };
@@ -307,7 +308,7 @@ fn without_colours_shades_and_signs_carry_the_meaning() {
 fn help_lists_every_key_from_the_keymap() {
     let mut state = toy::state(None);
     state.mode = Mode::Help(0);
-    let all = lines(&screen(&mut state, 160, 60)).join("\n");
+    let all = lines(&screen(&mut state, 160, 120)).join("\n");
     for info in crate::input::ACTIONS {
         assert!(all.contains(info.help), "{} is not in the help", info.name);
     }
