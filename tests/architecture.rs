@@ -91,6 +91,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("smartcore", &["training"]),
+    ("statrs", &["regulation"]),
     ("crossterm", &["input", "app"]),
     ("tokio", &["jobs", "app", "tracks", "cli"]),
 ];

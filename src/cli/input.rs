@@ -23,7 +23,7 @@ pub(super) struct InputArgs {
     session: Option<PathBuf>,
     /// Sample whose signals are read; may be left out where there is one
     #[arg(long, value_name = "NAME", conflicts_with_all = ["sequences", "arrays"])]
-    sample: Option<String>,
+    pub(super) sample: Option<String>,
     /// Genes by name or id, one a line
     #[arg(long, value_name = "FILE", group = "which")]
     genes: Option<PathBuf>,
@@ -78,14 +78,24 @@ pub(super) enum InputReader<'a> {
     Arrays(&'a ArrayInputs),
 }
 
+/// As [`open`], for commands that look at genes of a session: every one where none is named.
+pub(super) fn open_or_all_genes(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, Inputs), Failure> {
+    let names_some = args.genes.is_some() || args.gene.is_some() || args.locus.is_some() || args.all;
+    open_with(args, model, !names_some && args.sequences.is_none() && args.arrays.is_none())
+}
+
 /// Opens the model and what it is to read.
 pub(super) fn open(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, Inputs), Failure> {
+    open_with(args, model, false)
+}
+
+fn open_with(args: &InputArgs, model: &Path, means_all: bool) -> Result<(Box<dyn Model>, Inputs), Failure> {
     if args.sequences.is_some() || args.arrays.is_some() {
         let model = load(model, args)?;
         let arrays = read_arrays(args.sequences.as_deref(), args.arrays.as_deref(), model.manifest())?;
         return Ok((model, Inputs::Arrays(arrays)));
     }
-    if args.genes.is_none() && args.gene.is_none() && args.locus.is_none() && !args.all {
+    if args.genes.is_none() && args.gene.is_none() && args.locus.is_none() && !args.all && !means_all {
         let text = "which input? --genes FILE, --gene NAME, --locus L or --all of a --session; or --sequences and --arrays";
         return Err(Failure::Usage(text.to_owned()));
     }
@@ -103,6 +113,34 @@ pub(super) fn open(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, In
     let sample = find_sample(&session, args.sample.as_deref(), &manifest)?;
     let genes = find_genes(args, &session)?;
     Ok((load(&folder, args)?, Inputs::Genes(GeneInputs { session: Arc::new(session), sample, genes })))
+}
+
+/// The model, the session, and genes of it to look at in several samples.
+pub(super) fn open_genes(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, Arc<Session>, Vec<GeneId>), Failure> {
+    if args.sequences.is_some() || args.arrays.is_some() {
+        return Err(Failure::Usage("plain arrays have no samples: --session with genes".to_owned()));
+    }
+    if args.genes.is_none() && args.gene.is_none() && args.locus.is_none() && !args.all {
+        return Err(Failure::Usage("which genes? --genes FILE, --gene NAME, --locus L or --all".to_owned()));
+    }
+    let session = Session::open(&find_session(args.session.as_ref())?)?;
+    for warning in &session.warnings {
+        eprintln!("cislens: {}", clean_text(warning));
+    }
+    let model = load(&find_model(model, &session)?, args)?;
+    let genes = find_genes(args, &session)?;
+    Ok((model, Arc::new(session), genes))
+}
+
+/// The samples that `--sample` names, parted by commas; all that can feed the model where it names none.
+pub(super) fn samples_that_fit(args: &InputArgs, session: &Session, manifest: &Manifest) -> Result<Vec<SampleId>, Failure> {
+    let Some(names) = &args.sample else {
+        return Ok((0..session.samples.len())
+            .map(SampleId)
+            .filter(|id| missing_input(session, *id, manifest).is_none())
+            .collect());
+    };
+    names.split(',').map(|name| find_sample(session, Some(name), manifest)).collect()
 }
 
 fn load(folder: &Path, args: &InputArgs) -> Result<Box<dyn Model>, Failure> {

@@ -1,25 +1,27 @@
-//! Work off the drawing thread: one thread reads tracks for the screen, one explains predictions, one tiles the view with them. Each has one slot; the newest
+//! Work off the drawing thread: one thread reads tracks for the screen, one runs networks. Each has one slot; the newest
 //! request wins and the one before it is cancelled. Every reply carries the job it answers, so a stale one can be dropped.
 
+mod aside;
 mod explain;
 mod look;
 mod memory;
 mod pace;
-mod shelf;
 mod slot;
 mod store;
-mod tiles;
+mod trust;
 
-pub use explain::{Analysis, Explain, Prediction, Subject, measured_signal, predict, predict_input};
-pub use look::{Look, Seek, Sought};
+pub use aside::{Aside, ScoredVariant};
+pub use explain::{Analysis, Explain, Prediction, Subject, Unedited, predict, predict_input};
+pub use look::{Look, Seek, Sought, columns_with_edits};
 pub use pace::Pace;
 pub use slot::{JobId, Slot};
 pub use store::{Store, StoreInfo};
-pub use tiles::{MOST_TILES, Tiles, Tiling, predict_tiles};
+pub use trust::{Role, Seeds, Trust};
 
 use crate::attribution::Attribution;
 use crate::genome::{Pattern, Region, Strand};
 use crate::models::{Manifest, Model};
+use crate::regulation::minimal_change::{Found, Search};
 use crate::session::{Session, TrackId};
 use crate::tracks::{Column, Features};
 use std::path::PathBuf;
@@ -94,14 +96,30 @@ pub enum Reply {
         /// When it was computed, where that was in an earlier run.
         stored: Option<SystemTime>,
     },
-    /// The bins of a view, as far as they are predicted.
-    Tiles {
-        /// The tiling it answers.
-        job: JobId,
-        /// What was tiled.
-        tiling: Tiling,
-        /// The bins, or why there are none.
-        tiles: Result<Arc<Tiles>, String>,
+    /// The end of a search for the smallest change that turns a gene.
+    Minimal {
+        /// The gene, in its sample, to its model.
+        subject: Subject,
+        /// What was searched for.
+        search: Search,
+        /// What was found, or why nothing could be.
+        found: Result<Found, String>,
+    },
+    /// Variants of some genes, the strongest effect first.
+    Variants {
+        /// Their file.
+        path: PathBuf,
+        /// The genes.
+        subjects: Vec<Subject>,
+        /// The variants that change what the model reads of them.
+        found: Result<Arc<Vec<ScoredVariant>>, String>,
+    },
+    /// How far a prediction can be trusted.
+    Trust {
+        /// The prediction.
+        subject: Subject,
+        /// What is to be said.
+        trust: Result<Arc<Trust>, String>,
     },
     /// A model's files were replaced while they were open.
     ModelReplaced {
@@ -150,7 +168,7 @@ pub type LoadModel = dyn Fn(&std::path::Path) -> Result<Box<dyn Model>, String> 
 pub struct Workers {
     look: Arc<Slot<Look>>,
     explain: Arc<Slot<Explain>>,
-    tile: Arc<Slot<Tiling>>,
+    aside: Arc<Slot<Aside>>,
 }
 
 impl Workers {
@@ -162,22 +180,19 @@ impl Workers {
         caches: Caches,
     ) -> std::io::Result<(Self, UnboundedReceiver<Reply>)> {
         let (sender, receiver) = unbounded_channel();
-        let (look, explain) = (Arc::new(Slot::default()), Arc::new(Slot::default()));
+        let (look, explain, aside) = (Arc::new(Slot::default()), Arc::new(Slot::default()), Arc::new(Slot::default()));
         let (slot, replies, for_look) = (look.clone(), sender.clone(), session.clone());
         spawn("look", move || look::serve(&slot, for_look, &replies))?;
-        let tile = Arc::new(Slot::default());
-        let (slot, folders, load_tiles, replies, for_tiles) =
-            (tile.clone(), models.clone(), load.clone(), sender.clone(), session.clone());
-        spawn("tiles", move || {
-            tiles::Tiler::new(for_tiles, shelf::Shelf::new(&folders, &*load_tiles)).serve(&slot, &replies);
-        })?;
+        let (slot, replies, for_aside) = (aside.clone(), sender.clone(), session.clone());
+        let (folders, loads) = (models.clone(), load.clone());
+        spawn("aside", move || aside::AsideWorker::new(for_aside, &folders, &*loads, &replies).serve(&slot))?;
         let slot = explain.clone();
         // The kernels' threads: the explainer is one of them, and its parallel work finds the others.
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("explain {i}")).build();
         let pool = pool.map_err(std::io::Error::other)?;
         pool.spawn(move || explain::Explainer::new(session, &models, &*load, caches, &sender).serve(&slot));
-        Ok((Self { look, explain, tile }, receiver))
+        Ok((Self { look, explain, aside }, receiver))
     }
 
     /// Reads rows for the screen; what was asked before and is not read yet is forgotten.
@@ -190,9 +205,9 @@ impl Workers {
         self.explain.restart(request)
     }
 
-    /// Predicts the bins of a view; whatever was being tiled stops.
-    pub fn tile(&self, request: Tiling) -> JobId {
-        self.tile.restart(request)
+    /// Works out what is asked beside the explanation; whatever was being worked out stops.
+    pub fn aside(&self, request: Aside) -> JobId {
+        self.aside.restart(request)
     }
 
     /// Stops explaining.
@@ -205,7 +220,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.look.close();
         self.explain.close();
-        self.tile.close();
+        self.aside.close();
     }
 }
 

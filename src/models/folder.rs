@@ -164,6 +164,28 @@ pub fn load_shuffled(folder: &Path, seed: u64, device: &Device) -> Result<Box<dy
     build(Manifest { hash: String::new(), ..manifest }, shuffled, DType::F32, device)
 }
 
+/// The network without one of its first filters over DNA: its weights are 0, its bias stays.
+///
+/// # Errors
+/// As [`load_model`]; where there is no such filter.
+pub fn load_without_filter(folder: &Path, filter: usize, device: &Device) -> Result<Box<dyn Model>, ModelError> {
+    let (manifest, mut tensors) = read_weights(folder, read_manifest(folder)?)?;
+    let missing = || ModelError::Manifest(format!("{} has no filter {} over DNA", folder.display(), filter + 1));
+    let name = super::filters::NAMES.iter().find(|name| tensors.contains_key(**name)).ok_or_else(missing)?;
+    let weight = &tensors[*name];
+    let (filters, kernel, bases) = weight.dims3()?;
+    if filter >= filters {
+        return Err(missing());
+    }
+    let mut keeps = vec![1.0_f32; filters];
+    keeps[filter] = 0.0;
+    let mask = Tensor::from_vec(keeps, (filters, 1, 1), weight.device())?.to_dtype(weight.dtype())?;
+    let without = weight.broadcast_mul(&mask)?;
+    debug_assert_eq!(without.dims(), [filters, kernel, bases]);
+    tensors.insert((*name).to_owned(), without);
+    build(Manifest { hash: String::new(), ..manifest }, tensors, DType::F32, device)
+}
+
 /// The weights of a folder by name, and its manifest with their hash.
 fn read_weights(folder: &Path, manifest: Manifest) -> Result<(Manifest, HashMap<String, Tensor>), ModelError> {
     let path = folder.join(WEIGHTS);

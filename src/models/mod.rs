@@ -11,6 +11,7 @@ mod deepcage;
 mod deepchrome;
 mod deepcore;
 mod dropout;
+mod edited;
 mod error;
 mod filters;
 mod external;
@@ -40,11 +41,13 @@ pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
 pub(crate) use deepcore::View as DeepCoreView;
 pub use dropout::Dropout;
+pub use edited::{EditedSource, anchor, edit_obstacle, edit_signal, edited_bases, reach};
 pub use error::ModelError;
 pub use external::{EXTERNAL, External, ExternalSpec, ProfileStatistic, serve, stop_commands};
 pub use filters::{FilterSites, SequenceFilters};
 pub use folder::{
-    Commands, FILES, load_model, load_model_as, load_model_with_motifs, load_shuffled, open_model, read_manifest, save_model,
+    Commands, FILES, load_model, load_model_as, load_model_with_motifs, load_shuffled, load_without_filter, open_model,
+    read_manifest, save_model,
 };
 pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions, Imported, import, read_checkpoint};
 #[cfg(test)]
@@ -289,6 +292,11 @@ pub trait Model: AsAny + Send + Sync {
         Ok(None)
     }
 
+    /// What its sparsemax or softmax makes one attention over bins of, `[n, bins]`; `None` where the network has no such.
+    fn attention_scores(&self, _batch: &Batch) -> Result<Option<Tensor>, ModelError> {
+        Ok(None)
+    }
+
     /// What methods ask of its make-up.
     fn structure(&self) -> Structure {
         Structure::default()
@@ -313,6 +321,16 @@ pub trait Model: AsAny + Send + Sync {
 }
 
 impl Attention {
+    /// Weights over bins of each window of the batch: one row, or one a mark.
+    pub fn rows(&self) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        let (Self::Bins(weights) | Self::Marks(weights) | Self::Hierarchical { alpha: weights, .. }) = self;
+        let weights = weights.to_dtype(DType::F32)?;
+        match self {
+            Self::Bins(_) => Ok(weights.unsqueeze(1)?.to_vec3()?),
+            Self::Marks(_) | Self::Hierarchical { .. } => Ok(weights.to_vec3()?),
+        }
+    }
+
     fn detach(self) -> Self {
         match self {
             Self::Bins(weights) => Self::Bins(weights.detach()),

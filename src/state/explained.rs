@@ -137,10 +137,10 @@ impl State {
     pub fn obstacle(&self) -> Option<RowState> {
         match (&self.current_model()?.manifest, self.gene) {
             (Err(reason), _) => Some(RowState::Failed(reason.clone())),
-            (Ok(manifest), None) if manifest.output.signal.is_none() => {
-                Some(RowState::NotApplicable("no gene here to predict".to_owned()))
+            (Ok(_), None) => Some(RowState::NotApplicable("no gene here to predict".to_owned())),
+            (Ok(manifest), Some(_)) => {
+                crate::models::missing_input(&self.session, self.sample, manifest).map(RowState::NotApplicable)
             }
-            (Ok(manifest), _) => crate::models::missing_input(&self.session, self.sample, manifest).map(RowState::NotApplicable),
         }
     }
 
@@ -153,7 +153,7 @@ impl State {
         self.say(format!("model {name}: its files were replaced; {hash}"));
         if self.explained.subject().is_some_and(|subject| subject.model == index) {
             self.explained = Explained::default();
-            self.tiled = super::Tiled::default();
+            self.beside.forget();
         }
     }
 

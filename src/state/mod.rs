@@ -1,5 +1,7 @@
 //! Everything the user is looking at: plain data with one owner, the main loop. Drawing only reads it.
 
+mod beside;
+mod edits;
 mod drawing;
 mod explained;
 mod going;
@@ -9,27 +11,27 @@ mod prompt;
 mod rows;
 mod saving;
 mod table;
-mod tiled;
 #[cfg(test)]
 pub(crate) mod toy;
 mod undo;
 mod walk;
 
+pub use beside::Beside;
 pub use drawing::{GeneDisplay, Named, Scale, SignalStyle, Statistic};
+pub use edits::{EditPrompt, Selecting};
 pub use explained::{Explained, ModelInfo, RowState};
 pub use marks::NotedRegion;
 pub use places::{Place, Places};
 pub use prompt::{Asks, Match, Prompt, best_matches};
 pub use rows::{FormulaRow, RowId, RowView};
 pub use table::{Cell, Line, Table};
-pub use tiled::Tiled;
 pub use undo::{History, View};
 pub use walk::Walk;
 
 use crate::attribution::MutagenesisView;
 use crate::genome::{Gene, GeneId, Locus, Pattern, Region, Strand};
 use crate::jobs::{Explain, JobId, Look, Reply, Seek, Subject};
-use crate::session::{SampleId, Session, TrackId};
+use crate::session::{Edit, SampleId, Session, TrackId};
 use crate::theme::Theme;
 use crate::tracks::{Column, Features};
 use std::collections::{BTreeMap, HashMap};
@@ -55,6 +57,12 @@ pub enum Mode {
     Help(u16),
     /// Everything that was said; how far it is scrolled.
     Messages(u16),
+    /// A stretch is being selected.
+    Select(Selecting),
+    /// An edit is being typed.
+    Edit(EditPrompt),
+    /// The list of edits; the chosen one.
+    Edits(usize),
 }
 
 /// A key that waits for a letter.
@@ -97,6 +105,12 @@ pub struct State {
     pub theme: Theme,
     /// How the four values of a base become the one that mutagenesis shows.
     pub mutagenesis_view: MutagenesisView,
+    /// What is changed of the bases and signals before the model reads them, in order.
+    pub edits: Vec<Edit>,
+    /// The stretch that edits without a place mean.
+    pub selection: Option<Region>,
+    /// What is worked out beside the explanation.
+    pub beside: Beside,
     /// What has the keyboard.
     pub mode: Mode,
     /// Label of the focused row.
@@ -119,8 +133,6 @@ pub struct State {
     pub sequence: Option<(Region, Result<Vec<u8>, String>)>,
     /// What the model says.
     pub explained: Explained,
-    /// What the model predicts along the view.
-    pub tiled: Tiled,
     /// Where the user was.
     pub places: Places,
     /// Changes that can be taken back.
@@ -173,6 +185,9 @@ impl State {
             model: (!models.is_empty()).then_some(0),
             theme,
             mutagenesis_view: MutagenesisView::default(),
+            edits: Vec::new(),
+            selection: None,
+            beside: Beside::default(),
             mode: Mode::Browse,
             focus: String::new(),
             n_columns: 100,
@@ -184,7 +199,6 @@ impl State {
             features: HashMap::new(),
             sequence: None,
             explained: Explained::default(),
-            tiled: Tiled::default(),
             places: Places::default(),
             history: History::default(),
             bookmarks: BTreeMap::new(),
@@ -235,14 +249,7 @@ impl State {
 
     /// What the model in use would be asked about now.
     pub fn subject(&self) -> Option<Subject> {
-        let in_view = |id: &GeneId| {
-            let gene = self.session.genome.genes.get(*id);
-            gene.region.chrom == self.region.chrom && self.region.contains(gene.tss(self.session.genome.tss))
-        };
-        match self.predicts_a_signal() {
-            false => self.subject_of(self.gene?),
-            true => self.gene.filter(in_view).and_then(|id| self.subject_of(id)).or_else(|| self.subject_of_place()),
-        }
+        self.subject_of(self.gene?)
     }
 
     fn subject_of(&self, gene_id: GeneId) -> Option<Subject> {
@@ -250,15 +257,8 @@ impl State {
         let manifest = self.models.get(model)?.manifest.as_ref().ok()?;
         let gene = self.session.genome.genes.get(gene_id);
         let window = manifest.window_of(gene, self.session.genome.tss);
-        Some(Subject { model, sample: self.sample, gene: Some(gene_id), window })
-    }
-
-    /// The middle of the view, for a model that predicts a signal there.
-    fn subject_of_place(&self) -> Option<Subject> {
-        let model = self.model?;
-        let manifest = self.models.get(model)?.manifest.as_ref().ok()?;
-        let window = manifest.window_at(self.region.chrom.clone(), self.region.centre(), Strand::Forward);
-        Some(Subject { model, sample: self.sample, gene: None, window })
+        let edits = self.edits_read(manifest, &window);
+        Some(Subject { model, sample: self.sample, gene: gene_id, window, edits })
     }
 
     /// What the screen needs read now: the focused row first.
@@ -282,16 +282,18 @@ impl State {
         let wants_sequence = (self.shows_bases() || rows.contains(&RowId::Translation)) && self.session.genome.fasta.is_some();
         let shown = |i: usize| rows.contains(&RowId::Pattern(i)) && self.region.len() <= MOST_SEARCHED;
         let patterns = self.patterns.iter().enumerate().filter(|(i, _)| shown(*i)).map(|(_, p)| p.clone()).collect();
-        Look { region: self.region.clone(), n_columns: self.n_columns, tracks, wants_sequence, patterns, seek: self.seek.clone() }
+        let edits = self.edits.iter().filter(|edit| edit.mark().is_some()).cloned().collect();
+        let (region, n_columns, seek) = (self.region.clone(), self.n_columns, self.seek.clone());
+        Look { region, n_columns, tracks, wants_sequence, edits, patterns, seek }
     }
 
     /// What should be explained now, if anything.
     pub fn explain(&self) -> Option<Explain> {
         let subject = self.subject().filter(|_| self.obstacle().is_none())?;
-        let analyses = crate::jobs::Analysis::ALL.to_vec();
+        let analyses = crate::jobs::Analysis::WANTED.to_vec();
         let genes = &self.session.genome.genes;
-        let beside = subject.gene.map(|gene| [1, -1].map(|step| genes.step(gene, step)));
-        let neighbours = beside.into_iter().flatten().filter(|gene| Some(*gene) != subject.gene);
+        let beside = [1, -1].map(|step| genes.step(subject.gene, step));
+        let neighbours = beside.into_iter().filter(|gene| *gene != subject.gene);
         let neighbours = neighbours.filter_map(|gene| self.subject_of(gene)).collect();
         Some(Explain { centre: self.region.centre(), analyses, neighbours, subject })
     }
@@ -301,8 +303,7 @@ impl State {
         self.region.len() <= self.n_columns as u64
     }
 
-    /// Takes in a worker's reply. `look` and `explain` are the newest jobs; what answers an older one is dropped, but for bins of
-    /// another view, which say what view they are of.
+    /// Takes in a worker's reply. `look` and `explain` are the newest jobs; what answers an older one is dropped.
     pub fn apply(&mut self, reply: Reply, look: JobId, explain: JobId) {
         match reply {
             Reply::Columns { job, track, region, columns } => {
@@ -326,7 +327,9 @@ impl State {
             Reply::Attribution { job, analysis, attribution, stored } if job == explain => {
                 self.explained.take_attribution(analysis, attribution, stored);
             }
-            Reply::Tiles { tiling, tiles, .. } => self.tiled.take(tiling, tiles),
+            Reply::Minimal { subject, search, found } => self.take_minimal(&subject, &search, found),
+            Reply::Variants { path, subjects, found } => self.take_variants(path, subjects, found),
+            Reply::Trust { subject, trust } => self.take_trust(subject, trust),
             Reply::ModelReplaced { index, manifest } => self.replace_model(index, *manifest),
             // Answers to what is no longer asked.
             Reply::Found { .. } | Reply::Sequence { .. } | Reply::Prediction { .. } | Reply::Attribution { .. } => {}
