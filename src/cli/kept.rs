@@ -1,8 +1,8 @@
 //! Work for each of many inputs whose results are kept as they come: an interrupted command goes on with `--resume`.
 
-use super::Failure;
 use super::batch::{Done, Report, for_each};
 use super::journal::Journal;
+use super::{Failure, interrupt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -38,13 +38,19 @@ pub(super) fn for_each_kept<R, T: Send + Serialize + DeserializeOwned>(
         next += 1;
     }
     let first = next;
+    let mut is_cut = false;
     // A reason is a result too: the journal has no gaps.
     let done = for_each(
         n - first.min(n),
         threads,
         open,
         |with, i, report| Ok(work(with, first + i, report)),
-        |i, finished| {
+        |i, finished: Result<T, String>| {
+            // What Ctrl-C cut short, and what comes after it, is computed again: the journal has no gaps.
+            is_cut |= finished.is_err() && interrupt::is_interrupted();
+            if is_cut {
+                return Ok(());
+            }
             while next < first + i {
                 journal.push::<T>(&Err("internal error".to_owned()))?;
                 left_out.push((next, "internal error".to_owned()));
