@@ -13,7 +13,8 @@ impl Rgb {
         format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads `#rrggbb`.
+    pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii())?;
         let channel = |i: usize| u8::from_str_radix(&digits[i..i + 2], 16).ok();
         Some(Self(channel(0)?, channel(2)?, channel(4)?))
@@ -57,6 +58,8 @@ pub const ROLES: &[(&str, &str)] = &[
 pub const THEMES: &[(&str, &str)] = &[
     ("dark", include_str!("../themes/dark.toml")),
     ("light", include_str!("../themes/light.toml")),
+    ("contrast", include_str!("../themes/contrast.toml")),
+    ("monochrome", include_str!("../themes/monochrome.toml")),
     ("colorblind", include_str!("../themes/colorblind.toml")),
     ("print", include_str!("../themes/print.toml")),
 ];
@@ -163,8 +166,11 @@ impl Theme {
         }
     }
 
-    /// The colour of a role or of the nearest stem of its dotted name; the text colour where none is known.
+    /// The colour of a role or of the nearest stem of its dotted name; the text colour where none is known. `#rrggbb` is itself.
     pub fn colour(&self, role: &str) -> Rgb {
+        if let Some(colour) = Rgb::parse(role) {
+            return colour;
+        }
         let mut stem = role;
         loop {
             if let Some(&colour) = self.roles.get(stem) {

@@ -76,7 +76,11 @@ impl Run {
 
     fn start_command(mut command: CommandBuilder, env: &[(&str, &str)]) -> Self {
         let pair = native_pty_system().openpty(size(40, 160)).unwrap();
-        for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("RUST_BACKTRACE", "0")].iter().chain(env) {
+        for (name, value) in
+            [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("RUST_BACKTRACE", "0"), ("LC_ALL", "C.UTF-8")]
+                .iter()
+                .chain(env)
+        {
             command.env(name, value);
         }
         if !env.iter().any(|(name, _)| *name == "NO_COLOR") {
@@ -300,7 +304,7 @@ fn a_session_that_cannot_be_opened_is_a_message_before_the_screen_is_taken() {
 #[ignore = "run in a pseudo-terminal by a_panic_gives_the_terminal_back"]
 fn panics_with_the_terminal_taken() {
     cislens::app::install_panic_hook();
-    let _screen = cislens::app::Screen::enter().unwrap();
+    let _screen = cislens::app::Screen::enter(true).unwrap();
     // A contained panic and one of another thread leave the screen alone.
     let contained = cislens::tracks::contain_panic(|| panic!("contained"));
     assert_eq!(contained, Err::<(), _>("contained".to_owned()));

@@ -3,6 +3,7 @@
 use super::landmarks::landmarks;
 use crate::attribution::MutagenesisView;
 use crate::input::{self, Action, Key, Keymap, Ran};
+use crate::scene::{Geometry, Scene};
 use crate::session::TrackKind;
 use crate::state::{Asks, Match, Mode, Pending, Prompt, RowId, State};
 use crate::theme::{THEMES, Theme};
@@ -83,6 +84,7 @@ fn is_repeatable(action: Action) -> bool {
             | Action::Travel(_)
             | Action::Focus(_)
             | Action::RowHeight(_)
+            | Action::MoveRow(_)
             | Action::HideRow
     )
 }
@@ -159,6 +161,10 @@ fn enter(state: &mut State, keymap: &Keymap) {
         return refresh(state, keymap);
     }
     let before = std::mem::take(&mut state.mode);
+    if asks == Asks::Command {
+        let geometry = Geometry { n_columns: state.n_columns, char_columns: 1.0, max_lanes: 1 };
+        state.axis_in_view = state.focused().and_then(|row| Scene::row(state, geometry, row).axis);
+    }
     let done = match asks {
         Asks::Place => state.go_to(&line).map(|()| Ran::Done),
         Asks::Command => state.change(&format!(":{line}"), |state| input::run(state, &line)),
@@ -247,6 +253,10 @@ fn act(state: &mut State, action: Action, count: u32) {
         }
         Action::Focus(step) => state.move_focus(isize::from(step) * count as isize),
         Action::RowHeight(lines) => state.resize_focused(i16::from(lines) * count.min(30) as i16),
+        Action::MoveRow(step) => state.move_row(isize::from(step) * count as isize),
+        Action::Pin => state.pin_focused(),
+        Action::Scale => said(state, State::next_scale),
+        Action::Style => said(state, State::next_style),
         Action::HideRow => times(state, &|state| state.hide_focused()),
         Action::ShowRows => state.show_all_rows(),
         Action::Travel(step) => times(state, &|state| state.travel(step < 0)),
@@ -261,6 +271,13 @@ fn act(state: &mut State, action: Action, count: u32) {
         Action::Quit => state.is_quitting = true,
         // Not changes themselves, or the loop's, which owns the terminal.
         Action::Undo | Action::Redo | Action::Repeat | Action::Command | Action::Goto | Action::Suspend => {}
+    }
+}
+
+/// Does what may be refused, and says why.
+fn said(state: &mut State, act: fn(&mut State) -> Result<(), String>) {
+    if let Err(reason) = act(state) {
+        state.notice = Some(reason);
     }
 }
 

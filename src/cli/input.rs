@@ -41,6 +41,9 @@ pub(super) struct InputArgs {
     /// Plain input: `marks` [n, length, k], or `x` [n, bins, k]; k in the order of model.toml
     #[arg(long, value_name = "F.npz", conflicts_with = "which")]
     arrays: Option<PathBuf>,
+    /// Let a model read the DNA of another assembly than the one it was trained on
+    #[arg(long, conflicts_with_all = ["sequences", "arrays"])]
+    assume_assembly: bool,
     /// Let a model start the command that its model.toml names (docs/external.md)
     #[arg(long)]
     allow_command: bool,
@@ -79,7 +82,8 @@ pub(super) fn open(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, In
         let text = "which input? --genes FILE, --gene NAME, --locus L or --all of a --session; or --sequences and --arrays";
         return Err(Failure::Usage(text.to_owned()));
     }
-    let session = Session::open(&find_session(args.session.as_ref())?)?;
+    let mut session = Session::open(&find_session(args.session.as_ref())?)?;
+    session.genome.is_assembly_assumed |= args.assume_assembly;
     for warning in &session.warnings {
         eprintln!("cislens: {}", clean_text(warning));
     }

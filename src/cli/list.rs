@@ -65,7 +65,12 @@ fn procedures() -> Vec<String> {
     let bins = significance::PROCEDURES.iter().map(|p| format!("  {:12} {}", p.name, p.about));
     let cores = cores::PROCEDURES.iter().map(|p| format!("  {:12} {}", p.name, p.about));
     let heading = |text: &str| [text.to_owned()];
-    heading("significant bins (cislens enrich):").into_iter().chain(bins).chain(heading("COREs (cislens cores):")).chain(cores).collect()
+    heading("significant bins (cislens enrich):")
+        .into_iter()
+        .chain(bins)
+        .chain(heading("COREs (cislens cores):"))
+        .chain(cores)
+        .collect()
 }
 
 fn methods() -> Vec<String> {

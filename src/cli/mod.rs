@@ -7,6 +7,7 @@ mod attribution_files;
 mod batch;
 mod cache;
 mod check;
+mod config;
 mod cores;
 mod count;
 mod device;
@@ -18,9 +19,11 @@ mod input;
 mod interrupt;
 mod journal;
 mod kept;
+mod liftover;
 mod list;
 mod motifs;
 mod output;
+mod pages;
 mod predict;
 mod render;
 mod serve;
@@ -59,6 +62,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Count reads in bins or windows
     Count(count::CountArgs),
+    /// Find a place, or the rows of a BED, in another assembly
+    Liftover(liftover::LiftOverArgs),
     /// Fit a network to a sample
     Train(train::TrainArgs),
     /// Judge a model on genes, beside baselines and other models
@@ -75,6 +80,12 @@ enum Command {
     Motifs(motifs::MotifsArgs),
     /// Say what results are kept on disk, or remove them
     Cache(cache::CacheArgs),
+    /// Say what is set, or print every setting with its default
+    Config(config::ConfigArgs),
+    /// Write the completions of a shell to standard output
+    Completions(pages::CompletionsArgs),
+    /// Write the manual page to standard output (cislens man | man -l -)
+    Man,
     /// Answer requests for a model on standard input (docs/external.md)
     Serve(serve::ServeArgs),
     /// Print what there is: models, methods, formats, themes, keys
@@ -114,6 +125,7 @@ pub fn run() -> ExitCode {
         Some(Command::Simulate(args)) => simulate::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Count(args)) => count::run(&args),
+        Some(Command::Liftover(args)) => liftover::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
@@ -122,6 +134,9 @@ pub fn run() -> ExitCode {
         Some(Command::Enrich(args)) => enrich::run(&args),
         Some(Command::Motifs(args)) => motifs::run(&args),
         Some(Command::Cache(args)) => cache::run(&args),
+        Some(Command::Config(args)) => config::run(&args),
+        Some(Command::Completions(args)) => pages::completions(&args),
+        Some(Command::Man) => pages::man(),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::List(args)) => list::run(&args),
     };

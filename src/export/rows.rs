@@ -6,7 +6,7 @@ use super::sheet::Sheet;
 use super::{font, letters};
 use crate::genome::Strand;
 use crate::scene::{CodonLane, GeneShape, IntervalShape, Lane, Plot, Row, Scene, format_value};
-use crate::state::RowState;
+use crate::state::{RowState, RowView, SignalStyle};
 use crate::theme::Rgb;
 use crate::tracks::Column;
 use plotters::style::text_anchor::HPos;
@@ -29,6 +29,7 @@ pub(super) fn height(row: &Row) -> f64 {
     let lanes = |n: usize, pitch: f64| pitch * n.max(1) as f64;
     let stretched = |pt: f64| (pt + 6.0 * f64::from(row.extra_lines)).max(14.0);
     match &row.plot {
+        Plot::Signal(..) if row.view.style == SignalStyle::Heatmap => (8.5 + 6.0 * f64::from(row.extra_lines)).max(8.5),
         Plot::Message(_) => 10.0,
         Plot::Genes(genes) => lanes(genes.len(), 11.0),
         Plot::Intervals(intervals, _) => lanes(intervals.len(), 9.0),
@@ -59,7 +60,7 @@ pub(super) fn draw(page: &Page<'_>, sheet: &Sheet, scene: &Scene, band: &Band<'_
         Plot::Message(_) => Ok(()),
         Plot::Genes(lanes) => brush.lanes(lanes, |gene, frame| brush.gene(gene, frame)),
         Plot::Intervals(lanes, role) => brush.lanes(lanes, |interval, frame| brush.interval(interval, frame, role)),
-        Plot::Signal(columns, role) => brush.signal(columns, role, row.axis.unwrap_or((0.0, 1.0))),
+        Plot::Signal(columns, role) => brush.signal(row, columns, role),
         Plot::Signed(lanes, limit) => brush.signed(lanes, *limit),
         Plot::Heat(lanes, limit) => brush.heat(lanes, *limit),
         Plot::Bases(bases) => brush.bases(bases),
@@ -83,7 +84,7 @@ pub(super) fn draw_axis(page: &Page<'_>, sheet: &Sheet, band: &Band<'_>) -> Draw
             // One scale for all lanes: it stands at the right of the first.
             let first = plot.lane(0, lanes.len(), LANE_GAP);
             let x = sheet.plot_right() + 3.0;
-            axis_line(page, x, first, (-limit, *limit), true)
+            axis_line_at(page, x, first, (-limit, *limit), (true, &RowView::default()))
         }
         (Plot::Heat(lanes, limit), _) => {
             lane_names(page, sheet, plot, lanes)?;
@@ -92,8 +93,10 @@ pub(super) fn draw_axis(page: &Page<'_>, sheet: &Sheet, band: &Band<'_>) -> Draw
             }
             colour_bar(page, sheet, plot, *limit, band.row.state == Some(RowState::Stale))
         }
-        (Plot::Signed(..) | Plot::Letters(..) | Plot::Signal(..), Some(range)) if sheet.has_names => {
-            axis_line(page, plot.x - 2.5, plot, range, false)
+        (Plot::Signal(..), Some(_)) if band.row.view.style == SignalStyle::Heatmap => Ok(()),
+        (Plot::Signal(..), Some(range)) if sheet.has_names => axis_line(page, plot.x - 2.5, plot, range, &band.row.view),
+        (Plot::Signed(..) | Plot::Letters(..), Some(range)) if sheet.has_names => {
+            axis_line(page, plot.x - 2.5, plot, range, &RowView::default())
         }
         _ => Ok(()),
     }
@@ -123,10 +126,15 @@ pub(super) fn value_text(value: f32) -> String {
 }
 
 /// A line with its lowest and highest value, and zero where it lies between with room.
-fn axis_line(page: &Page<'_>, x: f64, frame: Frame, (lo, hi): (f32, f32), is_right: bool) -> Drawn {
+fn axis_line(page: &Page<'_>, x: f64, frame: Frame, range: (f32, f32), view: &RowView) -> Drawn {
+    axis_line_at(page, x, frame, range, (false, view))
+}
+
+/// As [`axis_line`], at the left or (`is_right`) right of its line; a row's own scale places its values.
+fn axis_line_at(page: &Page<'_>, x: f64, frame: Frame, (lo, hi): (f32, f32), (is_right, view): (bool, &RowView)) -> Drawn {
     let (colour, ink) = (page.colour("text"), page.ink(SMALL, "text"));
     page.line(&[(x, frame.y), (x, frame.bottom())], colour, 0.6)?;
-    let share = |v: f32| f64::from((v - lo) / (hi - lo));
+    let share = |v: f32| f64::from((view.place(v) - view.place(lo)) / (view.place(hi) - view.place(lo)));
     let mut values = vec![hi, lo];
     let has_room = |v: f32| share(v).min(1.0 - share(v)) * frame.height > SMALL_LINE;
     if lo < 0.0 && hi > 0.0 && has_room(0.0) {
@@ -296,16 +304,76 @@ impl Brush<'_> {
         self.page.text((x, y), &font::fit(&name, room, size, is_bold), ink, along)
     }
 
-    /// Filled to the mean, with lowest and highest value as a pale silhouette behind; nothing where nothing was measured.
-    fn signal(&self, columns: &[Column], role: &str, (lo, hi): (f32, f32)) -> Drawn {
+    /// A signal in its style, nothing where nothing was measured; other rows' signals over it.
+    fn signal(&self, row: &Row, columns: &[Column], role: &str) -> Drawn {
+        let (lo, hi) = row.axis.map_or((0.0, 1.0), |(lo, hi)| (row.view.place(lo), row.view.place(hi)));
         if !(lo.is_finite() && hi.is_finite() && lo < hi) {
             return Ok(());
         }
+        match row.view.style {
+            SignalStyle::Whiskers => self.whiskers(columns, role, &row.view, (lo, hi))?,
+            SignalStyle::Heatmap => self.shades(columns, role, &row.view, (lo, hi))?,
+            SignalStyle::Bars | SignalStyle::Line | SignalStyle::Points => {
+                self.steps(columns, role, &row.view, row.view.style, (lo, hi))?
+            }
+        }
+        row.overlays.iter().try_for_each(|over| self.steps(&over.columns, &over.role, &row.view, SignalStyle::Line, (lo, hi)))
+    }
+
+    /// One value a column: filled from zero, as a line of steps, or as level strokes.
+    fn steps(&self, columns: &[Column], role: &str, view: &RowView, style: SignalStyle, (lo, hi): (f32, f32)) -> Drawn {
+        let plane = self.page.plane(self.plot, 0.0..self.n_columns(), f64::from(lo)..f64::from(hi));
+        let clamp = |v: f32| f64::from(v.clamp(lo, hi));
+        let (foot, colour) = (clamp(0.0), self.colour(role));
+        let value = |c: &Column| (!c.is_missing()).then(|| view.place(view.value(c))).filter(|v| v.is_finite()).map(clamp);
+        for (start, run) in runs(columns.iter().map(value)) {
+            match style {
+                SignalStyle::Points => {
+                    for (i, y) in run.iter().enumerate() {
+                        plane.line(vec![((start + i) as f64, *y), ((start + i + 1) as f64, *y)], colour, 0.9)?;
+                    }
+                }
+                SignalStyle::Line => {
+                    let step = |(i, y): (usize, &f64)| [((start + i) as f64, *y), ((start + i + 1) as f64, *y)];
+                    plane.line(run.iter().enumerate().flat_map(step).collect(), colour, 0.7)?;
+                }
+                _ => {
+                    plane.polygon(between(start, run.iter().copied(), run.iter().map(|_| foot)), colour)?;
+                    plane.line(vec![(start as f64, foot), ((start + run.len()) as f64, foot)], colour, 0.4)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A shade a column: of the row's colour above zero, of what lowers below it.
+    fn shades(&self, columns: &[Column], role: &str, view: &RowView, (lo, hi): (f32, f32)) -> Drawn {
+        let ground = self.page.colour("background");
+        let step = |c: &Column| {
+            let value = view.place(view.value(c));
+            let foot = lo.max(0.0);
+            let reach = if value < 0.0 { -lo } else { hi - foot };
+            let share = if reach > 0.0 { ((value.abs() - foot) / reach).clamp(0.0, 1.0) } else { 0.0 };
+            (!c.is_missing() && value.is_finite()).then_some((value < 0.0, (share * SHADES).round() as u8))
+        };
+        for (start, end, (is_negative, step)) in equal_runs(columns.iter().map(step)) {
+            let x = self.plot.x + start as f64 * self.column_width();
+            let right = (self.plot.x + end as f64 * self.column_width() + 0.15).min(self.plot.right());
+            let colour = self.colour(if is_negative { "negative" } else { role });
+            let shade = ground.mix(colour, 0.07 + 0.93 * f32::from(step) / SHADES);
+            self.page.rect(Frame { x, width: right - x, ..self.plot }, shade)?;
+        }
+        Ok(())
+    }
+
+    /// Filled to the mean, with lowest and highest value as a pale silhouette behind.
+    fn whiskers(&self, columns: &[Column], role: &str, view: &RowView, (lo, hi): (f32, f32)) -> Drawn {
         let plane = self.page.plane(self.plot, 0.0..self.n_columns(), f64::from(lo)..f64::from(hi));
         let clamp = |v: f32| f64::from(v.clamp(lo, hi));
         let foot = clamp(0.0);
         let colour = self.colour(role);
-        let value = |c: &Column| (!c.is_missing() && c.mean.is_finite()).then_some(*c);
+        let placed = |c: &Column| Column { mean: view.place(c.mean), min: view.place(c.min), max: view.place(c.max), ..*c };
+        let value = |c: &Column| (!c.is_missing() && c.mean.is_finite()).then(|| placed(c));
         let runs = runs(columns.iter().map(value));
         for (start, run) in &runs {
             let upper = run.iter().map(|c| clamp(c.max).max(foot));

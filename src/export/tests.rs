@@ -160,7 +160,18 @@ fn column(mean: f32, max: f32) -> Column {
 }
 
 pub(super) fn row(id: RowId, label: &str, plot: Plot) -> Row {
-    Row { id, label: label.to_owned(), detail: String::new(), is_focused: false, state: None, axis: None, plot, extra_lines: 0 }
+    Row {
+        id,
+        label: label.to_owned(),
+        detail: String::new(),
+        is_focused: false,
+        state: None,
+        axis: None,
+        plot,
+        overlays: Vec::new(),
+        extra_lines: 0,
+        view: crate::state::RowView::default(),
+    }
 }
 
 pub(super) fn track(i: usize, label: &str, plot: Plot) -> Row {

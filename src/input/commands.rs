@@ -1,5 +1,6 @@
 //! Commands typed after `:`. Each has a name, what it takes, a line of help, and a place in the palette.
 
+use super::row_commands as on_row;
 use super::{ACTIONS, Action, Keymap, action};
 use crate::genome::Pattern;
 use crate::state::{Match, Mode, State, best_matches};
@@ -37,6 +38,8 @@ fn none(_: &State) -> Vec<String> {
 /// Every command, in the order of the palette.
 pub const COMMANDS: &[Command] = &[
     command("goto", "PLACE", "go to a gene, a transcript, an exon (MYC:e2), a feature or a place", |s, t| s.go_to(t), none),
+    command("w", "[FILE]", "save the session with the view, bookmarks and regions", save, none),
+    command("wq", "[FILE]", "save and leave", |s, t| save(s, t).and_then(|()| quit(s, "")), none),
     command("q", "", "leave", quit, none),
     command("ls", "", "chromosomes, as a table", |s, _| show_table(s, State::chromosome_table), none),
     command("note", "TEXT", "make the view a region of interest with a note", note, none),
@@ -52,6 +55,29 @@ pub const COMMANDS: &[Command] = &[
         genes,
         gene_lists,
     ),
+    command(
+        "scale",
+        "row|group|samples|p99|LO HI|fix|log|linear|symmetrical",
+        "the focused signal's scale",
+        on_row::scale,
+        on_row::scales,
+    ),
+    command("style", "NAME", "how the focused row is drawn", on_row::style, on_row::styles),
+    command("statistic", "mean|max|min", "which value of a column is drawn", on_row::statistic, on_row::statistics),
+    command("colour", "#RRGGBB|default", "the focused row's colour", on_row::colour, on_row::colours),
+    command("rename", "[NAME]", "the focused row's name", on_row::rename, none),
+    command("group", "[NAME]", "rows of one group share a scale", on_row::group, on_row::groups),
+    command(
+        "overlay",
+        "[ROW]",
+        "draw another signal over the focused one; none: take all away",
+        on_row::overlay,
+        on_row::signals,
+    ),
+    command("row", "NAME = FORMULA", "a row of arithmetic: log2((1+a)/(1+b)), a@S02 - a", on_row::row, none),
+    command("unrow", "NAME", "take a row of arithmetic away", on_row::unrow, on_row::formulas),
+    command("focus", "ROW", "focus a row, and show it", on_row::focus, on_row::rows),
+    command("height", "LINES", "lines more or fewer than usual, for the focused row", on_row::height, none),
     command("sample", "NAME", "the sample in view", sample, |s| s.session.samples.iter().map(|s| s.name.clone()).collect()),
     command("model", "NAME", "the model in use", model, |s| s.models.iter().map(crate::state::ModelInfo::name).collect()),
     command("theme", "NAME", "colours", theme, |_| THEMES.iter().map(|(name, _)| (*name).to_owned()).collect()),
@@ -137,6 +163,10 @@ pub fn complete(state: &State, keymap: &Keymap, text: &str) -> Vec<Match> {
 /// Whether a chosen line still wants something after its name.
 pub fn wants_more(line: &str) -> bool {
     COMMANDS.iter().any(|c| c.name == line && !c.takes.is_empty() && !c.takes.starts_with('['))
+}
+
+fn save(state: &mut State, path: &str) -> Result<(), String> {
+    state.save((!path.is_empty()).then(|| Path::new(path)))
 }
 
 fn quit(state: &mut State, _: &str) -> Result<(), String> {

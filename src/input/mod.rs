@@ -2,6 +2,7 @@
 
 mod commands;
 mod keymap;
+mod row_commands;
 
 pub use commands::{COMMANDS, Command, Ran, complete, run, wants_more};
 pub use keymap::{Key, Keymap, KeymapError};
@@ -49,6 +50,14 @@ pub enum Action {
     Focus(i8),
     /// Make the focused row higher.
     RowHeight(i8),
+    /// Move the focused row among the others.
+    MoveRow(i8),
+    /// Keep the focused row at the top.
+    Pin,
+    /// The next scale of the focused signal.
+    Scale,
+    /// The next way to draw the focused row.
+    Style,
     /// Hide the focused row.
     HideRow,
     /// Show all rows.
@@ -134,6 +143,11 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("rows", Action::Focus(-1), "focus-up", "focus the row above"),
     info("rows", Action::RowHeight(1), "row-higher", "make the focused row higher"),
     info("rows", Action::RowHeight(-1), "row-lower", "make the focused row lower"),
+    info("rows", Action::MoveRow(1), "move-row-down", "move the focused row down"),
+    info("rows", Action::MoveRow(-1), "move-row-up", "move the focused row up"),
+    info("rows", Action::Pin, "pin-row", "keep the focused row at the top, or let it go"),
+    info("rows", Action::Scale, "next-scale", "scale: row, group, all samples, p99, log, symmetric"),
+    info("rows", Action::Style, "next-style", "draw as whiskers, bars, line, points, heatmap"),
     info("rows", Action::HideRow, "hide-row", "hide the focused row"),
     info("rows", Action::ShowRows, "show-rows", "show all rows again"),
     info("rows", Action::Undo, "undo", "take the last change back; places: Ctrl-o"),

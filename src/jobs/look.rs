@@ -1,9 +1,9 @@
 //! Reading what the screen shows.
 
-use super::{Reply, Slot, contained, send};
+use super::{JobId, Reply, Slot, contained, send};
 use crate::genome::{Pattern, Region};
 use crate::session::{Readers, Session, TrackId, TrackKind};
-use crate::tracks::TrackError;
+use crate::tracks::{TrackError, is_url, while_wanted};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -66,7 +66,7 @@ impl Look {
 }
 
 /// Answers looks until the slot closes.
-pub(super) fn serve(slot: &Slot<Look>, session: Arc<Session>, replies: &UnboundedSender<Reply>) {
+pub(super) fn serve(slot: &Arc<Slot<Look>>, session: Arc<Session>, replies: &UnboundedSender<Reply>) {
     let mut readers = Readers::new(session.clone());
     while let Some((job, look)) = slot.take() {
         let region = &look.region;
@@ -91,20 +91,18 @@ pub(super) fn serve(slot: &Slot<Look>, session: Arc<Session>, replies: &Unbounde
             };
             send(replies, Reply::Sequence { job, region: region.clone(), bases });
         }
-        for &track in &look.tracks {
+        // A server that is slow holds up what is behind servers only.
+        let mut tracks = look.tracks.clone();
+        tracks.sort_by_key(|track| is_url(&session.tracks[track.0].path));
+        for track in tracks {
             if !slot.is_current(job) {
                 break;
             }
-            match session.tracks[track.0].kind {
-                TrackKind::Signal => {
-                    let columns = contained(|| readers.columns(track, region, look.n_columns));
-                    let columns = columns.and_then(|r| r.map_err(|e| e.to_string()));
-                    send(replies, Reply::Columns { job, track, region: region.clone(), columns });
-                }
-                TrackKind::Features => {
-                    let features = contained(|| readers.features(track, region)).and_then(|r| r.map_err(|e| e.to_string()));
-                    send(replies, Reply::Features { track, features });
-                }
+            let wanted = slot.clone();
+            let reply = while_wanted(move || wanted.is_current(job), || read_track(&mut readers, track, &look, job));
+            // What was given up because it is no longer asked for has no reason to show.
+            if slot.is_current(job) || !reply.is_failure() {
+                send(replies, reply);
             }
         }
         for pattern in look.patterns.iter().take_while(|_| slot.is_current(job)) {
@@ -118,6 +116,21 @@ pub(super) fn serve(slot: &Slot<Look>, session: Arc<Session>, replies: &Unbounde
         let warnings = readers.take_warnings();
         if !warnings.is_empty() {
             send(replies, Reply::Warnings(warnings));
+        }
+    }
+}
+
+fn read_track(readers: &mut Readers, track: TrackId, look: &Look, job: JobId) -> Reply {
+    let region = &look.region;
+    match readers.session().tracks[track.0].kind {
+        TrackKind::Signal => {
+            let columns = contained(|| readers.columns(track, region, look.n_columns));
+            let columns = columns.and_then(|r| r.map_err(|e| e.to_string()));
+            Reply::Columns { job, track, region: region.clone(), columns }
+        }
+        TrackKind::Features => {
+            let features = contained(|| readers.features(track, region)).and_then(|r| r.map_err(|e| e.to_string()));
+            Reply::Features { track, features }
         }
     }
 }

@@ -100,6 +100,13 @@ pub enum Reply {
     },
 }
 
+impl Reply {
+    /// Whether a row's data could not be read.
+    fn is_failure(&self) -> bool {
+        matches!(self, Self::Columns { columns: Err(_), .. } | Self::Features { features: Err(_), .. })
+    }
+}
+
 /// Why an analysis has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnalysisFailure {

@@ -110,8 +110,9 @@ fn other_unit(session: &Session, track: TrackId, mark: &str, manifest: &Manifest
 
 fn other_assembly(session: &Session, manifest: &Manifest) -> Option<String> {
     let (trained, name) = (manifest.assembly.as_ref()?, &session.genome.name);
-    let differs = !name.is_empty() && trained != name;
-    differs.then(|| format!("the model reads DNA of {trained}; the session's genome is {name}"))
+    let differs = !name.is_empty() && trained != name && !session.genome.is_assembly_assumed;
+    let advice = "--assume-assembly, or assume_assembly = true under [genome], lets it read that";
+    differs.then(|| format!("the model reads DNA of {trained}; the session's genome is {name} ({advice})"))
 }
 
 fn missing_marks(session: &Session, sample: SampleId, missing: &[&str]) -> String {

@@ -3,7 +3,7 @@
 use super::{Geometry, Plot, Row, column_of};
 use crate::genome::{GeneId, Strand};
 use crate::session::TrackId;
-use crate::state::State;
+use crate::state::{GeneDisplay, State};
 use crate::theme::Rgb;
 use crate::tracks::Feature;
 
@@ -74,8 +74,10 @@ impl Packing {
         let gap = self.geometry.char_columns;
         let right = (!name.is_empty() && to + gap + text <= width).then_some((from, to + gap + text, Some(to + gap)));
         let left = (!name.is_empty() && from - gap - text >= 0.0).then_some((from - gap - text, to, Some(from - gap - text)));
+        // A body that leaves no room beside it, as a gene wider than the view, carries its name inside.
+        let inside = (!name.is_empty() && to - from >= text + 4.0 * gap).then_some((from, to, Some(from + gap)));
         let bare = Some((from, to, None));
-        for (from, to, label) in [right, left, bare].into_iter().flatten() {
+        for (from, to, label) in [right, left, inside, bare].into_iter().flatten() {
             let is_free = |lane: &Vec<(f64, f64)>| lane.iter().all(|&(a, b)| to + gap <= a || b + gap <= from);
             let free = self.lanes.iter().position(is_free);
             let lane = match free {
@@ -163,37 +165,62 @@ fn pack(bodies: &[Body<'_>], geometry: Geometry) -> Vec<Option<(usize, LabelPlac
     placed
 }
 
-/// Genes in view, the current one placed first so that it always has a lane and its label.
-pub(super) fn genes(state: &State, geometry: Geometry) -> Vec<Vec<GeneShape>> {
-    let in_view: Vec<_> = state.session.genome.genes.overlapping(&state.region).collect();
-    let mut lanes: Vec<Vec<GeneShape>> = Vec::new();
-    let x = |position: u64| column_of(&state.region, geometry.n_columns, position as f64);
-    let bodies: Vec<Body<'_>> = in_view
-        .iter()
-        .map(|(id, gene)| {
-            let transcript = gene.transcript(state.session.genome.tss);
-            let (from, to) = (x(transcript.start), x(transcript.end));
-            Body { from, to, name: &gene.name, is_current: Some(*id) == state.gene }
-        })
-        .collect();
-    for ((id, gene), place) in in_view.iter().zip(pack(&bodies, geometry)) {
-        let Some((lane, label)) = place else { continue };
-        let id = *id;
-        let transcript = gene.transcript(state.session.genome.tss);
-        lanes.resize_with(lanes.len().max(lane + 1), Vec::new);
-        lanes[lane].push(GeneShape {
+/// Lanes that a row of every transcript may stack.
+const MOST_TRANSCRIPTS: usize = 12;
+
+/// Genes in view by the transcript of their TSS, or every transcript; the current gene placed first so that it always has a lane and
+/// its label.
+pub(super) fn genes(row: &mut Row, state: &State, geometry: Geometry) {
+    let display = row.view.genes;
+    let extra = usize::try_from(row.extra_lines.max(0)).unwrap_or(0);
+    let max_lanes = match display {
+        GeneDisplay::Collapsed => geometry.max_lanes + extra,
+        GeneDisplay::Packed => MOST_TRANSCRIPTS.max(geometry.max_lanes) + extra,
+        GeneDisplay::Squished => 2 * (MOST_TRANSCRIPTS.max(geometry.max_lanes) + extra),
+    };
+    let geometry = Geometry { max_lanes, ..geometry };
+    let mut shapes: Vec<GeneShape> = Vec::new();
+    for (id, gene) in state.session.genome.genes.overlapping(&state.region) {
+        let shape = |transcript: &crate::genome::Transcript, name: &str| GeneShape {
             gene: id,
             start: transcript.start,
             end: transcript.end,
             exons: transcript.exons.clone(),
             cds: transcript.cds,
             strand: gene.strand,
-            name: gene.name.clone(),
-            label,
+            name: name.to_owned(),
+            label: None,
             is_current: Some(id) == state.gene,
-        });
+        };
+        match display {
+            GeneDisplay::Collapsed => shapes.push(shape(gene.transcript(state.session.genome.tss), &gene.name)),
+            GeneDisplay::Packed => shapes.extend(gene.transcripts.iter().map(|t| match gene.transcripts.len() {
+                1 => shape(t, &gene.name),
+                _ => shape(t, &format!("{} {}", gene.name, t.id)),
+            })),
+            GeneDisplay::Squished => shapes.extend(gene.transcripts.iter().map(|t| shape(t, ""))),
+        }
     }
-    lanes
+    let x = |position: u64| column_of(&state.region, geometry.n_columns, position as f64);
+    let body = |s: &GeneShape| (x(s.start), x(s.end), s.name.clone(), s.is_current);
+    let bodies: Vec<_> = shapes.iter().map(body).collect();
+    let bodies: Vec<Body<'_>> =
+        bodies.iter().map(|(from, to, name, is_current)| Body { from: *from, to: *to, name, is_current: *is_current }).collect();
+    let places = pack(&bodies, geometry);
+    let mut lanes: Vec<Vec<GeneShape>> = Vec::new();
+    let mut left_out = 0;
+    for (shape, place) in shapes.into_iter().zip(places) {
+        let Some((lane, label)) = place else {
+            left_out += 1;
+            continue;
+        };
+        lanes.resize_with(lanes.len().max(lane + 1), Vec::new);
+        lanes[lane].push(GeneShape { label, ..shape });
+    }
+    if left_out > 0 {
+        row.detail = format!("{left_out} not drawn");
+    }
+    row.plot = Plot::Genes(lanes);
 }
 
 /// Intervals of a track in view.
@@ -313,6 +340,15 @@ fn name_in(feature: &Feature, chrom: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Fault 8 of a peer and a wish of many users: the name of a gene that is wider than the view.
+    #[test]
+    fn a_gene_wider_than_the_view_keeps_its_name_on_the_screen() {
+        let mut packing = Packing::new(Geometry { n_columns: 80, char_columns: 1.0, max_lanes: 2 });
+        assert_eq!(packing.place(-500.0, 900.0, "DMD"), Some((0, Some(1.0))));
+        assert_eq!(packing.place(-500.0, 2.0, "LONG-NAME"), Some((1, Some(3.0))), "room at its right");
+        assert_eq!(packing.place(4.0, 8.0, ""), None, "no lane left");
+    }
 
     #[test]
     fn nothing_overlaps_in_a_lane_not_even_labels() {

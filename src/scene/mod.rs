@@ -19,7 +19,7 @@ pub use translation::{Codon, CodonLane};
 
 use crate::genome::Region;
 use crate::session::TrackKind;
-use crate::state::{RowId, RowState, State};
+use crate::state::{RowId, RowState, RowView, State, Statistic};
 use crate::tracks::Column;
 
 /// The grain of a painter: how many columns, and how many of them a character of a label is wide.
@@ -65,8 +65,23 @@ pub struct Row {
     pub axis: Option<(f32, f32)>,
     /// What is drawn.
     pub plot: Plot,
+    /// Signals over it, on the same axis.
+    pub overlays: Vec<Overlay>,
+    /// How it is drawn.
+    pub view: RowView,
     /// Lines more than the default.
     pub extra_lines: i16,
+}
+
+/// A signal drawn over another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overlay {
+    /// Its row.
+    pub label: String,
+    /// Its colour role.
+    pub role: String,
+    /// Its columns.
+    pub columns: Vec<Column>,
 }
 
 /// Values of one lane of a row, one a column; NaN where there is none.
@@ -108,6 +123,22 @@ pub enum Plot {
     Codons(Vec<CodonLane>),
     /// A letter a column with a signed height, from minus to plus this limit.
     Letters(Vec<u8>, Vec<f32>, f32),
+}
+
+impl RowView {
+    /// The value of a column that is drawn where only one is.
+    pub fn value(&self, column: &Column) -> f32 {
+        match self.statistic {
+            Statistic::Mean => column.mean,
+            Statistic::Max => column.max,
+            Statistic::Min => column.min,
+        }
+    }
+
+    /// Where a value stands on the axis: itself, or its signed logarithm.
+    pub fn place(&self, value: f32) -> f32 {
+        if self.is_log { value.signum() * value.abs().ln_1p() / std::f32::consts::LN_10 } else { value }
+    }
 }
 
 impl Scene {
@@ -153,18 +184,21 @@ fn bases_of_column(region: &Region, n_columns: usize, i: usize) -> (u64, u64) {
 }
 
 fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId>) -> Row {
+    let view = state.row_view(id);
     let mut row = Row {
         id,
-        label: state.label(id),
+        label: view.name.clone().unwrap_or_else(|| state.label(id)),
         detail: String::new(),
         is_focused: Some(id) == focused,
         state: None,
         axis: None,
         plot: Plot::Message("reading".to_owned()),
-        extra_lines: state.row_view(id).extra_lines,
+        overlays: Vec::new(),
+        extra_lines: view.extra_lines,
+        view,
     };
     match id {
-        RowId::Genes => row.plot = Plot::Genes(lanes::genes(state, geometry)),
+        RowId::Genes => lanes::genes(&mut row, state, geometry),
         RowId::Sequence => {
             if let Some((region, bases)) = &state.sequence {
                 row.plot = match bases {
@@ -177,9 +211,10 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
         RowId::Pattern(index) => lanes::fill_pattern(&mut row, state, geometry, index),
         RowId::Regions => lanes::fill_regions(&mut row, state, geometry),
         RowId::Track(track) => match state.session.tracks[track.0].kind {
-            TrackKind::Signal => signals::fill(&mut row, state, geometry, track),
+            TrackKind::Signal => signals::fill(&mut row, state, geometry),
             TrackKind::Features => lanes::fill(&mut row, state, geometry, track),
         },
+        RowId::Formula(_) => signals::fill(&mut row, state, geometry),
         RowId::Attention => model_rows::fill_attention(&mut row, state, geometry),
         RowId::Attribution(analysis) => model_rows::fill_attribution(&mut row, state, geometry, analysis),
     }

@@ -140,7 +140,9 @@ pub fn input_row(input: &Input, manifest: &Manifest, region: &Region, n_columns:
         state: Some(RowState::Fresh),
         axis: Some((0.0, 1.0)),
         plot: Plot::Heat(lanes.collect(), 1.0),
+        overlays: Vec::new(),
         extra_lines: 0,
+        view: crate::state::RowView::default(),
     }
 }
 

@@ -89,7 +89,9 @@ impl Profile {
             state: None,
             axis: Some(axis(&columns)),
             plot: Plot::Signal(columns, format!("signal.{}", info.mark.as_deref().unwrap_or(&info.label))),
+            overlays: Vec::new(),
             extra_lines: state.row_view(id).extra_lines,
+            view: crate::state::RowView::default(),
         }
     }
 }

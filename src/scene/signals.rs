@@ -1,38 +1,181 @@
 //! Measured signals and reference bases.
 
-use super::{Geometry, Plot, Row, bases_of_column};
+use super::{Geometry, Overlay, Plot, Row, bases_of_column};
 use crate::genome::Region;
-use crate::session::TrackId;
-use crate::state::State;
+use crate::state::{Named, RowId, RowView, Scale, SignalStyle, State};
 use crate::tracks::{Column, SignalUnit};
 
-/// A signal's row.
-pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, track: TrackId) {
-    let info = &state.session.tracks[track.0];
-    let Some(view) = state.signals.get(&track) else { return };
-    let columns = match &view.columns {
-        Err(reason) => return row.plot = Plot::Message(reason.clone()),
-        Ok(columns) => moved(columns, &view.region, &state.region, geometry.n_columns),
+/// A signal's row: of a track, or of a formula.
+pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry) {
+    let columns = match columns_of(state, geometry, row.id) {
+        None => return,
+        Some(Err(reason)) => return row.plot = Plot::Message(reason),
+        Some(Ok(columns)) => columns,
     };
-    let (lo, hi) = match info.unit {
-        Some(SignalUnit::Fraction) => (0.0, 1.0),
-        _ => range(&columns),
-    };
+    row.overlays = overlays(state, geometry, &row.view);
+    let (lo, hi) = axis(row, state, geometry, &columns);
     row.axis = Some((lo, hi));
-    row.detail = detail(info.unit, &state.region, geometry.n_columns, columns.iter().all(Column::is_missing));
-    row.plot = Plot::Signal(columns, format!("signal.{}", info.mark.as_deref().unwrap_or(&info.label)));
+    row.detail = detail(row, state, geometry, &columns);
+    row.plot = Plot::Signal(columns, role(state, row.id, &row.view));
 }
 
-fn detail(unit: Option<SignalUnit>, region: &Region, n_columns: usize, is_all_missing: bool) -> String {
+/// The colour of a signal: the user's, else its mark's.
+fn role(state: &State, id: RowId, view: &RowView) -> String {
+    match (view.colour, id) {
+        (Some(colour), _) => colour.hex(),
+        (None, RowId::Track(track)) => {
+            let info = &state.session.tracks[track.0];
+            format!("signal.{}", info.mark.as_deref().unwrap_or(&info.label))
+        }
+        (None, _) => "signal".to_owned(),
+    }
+}
+
+/// What a row's signal is in the columns of the view: `None` where it is not read yet.
+fn columns_of(state: &State, geometry: Geometry, id: RowId) -> Option<Result<Vec<Column>, String>> {
+    columns_within(state, geometry, id, 0)
+}
+
+fn columns_within(state: &State, geometry: Geometry, id: RowId, depth: usize) -> Option<Result<Vec<Column>, String>> {
+    /// Formulas of formulas; a row that is made of itself ends here.
+    const DEEPEST: usize = 8;
+    match id {
+        RowId::Track(track) => {
+            let view = state.signals.get(&track)?;
+            Some(view.columns.as_ref().map_err(Clone::clone).map(|c| moved(c, &view.region, &state.region, geometry.n_columns)))
+        }
+        RowId::Formula(_) if depth == DEEPEST => Some(Err("this row is made of itself".to_owned())),
+        RowId::Formula(i) => {
+            let formula = &state.formulas.get(i)?.formula;
+            let mut sources = Vec::new();
+            for name in formula.rows() {
+                let Some(source) = state.row_named(name) else {
+                    return Some(Err(format!("no row \"{name}\" with this sample")));
+                };
+                match columns_within(state, geometry, source, depth + 1)? {
+                    Ok(columns) => sources.push(columns),
+                    Err(reason) => return Some(Err(format!("{name}: {reason}"))),
+                }
+            }
+            // Means are what a formula is of: lowest and highest values of rows need not stand at the same base.
+            let column = |i: usize| {
+                let means: Vec<f32> = sources.iter().map(|columns| columns.get(i).map_or(f32::NAN, |c| c.mean)).collect();
+                let value = formula.value(&means);
+                if value.is_nan() { Column::MISSING } else { Column { mean: value, min: value, max: value, covered: 1.0 } }
+            };
+            Some(Ok((0..geometry.n_columns).map(column).collect()))
+        }
+        _ => None,
+    }
+}
+
+fn overlays(state: &State, geometry: Geometry, view: &RowView) -> Vec<Overlay> {
+    let overlay = |name: &String| {
+        let id = state.row_named(name)?;
+        let columns = columns_of(state, geometry, id)?.ok()?;
+        Some(Overlay { label: name.clone(), role: role(state, id, &state.row_view(id)), columns })
+    };
+    view.overlays.iter().filter_map(overlay).collect()
+}
+
+/// The range of values a signal's drawing reaches.
+fn reach(view: &RowView, columns: &[Column]) -> (f32, f32) {
+    match view.style {
+        SignalStyle::Whiskers => range(columns),
+        _ => {
+            let of = |c: &Column| {
+                let value = view.value(c);
+                Column { mean: value, min: value, max: value, covered: c.covered }
+            };
+            range(&columns.iter().map(of).collect::<Vec<_>>())
+        }
+    }
+}
+
+fn joined((a, b): (f32, f32), (c, d): (f32, f32)) -> (f32, f32) {
+    (a.min(c), b.max(d))
+}
+
+fn is_fraction(state: &State, id: RowId) -> bool {
+    matches!(id, RowId::Track(track) if state.session.tracks[track.0].unit == Some(SignalUnit::Fraction))
+}
+
+fn axis(row: &Row, state: &State, geometry: Geometry, columns: &[Column]) -> (f32, f32) {
+    let view = &row.view;
+    let own = || row.overlays.iter().fold(reach(view, columns), |all, over| joined(all, reach(view, &over.columns)));
+    let of_rows = |ids: Vec<RowId>| {
+        let ranges = ids.into_iter().filter_map(|id| {
+            let columns = columns_of(state, geometry, id)?.ok()?;
+            columns.iter().any(|c| !c.is_missing()).then(|| reach(&state.row_view(id), &columns))
+        });
+        ranges.reduce(joined).unwrap_or_else(own)
+    };
+    let (lo, hi) = match view.scale {
+        Scale::Fixed(lo, hi) => return (lo, hi),
+        // A share of one is read on one scale everywhere, unless its rows are asked for otherwise.
+        Scale::Row if is_fraction(state, row.id) && row.overlays.is_empty() => (0.0, 1.0),
+        Scale::Row => own(),
+        Scale::Group => of_rows(state.group(row.id).map(|group| state.rows_of_group(&group)).unwrap_or_default()),
+        Scale::Samples => of_rows(state.tracks_of_mark(row.id).into_iter().map(RowId::Track).collect()),
+        Scale::Percentile => percentile(view, columns),
+    };
+    if view.is_symmetrical {
+        let reach = hi.max(-lo);
+        return (-reach, reach);
+    }
+    (lo, hi)
+}
+
+/// From zero (or the first percentile, where that is lower) to the 99th.
+fn percentile(view: &RowView, columns: &[Column]) -> (f32, f32) {
+    let of = |c: &Column| if view.style == SignalStyle::Whiskers { c.max } else { view.value(c) };
+    let mut values: Vec<f32> = columns.iter().filter(|c| !c.is_missing()).map(of).filter(|v| v.is_finite()).collect();
+    if values.is_empty() {
+        return (0.0, 1.0);
+    }
+    values.sort_by(f32::total_cmp);
+    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+    let (lo, hi) = (at(0.01).min(0.0), at(0.99));
+    let hi = if hi > 0.0 { round_up(hi) } else { 0.0 };
+    let lo = if lo < 0.0 { -round_up(-lo) } else { 0.0 };
+    if hi == lo { range(columns) } else { (lo, hi) }
+}
+
+/// Unit, statistic and scale in words.
+fn detail(row: &Row, state: &State, geometry: Geometry, columns: &[Column]) -> String {
+    let view = &row.view;
     let mut parts = Vec::new();
-    parts.extend(unit.map(|u| u.to_string()));
-    let bases_per_column = region.len() as f64 / n_columns.max(1) as f64;
-    if is_all_missing {
+    match row.id {
+        RowId::Track(track) => parts.extend(state.session.tracks[track.0].unit.map(|u| u.to_string())),
+        RowId::Formula(i) => parts.extend(state.formulas.get(i).map(|f| f.formula.to_string())),
+        _ => {}
+    }
+    let bases_per_column = state.region.len() as f64 / geometry.n_columns.max(1) as f64;
+    if columns.iter().all(Column::is_missing) {
         parts.push("not measured here".to_owned());
     } else if bases_per_column > 1.0 {
-        parts.push(format!("mean, max per {}", format_span(bases_per_column)));
+        let statistic = match (row.id, view.style) {
+            (RowId::Formula(_), _) => "of means",
+            (_, SignalStyle::Whiskers) => "mean, max",
+            _ => view.statistic.name(),
+        };
+        parts.push(format!("{statistic} per {}", format_span(bases_per_column)));
     }
-    parts.join(" · ")
+    match view.scale {
+        Scale::Row => {}
+        Scale::Group => parts.push(format!("group {}", state.group(row.id).unwrap_or_default())),
+        Scale::Samples => parts.push(format!("as all {} samples", state.tracks_of_mark(row.id).len())),
+        Scale::Percentile => parts.push("99th percentile".to_owned()),
+        Scale::Fixed(..) => parts.push("fixed".to_owned()),
+    }
+    if view.is_log {
+        parts.push("log10(1+|x|)".to_owned());
+    }
+    if view.is_symmetrical {
+        parts.push("symmetrical".to_owned());
+    }
+    parts.extend(row.overlays.iter().map(|over| format!("over it {}", over.label)));
+    parts.join(" \u{b7} ")
 }
 
 /// Columns read for one region, as columns of another: each takes the one its middle falls in, or is missing.
@@ -131,6 +274,104 @@ mod tests {
             [0.0, 38.0, 2.5, 0.013, -1.0, 1_234_567.0].map(format_value),
             ["0", "38", "2.5", "0.013", "\u{2212}1", "1.2e6"]
         );
+    }
+
+    mod rows {
+        use super::super::super::Scene;
+        use super::*;
+        use crate::session::{Formula, TrackId};
+        use crate::state::{SignalView, toy};
+        use crate::theme::Rgb;
+
+        fn geometry() -> Geometry {
+            Geometry { n_columns: 4, char_columns: 1.0, max_lanes: 3 }
+        }
+
+        /// A state whose H3K4me3 and 5mC rows have these means in four columns, and maxima of twice as much.
+        fn state(h3k4me3: [f32; 4], methylation: [f32; 4]) -> State {
+            let mut state = toy::state(None);
+            state.n_columns = 4;
+            for (track, values) in [(0, h3k4me3), (1, methylation)] {
+                let column = |v: f32| Column { mean: v, min: v.min(0.0), max: 2.0 * v.max(0.0), covered: 1.0 };
+                let columns = values.map(|v| if v.is_nan() { Column::MISSING } else { column(v) });
+                state.signals.insert(TrackId(track), SignalView { region: state.region.clone(), columns: Ok(columns.into()) });
+            }
+            state
+        }
+
+        fn row(state: &State, name: &str) -> Row {
+            Scene::row(state, geometry(), state.row_named(name).unwrap())
+        }
+
+        fn values(row: &Row) -> Vec<f32> {
+            let Plot::Signal(columns, _) = &row.plot else { panic!("{:?}", row.plot) };
+            columns.iter().map(|c| c.mean).collect()
+        }
+
+        #[test]
+        fn a_formula_is_of_the_means_and_has_gaps_where_a_row_has() {
+            let mut state = state([7.0, 3.0, f32::NAN, 1.0], [0.0, 1.0, 1.0, 3.0]);
+            state.set_formula("ratio", Formula::parse("log2((1+H3K4me3)/(1+5mC))").unwrap()).unwrap();
+            let row = row(&state, "ratio");
+            let [a, b, gap, d] = values(&row)[..] else { panic!() };
+            assert_eq!((a, b, d), (3.0, 1.0, -1.0));
+            assert!(gap.is_nan());
+            assert_eq!(row.axis, Some((-1.0, 3.0)), "what is negative has its place");
+            assert!(row.detail.starts_with("log2((1+H3K4me3)/(1+5mC)) \u{b7} of means per"), "{}", row.detail);
+            let unknown = state.set_formula("x", Formula::parse("nothing * 2").unwrap()).unwrap_err();
+            assert_eq!(unknown, "no row \"nothing\"; there are H3K4me3, 5mC, ratio");
+        }
+
+        #[test]
+        fn a_formula_made_of_itself_says_so() {
+            let mut state = state([1.0; 4], [1.0; 4]);
+            state.set_formula("a", Formula::parse("H3K4me3 + 1").unwrap()).unwrap();
+            state.set_formula("b", Formula::parse("a * 2").unwrap()).unwrap();
+            assert_eq!(values(&row(&state, "b")), [4.0; 4]);
+            state.set_formula("a", Formula::parse("b + 1").unwrap()).unwrap();
+            assert!(matches!(row(&state, "b").plot, Plot::Message(reason) if reason.contains("made of itself")));
+            assert!(!state.look().tracks.is_empty());
+        }
+
+        #[test]
+        fn each_scale_spans_what_it_says() {
+            let mut state = state([1.0, 2.0, 4.0, 10.0], [-3.0, 0.5, 1.0, 40.0]);
+            let id = state.row_named("H3K4me3").unwrap();
+            let axis = |state: &State| row(state, "H3K4me3").axis.unwrap();
+            assert_eq!(axis(&state), (0.0, 20.0), "whiskers reach their maxima");
+            state.view_of(id).style = SignalStyle::Bars;
+            assert_eq!(axis(&state), (0.0, 10.0));
+            state.view_of(id).is_symmetrical = true;
+            assert_eq!(axis(&state), (-10.0, 10.0));
+            state.view_of(id).is_symmetrical = false;
+            state.view_of(id).scale = Scale::Fixed(1.0, 5.0);
+            assert_eq!(axis(&state), (1.0, 5.0));
+            state.view_of(id).scale = Scale::Group;
+            assert_eq!(axis(&state), (0.0, 10.0), "alone in its group");
+            state.view_of(RowId::Track(TrackId(1))).group = Some("histones".to_owned());
+            assert_eq!(axis(&state), (-3.0, 80.0), "with the other row of the group");
+            assert!(row(&state, "H3K4me3").detail.contains("group histones"));
+            state.view_of(id).scale = Scale::Samples;
+            assert!(state.look().tracks.contains(&TrackId(2)), "the other sample's track is read for the scale");
+            let there = Column { mean: 30.0, min: 30.0, max: 30.0, covered: 1.0 };
+            state.signals.insert(TrackId(2), SignalView { region: state.region.clone(), columns: Ok(vec![there; 4]) });
+            assert_eq!(axis(&state), (0.0, 30.0));
+            state.view_of(id).scale = Scale::Percentile;
+            assert_eq!(axis(&state), (0.0, 10.0));
+        }
+
+        #[test]
+        fn colours_and_overlays_are_the_users() {
+            let mut state = state([1.0; 4], [9.0; 4]);
+            let id = state.row_named("H3K4me3").unwrap();
+            state.view_of(id).colour = Some(Rgb(255, 128, 0));
+            state.view_of(id).overlays = vec!["5mC".to_owned()];
+            let row = row(&state, "H3K4me3");
+            assert!(matches!(&row.plot, Plot::Signal(_, role) if role == "#ff8000"));
+            assert_eq!((row.overlays.len(), row.overlays[0].role.as_str()), (1, "signal.5mC"));
+            assert_eq!(row.axis, Some((0.0, 18.0)), "both fit");
+            assert_eq!(state.theme.colour("#ff8000"), Rgb(255, 128, 0));
+        }
     }
 
     #[test]

@@ -253,7 +253,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_undefined_is_a_gap() {
-        for (text, rows) in [("a+b", [1.0, f32::NAN]), ("max(a,b)", [1.0, f32::NAN]), ("log2(a-b)", [1.0, 2.0]), ("a/(b-b)", [1.0, 2.0])] {
+        for (text, rows) in
+            [("a+b", [1.0, f32::NAN]), ("max(a,b)", [1.0, f32::NAN]), ("log2(a-b)", [1.0, 2.0]), ("a/(b-b)", [1.0, 2.0])]
+        {
             assert!(value(text, &rows).is_nan(), "{text}");
         }
     }

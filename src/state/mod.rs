@@ -1,22 +1,25 @@
 //! Everything the user is looking at: plain data with one owner, the main loop. Drawing only reads it.
 
+mod drawing;
 mod explained;
 mod going;
 mod marks;
 mod places;
 mod prompt;
 mod rows;
+mod saving;
 mod table;
 #[cfg(test)]
 pub(crate) mod toy;
 mod undo;
 mod walk;
 
+pub use drawing::{GeneDisplay, Named, Scale, SignalStyle, Statistic};
 pub use explained::{Explained, ModelInfo, RowState};
 pub use marks::NotedRegion;
 pub use places::{Place, Places};
 pub use prompt::{Asks, Match, Prompt, best_matches};
-pub use rows::{RowId, RowView};
+pub use rows::{FormulaRow, RowId, RowView};
 pub use table::{Cell, Line, Table};
 pub use undo::{History, View};
 pub use walk::Walk;
@@ -100,6 +103,12 @@ pub struct State {
     pub n_columns: usize,
     /// How rows differ from their defaults, by label.
     pub row_views: HashMap<String, RowView>,
+    /// Labels of rows in the order the user gave them; empty where nothing was moved.
+    pub order: Vec<String>,
+    /// The axis the focused row was drawn on, set by whoever runs a command that asks for it.
+    pub axis_in_view: Option<(f32, f32)>,
+    /// Rows that are made of others.
+    pub formulas: Vec<FormulaRow>,
     /// Signals as read.
     pub signals: HashMap<TrackId, SignalView>,
     /// Intervals as read.
@@ -164,6 +173,9 @@ impl State {
             focus: String::new(),
             n_columns: 100,
             row_views: HashMap::new(),
+            order: Vec::new(),
+            axis_in_view: None,
+            formulas: Vec::new(),
             signals: HashMap::new(),
             features: HashMap::new(),
             sequence: None,
@@ -199,6 +211,8 @@ impl State {
         {
             state.say(error);
         }
+        let saved = state.session.source.saved();
+        state.look_as_saved(&saved);
         state.places = Places::default();
         state.focus = state.rows().first().map(|r| state.label(*r)).unwrap_or_default();
         state
@@ -238,6 +252,11 @@ impl State {
                 if !is_read {
                     tracks.push(*track);
                 }
+            }
+        }
+        for track in self.signals_behind(&rows) {
+            if !tracks.contains(&track) {
+                tracks.push(track);
             }
         }
         let wants_sequence = (self.shows_bases() || rows.contains(&RowId::Translation)) && self.session.genome.fasta.is_some();

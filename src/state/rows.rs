@@ -1,8 +1,11 @@
-//! Which rows there are, in what order and how high.
+//! Which rows there are, in what order, how high and how drawn.
 
 use super::State;
+use super::drawing::{GeneDisplay, Scale, SignalStyle, Statistic};
 use crate::jobs::Analysis;
-use crate::session::{TrackId, TrackKind};
+use crate::session::{Formula, SampleId, TrackId, TrackKind};
+use crate::theme::Rgb;
+use std::collections::HashMap;
 
 /// One row of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +22,8 @@ pub enum RowId {
     Regions,
     /// A track of the session.
     Track(TrackId),
+    /// Arithmetic over other rows, by its place in the state's list.
+    Formula(usize),
     /// The model's attention.
     Attention,
     /// An attribution.
@@ -26,18 +31,65 @@ pub enum RowId {
 }
 
 /// How a row differs from its default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowView {
     /// Not shown.
     pub is_hidden: bool,
     /// Lines more (or fewer) than the default.
     pub extra_lines: i16,
+    /// Kept at the top, whatever is scrolled.
+    pub is_pinned: bool,
+    /// Shown instead of its label.
+    pub name: Option<String>,
+    /// Instead of the theme's.
+    pub colour: Option<Rgb>,
+    /// Rows that share its scale.
+    pub group: Option<String>,
+    /// How a signal is drawn.
+    pub style: SignalStyle,
+    /// Which value of a column, where one is drawn.
+    pub statistic: Statistic,
+    /// What its axis spans.
+    pub scale: Scale,
+    /// Drawn as log10(1 + |x|), with the sign of x.
+    pub is_log: bool,
+    /// As far below zero as above.
+    pub is_symmetrical: bool,
+    /// Labels of rows whose signals are drawn over its own.
+    pub overlays: Vec<String>,
+    /// How gene models are stacked.
+    pub genes: GeneDisplay,
+}
+
+/// A row that is made of others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FormulaRow {
+    /// Its label.
+    pub label: String,
+    /// What it shows.
+    pub formula: Formula,
 }
 
 impl State {
-    /// Rows in view for the current sample, model and zoom, hidden ones left out.
+    /// Rows in view for the current sample, model and zoom, hidden ones left out: pinned ones first, then in the user's order.
     pub fn rows(&self) -> Vec<RowId> {
-        self.all_rows().into_iter().filter(|r| !self.row_view(*r).is_hidden).collect()
+        let mut rows: Vec<RowId> = self.all_rows().into_iter().filter(|r| !self.row_view(*r).is_hidden).collect();
+        if !self.order.is_empty() {
+            self.put_in_order(&mut rows);
+        }
+        rows.sort_by_key(|r| !self.row_view(*r).is_pinned);
+        rows
+    }
+
+    /// Rows that were moved stand as they were put; one that was not there then stays behind the one it follows.
+    fn put_in_order(&self, rows: &mut [RowId]) {
+        let mut last = 0;
+        let mut rank = HashMap::new();
+        for row in rows.iter() {
+            last = self.order.iter().position(|label| *label == self.label(*row)).unwrap_or(last);
+            rank.insert(*row, last);
+        }
+        rows.sort_by_key(|row| rank.get(row).copied().unwrap_or(0));
     }
 
     fn all_rows(&self) -> Vec<RowId> {
@@ -58,6 +110,7 @@ impl State {
         // Annotations stand by the genes, signals below them, whatever their order in the file.
         let of_kind = |kind| self.session.tracks_of(self.sample).filter(move |(_, t)| t.kind == kind);
         rows.extend(of_kind(TrackKind::Features).chain(of_kind(TrackKind::Signal)).map(|(id, _)| RowId::Track(id)));
+        rows.extend((0..self.formulas.len()).map(RowId::Formula));
         if self.model.is_some() {
             rows.push(RowId::Attention);
             rows.extend(Analysis::ALL.map(RowId::Attribution));
@@ -74,6 +127,7 @@ impl State {
             RowId::Pattern(i) => self.patterns.get(i).map_or_else(String::new, ToString::to_string),
             RowId::Regions => "regions".to_owned(),
             RowId::Track(track) => self.session.tracks[track.0].label.clone(),
+            RowId::Formula(i) => self.formulas.get(i).map_or_else(String::new, |f| f.label.clone()),
             RowId::Attention => "attention".to_owned(),
             RowId::Attribution(Analysis::IntegratedGradients) => "IG".to_owned(),
             RowId::Attribution(Analysis::Occlusion) => "occlusion".to_owned(),
@@ -84,7 +138,89 @@ impl State {
 
     /// How a row differs from its default.
     pub fn row_view(&self, row: RowId) -> RowView {
-        self.row_views.get(&self.label(row)).copied().unwrap_or_default()
+        self.row_views.get(&self.label(row)).cloned().unwrap_or_default()
+    }
+
+    /// How a row differs from its default, to be changed.
+    pub fn view_of(&mut self, row: RowId) -> &mut RowView {
+        self.row_views.entry(self.label(row)).or_default()
+    }
+
+    /// The row of a label, as it is shown or as it was named; hidden ones too. `LABEL@SAMPLE` is that of another sample.
+    pub fn row_named(&self, name: &str) -> Option<RowId> {
+        let rows = self.all_rows();
+        let is_named = |r: &&RowId| self.row_view(**r).name.as_deref() == Some(name);
+        rows.iter().find(|r| self.label(**r) == name).or_else(|| rows.iter().find(is_named)).copied().or_else(|| {
+            let (label, sample) = name.rsplit_once('@')?;
+            let sample = SampleId(self.session.samples.iter().position(|s| s.name == sample)?);
+            let mut tracks = self.session.tracks_of(sample);
+            tracks.find(|(_, t)| t.label == label).map(|(id, _)| RowId::Track(id))
+        })
+    }
+
+    /// Signals that rows are made of beside their own: those of formulas and overlays, and those of other samples that share a scale.
+    pub(super) fn signals_behind(&self, rows: &[RowId]) -> Vec<TrackId> {
+        let mut found = Vec::new();
+        let mut waiting: Vec<RowId> = rows.to_vec();
+        let mut seen: Vec<RowId> = Vec::new();
+        while let Some(row) = waiting.pop() {
+            if seen.contains(&row) {
+                continue; // a formula may name itself
+            }
+            seen.push(row);
+            if let RowId::Formula(i) = row {
+                let named = self.formulas.get(i).map_or(&[][..], |f| f.formula.rows());
+                waiting.extend(named.iter().filter_map(|name| self.row_named(name)));
+            }
+            let view = self.row_view(row);
+            waiting.extend(view.overlays.iter().filter_map(|name| self.row_named(name)));
+            if view.scale == Scale::Samples {
+                found.extend(self.tracks_of_mark(row));
+            }
+            if let RowId::Track(id) = row
+                && self.session.tracks[id.0].kind == TrackKind::Signal
+            {
+                found.push(id);
+            }
+        }
+        found
+    }
+
+    /// Moves the focused row up or down among the others.
+    pub fn move_row(&mut self, step: isize) {
+        let rows = self.rows();
+        let Some(at) = self.focused().and_then(|row| rows.iter().position(|r| *r == row)) else { return };
+        let to = at.saturating_add_signed(step).min(rows.len() - 1);
+        let mut labels: Vec<String> = rows.iter().map(|r| self.label(*r)).collect();
+        let label = labels.remove(at);
+        labels.insert(to, label);
+        self.order = labels;
+    }
+
+    /// Keeps the focused row at the top, or lets it go.
+    pub fn pin_focused(&mut self) {
+        let Some(row) = self.focused() else { return };
+        let (label, view) = (self.label(row), self.view_of(row));
+        view.is_pinned = !view.is_pinned;
+        let word = if view.is_pinned { "stays at the top" } else { "scrolls again" };
+        self.notice = Some(format!("{label} {word}"));
+    }
+
+    /// Adds a row of arithmetic, or gives the one of that label another formula.
+    pub fn set_formula(&mut self, label: &str, formula: Formula) -> Result<(), String> {
+        if let Some(unknown) = formula.rows().iter().find(|name| self.row_named(name).is_none()) {
+            let known: Vec<String> =
+                self.all_rows().into_iter().filter(|r| self.group(*r).is_some()).map(|r| self.label(r)).collect();
+            return Err(format!("no row \"{unknown}\"; there are {}", known.join(", ")));
+        }
+        let at = self.formulas.iter().position(|f| f.label == label);
+        match at {
+            Some(at) => self.formulas[at].formula = formula,
+            None if self.row_named(label).is_some() => return Err(format!("there is a row \"{label}\" already")),
+            None => self.formulas.push(FormulaRow { label: label.to_owned(), formula }),
+        }
+        self.focus = label.to_owned();
+        Ok(())
     }
 
     /// The focused row, or the first where that one is gone.

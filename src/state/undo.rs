@@ -1,7 +1,8 @@
 //! Changes of the view that can be taken back, and done again: one history for all of them.
 
-use super::{RowView, State};
+use super::{FormulaRow, RowView, State};
 use crate::attribution::MutagenesisView;
+use crate::genome::Pattern;
 use crate::session::SampleId;
 use crate::theme::Theme;
 use std::collections::HashMap;
@@ -12,6 +13,10 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
     row_views: HashMap<String, RowView>,
+    order: Vec<String>,
+    formulas: Vec<FormulaRow>,
+    patterns: Vec<Pattern>,
+    shows_translation: bool,
     sample: SampleId,
     model: Option<usize>,
     theme: Theme,
@@ -56,6 +61,10 @@ impl State {
     fn view(&self) -> View {
         View {
             row_views: self.row_views.clone(),
+            order: self.order.clone(),
+            formulas: self.formulas.clone(),
+            patterns: self.patterns.clone(),
+            shows_translation: self.shows_translation,
             sample: self.sample,
             model: self.model,
             theme: self.theme.clone(),
@@ -64,8 +73,12 @@ impl State {
     }
 
     fn restore(&mut self, view: View) {
-        let View { row_views, sample, model, theme, mutagenesis_view } = view;
+        let View { row_views, order, formulas, patterns, shows_translation, sample, model, theme, mutagenesis_view } = view;
         self.row_views = row_views;
+        self.order = order;
+        self.formulas = formulas;
+        self.patterns = patterns;
+        self.shows_translation = shows_translation;
         self.sample = sample;
         self.model = model;
         self.theme = theme;

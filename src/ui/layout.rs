@@ -1,6 +1,7 @@
 //! Which lines and columns everything gets.
 
 use crate::scene::{Plot, Row, Scene};
+use crate::state::{GeneDisplay, SignalStyle};
 use ratatui::layout::Rect;
 
 /// Narrowest terminal that is drawn on.
@@ -41,6 +42,9 @@ pub(super) struct Layout {
     /// Line of the footer.
     pub footer_y: u16,
     heights: Vec<u16>,
+    /// Rows at the top that stay there.
+    n_pinned: usize,
+    /// The first row below them.
     first: usize,
 }
 
@@ -51,6 +55,7 @@ impl Layout {
         let available = area.height - HEADER_LINES - FOOTER_LINES;
         let heights = share_out(&scene.rows, available);
         let focus = scene.rows.iter().position(|r| r.is_focused).unwrap_or(0);
+        let n_pinned = scene.rows.iter().take_while(|r| r.view.is_pinned).count();
         Self {
             area,
             plot_x: area.x + left,
@@ -58,7 +63,8 @@ impl Layout {
             detail_x: (right > 0).then_some(area.x + area.width - right + 1),
             ruler_y: area.y + HEADER_LINES - 1,
             footer_y: area.y + area.height - FOOTER_LINES,
-            first: first_row(&heights, focus, available),
+            n_pinned,
+            first: first_row(&heights, n_pinned, focus, available),
             heights,
         }
     }
@@ -67,7 +73,8 @@ impl Layout {
     pub fn rows<'a>(&self, scene: &'a Scene) -> Vec<(&'a Row, u16, u16)> {
         let mut y = self.area.y + HEADER_LINES;
         let mut shown = Vec::new();
-        for (row, &height) in scene.rows.iter().zip(&self.heights).skip(self.first) {
+        let rows = || scene.rows.iter().zip(&self.heights);
+        for (row, &height) in rows().take(self.n_pinned).chain(rows().skip(self.first)) {
             let height = height.min(self.footer_y.saturating_sub(y));
             if height == 0 {
                 break;
@@ -80,7 +87,8 @@ impl Layout {
 
     /// Rows that do not fit above and below.
     pub fn hidden(&self, scene: &Scene) -> (usize, usize) {
-        (self.first, scene.rows.len() - self.first - self.rows(scene).len())
+        let above = self.first - self.n_pinned;
+        (above, scene.rows.len() - above - self.rows(scene).len())
     }
 }
 
@@ -90,11 +98,15 @@ fn wishes(row: &Row) -> (u16, u16, u16) {
     match &row.plot {
         Plot::Message(_) | Plot::Bases(_) => (1, 1, 1),
         Plot::Codons(lanes) => (lines(lanes.len()), lines(lanes.len()), lines(lanes.len())),
+        Plot::Genes(lanes) if row.view.genes == GeneDisplay::Squished => {
+            (1, lines(lanes.len().div_ceil(2)), lines(lanes.len().div_ceil(2)))
+        }
         Plot::Genes(lanes) => (1, lines(lanes.len()), lines(lanes.len())),
         Plot::Intervals(lanes, _) => (1, lines(lanes.len()), lines(lanes.len())),
         Plot::Heat(lanes, _) => (lines(lanes.len()), lines(lanes.len()), lines(lanes.len())),
         Plot::Signed(lanes, _) if lanes.len() > 1 => (lines(lanes.len()), lines(lanes.len()), lines(lanes.len())),
         Plot::Signed(..) | Plot::Letters(..) => (4, 5, 8),
+        Plot::Signal(..) if row.view.style == SignalStyle::Heatmap => (1, 1, 1),
         Plot::Signal(..) => (1, 3, 5),
     }
 }
@@ -123,9 +135,10 @@ fn share_out(rows: &[Row], available: u16) -> Vec<u16> {
     heights
 }
 
-/// The first row to show so that the focused one is in view, and as many below it as fit.
-fn first_row(heights: &[u16], focus: usize, available: u16) -> usize {
-    let mut first = 0;
+/// The first row below the pinned ones to show so that the focused one is in view, and as many below it as fit.
+fn first_row(heights: &[u16], n_pinned: usize, focus: usize, available: u16) -> usize {
+    let available = available.saturating_sub(heights[..n_pinned].iter().sum());
+    let mut first = n_pinned;
     while first < focus && heights[first..=focus].iter().sum::<u16>() > available {
         first += 1;
     }
@@ -139,10 +152,12 @@ mod tests {
     #[test]
     fn the_focused_row_is_always_in_view() {
         let heights = [3, 3, 3, 3, 3];
-        assert_eq!(first_row(&heights, 0, 7), 0);
-        assert_eq!(first_row(&heights, 2, 7), 1);
-        assert_eq!(first_row(&heights, 4, 7), 3);
-        assert_eq!(first_row(&[20, 20], 1, 7), 1);
+        assert_eq!(first_row(&heights, 0, 0, 7), 0);
+        assert_eq!(first_row(&heights, 0, 2, 7), 1);
+        assert_eq!(first_row(&heights, 0, 4, 7), 3);
+        assert_eq!(first_row(&[20, 20], 0, 1, 7), 1);
+        assert_eq!(first_row(&heights, 1, 4, 9), 3, "a pinned row takes its lines");
+        assert_eq!(first_row(&heights, 1, 0, 9), 1);
     }
 
     #[test]

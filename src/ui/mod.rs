@@ -8,15 +8,19 @@
 //! footer   what was said, or the keys
 //! ```
 
+mod ascii;
+mod braille;
 mod cells;
 mod frame;
+mod hit;
 mod layout;
 mod overlay;
 mod palette;
 mod rows;
 
+pub use hit::{Hit, hit};
 pub use layout::{MIN_HEIGHT, MIN_WIDTH, plot_columns};
-pub use palette::{Depth, Palette};
+pub use palette::{Depth, Palette, is_ascii_only};
 
 use crate::input::Keymap;
 use crate::scene::{Geometry, Scene};
@@ -30,6 +34,13 @@ const MAX_LANES: usize = 3;
 
 /// Draws the state. `state.n_columns` must be [`plot_columns`] of the frame's width.
 pub fn draw(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Palette) {
+    paint(frame, state, keymap, palette);
+    if palette.is_ascii() {
+        ascii::to_ascii(frame.buffer_mut());
+    }
+}
+
+fn paint(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Palette) {
     let area = frame.area();
     frame.buffer_mut().set_style(area, palette.ground());
     if area.width < MIN_WIDTH || area.height < MIN_HEIGHT {

@@ -1,12 +1,13 @@
 //! One row: label and axis at the left, plot, details at the right.
 
+use super::braille::Dots;
 use super::cells::{bar_down, bar_up, eighths, rounded_eighths, write, write_right};
 use super::frame::state_text;
 use super::layout::Layout;
 use super::palette::Palette;
 use crate::genome::Strand;
 use crate::scene::{CodonLane, GeneShape, IntervalShape, Lane, Plot, Row, Scene, format_value};
-use crate::state::RowState;
+use crate::state::{GeneDisplay, RowState, RowView, SignalStyle};
 use crate::tracks::Column;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -125,6 +126,13 @@ impl Paint<'_> {
                 let style = self.palette.style(if is_harmless { "dim" } else { "error" });
                 write(self.buffer, (self.plot.x, self.plot.y), self.plot.width, text, style);
             }
+            Plot::Genes(lanes) if row.view.genes == GeneDisplay::Squished => {
+                for (pair, y) in lanes.chunks(2).zip(lines) {
+                    pair.iter()
+                        .zip([true, false])
+                        .for_each(|(lane, is_upper)| lane.iter().for_each(|g| self.half_gene(g, y, is_upper)));
+                }
+            }
             Plot::Genes(lanes) => {
                 for (lane, y) in lanes.iter().zip(lines) {
                     lane.iter().for_each(|gene| self.gene(gene, y));
@@ -135,7 +143,7 @@ impl Paint<'_> {
                     lane.iter().for_each(|interval| self.interval(interval, y, role));
                 }
             }
-            Plot::Signal(columns, role) => self.signal(columns, role, row.axis.unwrap_or((0.0, 1.0))),
+            Plot::Signal(columns, role) => self.signal(row, columns, role),
             Plot::Signed(lanes, limit) => match &lanes[..] {
                 [lane] if self.plot.height > 1 => self.signed(&lane.values, *limit),
                 lanes => lanes.iter().zip(lines).for_each(|(lane, y)| self.signed_line(&lane.values, *limit, y)),
@@ -204,6 +212,21 @@ impl Paint<'_> {
         self.label(&gene.name, gene.label, y, style);
     }
 
+    /// Exons in one half of a line.
+    fn half_gene(&mut self, gene: &GeneShape, y: u16, is_upper: bool) {
+        let style = self.style(if gene.is_current { "gene.current" } else { "gene" });
+        let (mine, other) = if is_upper { ("▀", "▄") } else { ("▄", "▀") };
+        let in_view = |&&(start, end): &&(u64, u64)| start < self.scene.region.end && self.scene.region.start < end;
+        let exons: Vec<(u64, u64)> = gene.exons.iter().filter(in_view).copied().collect();
+        for (start, end) in exons {
+            for column in self.span(start, end) {
+                let taken =
+                    self.buffer.cell((self.plot.x + column as u16, y)).is_some_and(|c| [other, "█"].contains(&c.symbol()));
+                self.symbol(column, y, if taken { "█" } else { mine }, style);
+            }
+        }
+    }
+
     fn interval(&mut self, interval: &IntervalShape, y: u16, role: &str) {
         let style = match interval.colour {
             Some(colour) => self.style(role).fg(self.palette.own(colour)),
@@ -221,29 +244,103 @@ impl Paint<'_> {
     fn label(&mut self, name: &str, place: Option<f64>, y: u16, style: Style) {
         if let Some(column) = place {
             let column = (column.ceil() as u16).min(self.plot.width);
+            // Inside a body the name needs air around it.
+            let after = column + name.chars().count() as u16;
+            for at in [column.checked_sub(1), Some(after)].into_iter().flatten() {
+                self.symbol(usize::from(at), y, " ", style);
+            }
             write(self.buffer, (self.plot.x + column, y), self.plot.width - column, name, style);
         }
     }
 
-    fn signal(&mut self, columns: &[Column], role: &str, (lo, hi): (f32, f32)) {
-        let (up, down) = split(self.plot.height, lo, hi);
-        let per_line = (hi / f32::from(up.max(1))).max(-lo / f32::from(down.max(1)));
+    /// A signal in its style, what is cut off marked, and other rows' signals over it.
+    fn signal(&mut self, row: &Row, columns: &[Column], role: &str) {
+        let (lo, hi) = row.axis.unwrap_or((0.0, 1.0));
+        let view = &row.view;
+        let ends = (view.place(lo), view.place(hi));
+        match view.style {
+            SignalStyle::Whiskers | SignalStyle::Bars => self.bars(columns, role, ends, view),
+            SignalStyle::Line => self.dots(columns, role, ends, view, true),
+            SignalStyle::Points => self.dots(columns, role, ends, view, false),
+            SignalStyle::Heatmap => self.shades(columns, role, ends, view),
+        }
+        for over in &row.overlays {
+            self.dots(&over.columns, &over.role, ends, view, true);
+        }
+        if view.style == SignalStyle::Heatmap {
+            return;
+        }
+        // An axis that ends below the highest value says so where it cuts.
+        let highest = |c: &Column| if view.style == SignalStyle::Whiskers { c.max } else { view.value(c) };
+        let cut = columns.iter().enumerate().filter(|(_, c)| !c.is_missing() && highest(c) > hi * 1.000_001 && hi > lo);
+        let style = self.style("error").bg(self.palette.colour(role));
+        let style = if self.palette.is_mono() { Style::new().add_modifier(Modifier::REVERSED) } else { style };
+        for (i, _) in cut {
+            self.symbol(i, self.plot.y, "▴", style);
+        }
+    }
+
+    fn bars(&mut self, columns: &[Column], role: &str, (lo, hi): (f32, f32), view: &RowView) {
+        // Bars stand on zero; where the axis begins above it they stand on its foot.
+        let foot_value = if lo > 0.0 { lo } else { 0.0 };
+        let (up, down) = split(self.plot.height, lo.min(0.0), hi.max(0.0));
+        let per_line = ((hi - foot_value) / f32::from(up.max(1))).max(-lo / f32::from(down.max(1)));
         let (bright, dim) = (self.style(role), self.palette.shade(role, 0.45));
         let (top, foot) = (self.plot.y, self.plot.y + up.max(1) - 1);
-        for (i, column) in columns.iter().enumerate().take(usize::from(self.plot.width)) {
+        let limit = per_line * f32::from(up);
+        for (i, column) in columns.iter().enumerate().take(usize::from(self.plot.width)).filter(|(_, c)| !c.is_missing()) {
             let x = self.plot.x + i as u16;
-            if column.is_missing() {
-                continue;
-            }
-            let limit = per_line * f32::from(up);
-            let tops = (eighths(column.mean, limit, up), eighths(column.max, limit, up));
-            match tops {
+            let (mean, max, min) = match view.style {
+                SignalStyle::Whiskers => (column.mean, column.max, column.min),
+                _ => (view.value(column), view.value(column), view.value(column)),
+            };
+            let height = |value: f32| eighths(view.place(value) - foot_value, limit, up);
+            match (height(mean), height(max)) {
                 // Measured and zero is a line; not measured is a gap.
-                (0, 0) if column.min >= 0.0 => bar_up(self.buffer, (x, foot), up, (1, 1), (bright.fg(dim), dim)),
+                (0, 0) if min >= 0.0 => bar_up(self.buffer, (x, foot), up, (1, 1), (bright.fg(dim), dim)),
                 tops => bar_up(self.buffer, (x, foot), up, tops, (bright, dim)),
             }
-            let length = eighths(-column.min, per_line * f32::from(down), down);
+            let length = eighths(-view.place(min), per_line * f32::from(down), down);
             bar_down(self.buffer, (x, top + up), down, length, bright);
+        }
+    }
+
+    fn dots(&mut self, columns: &[Column], role: &str, (lo, hi): (f32, f32), view: &RowView, is_joined: bool) {
+        if hi <= lo {
+            return;
+        }
+        let mut dots = Dots::new(self.plot);
+        let mut before: Option<f32> = None;
+        for (i, column) in columns.iter().enumerate().take(usize::from(self.plot.width)) {
+            if column.is_missing() {
+                before = None;
+                continue;
+            }
+            let share = (view.place(view.value(column)) - lo) / (hi - lo);
+            if is_joined {
+                dots.join(i, before.unwrap_or(share), share)
+            } else {
+                dots.point(i, share)
+            }
+            before = Some(share);
+        }
+        let colour = if self.is_stale { self.palette.dimmed(role) } else { self.palette.colour(role) };
+        dots.paint(self.buffer, colour);
+    }
+
+    /// A shade a column: of the row's colour above zero, of what lowers below it.
+    fn shades(&mut self, columns: &[Column], role: &str, (lo, hi): (f32, f32), view: &RowView) {
+        const RAMP: [&str; 5] = ["·", "░", "▒", "▓", "█"];
+        for (i, column) in columns.iter().enumerate().filter(|(_, c)| !c.is_missing()) {
+            let value = view.place(view.value(column));
+            let foot = if lo > 0.0 { lo } else { 0.0 };
+            let (reach, role) = if value < 0.0 { (-lo, "negative") } else { (hi - foot, role) };
+            let share = if reach > 0.0 { ((value.abs() - foot) / reach).clamp(0.0, 1.0) } else { 0.0 };
+            let (symbol, style) = match self.palette.is_mono() {
+                true => (RAMP[(share * 4.0).round() as usize], Style::new()),
+                false => (" ", Style::new().bg(self.palette.shade(role, 0.07 + 0.93 * share))),
+            };
+            (self.plot.y..self.plot.bottom()).for_each(|y| self.symbol(i, y, symbol, style));
         }
     }
 

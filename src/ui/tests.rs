@@ -5,7 +5,7 @@ use crate::attribution::Attribution;
 use crate::jobs::{Analysis, AnalysisFailure, JobId, Prediction, Reply};
 use crate::models::{BinStatistic, Manifest, test_manifest};
 use crate::session::TrackId;
-use crate::state::{SignalView, toy};
+use crate::state::{RowId, SignalView, toy};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -311,4 +311,124 @@ fn help_lists_every_key_from_the_keymap() {
     for info in crate::input::ACTIONS {
         assert!(all.contains(info.help), "{} is not in the help", info.name);
     }
+}
+
+/// A row of the toy session drawn in four columns of 10 lines: what its plot shows from the top.
+fn drawn(name: &str, values: &[f32], change: impl FnOnce(&mut crate::state::RowView)) -> (Vec<String>, Buffer) {
+    let mut state = toy::state(None);
+    let n = plot_columns(80);
+    state.n_columns = n;
+    state.set_region(crate::genome::Region::new("chr1", 0, 6_400));
+    let column = |i: usize| match values.get(i * values.len() / n) {
+        Some(v) if !v.is_nan() => crate::tracks::Column { mean: *v, min: v.min(0.0), max: *v, covered: 1.0 },
+        _ => crate::tracks::Column::MISSING,
+    };
+    state.signals.insert(TrackId(0), SignalView { region: state.region.clone(), columns: Ok((0..n).map(column).collect()) });
+    for label in ["genes", "EPD", "5mC"] {
+        state.row_views.entry(label.to_owned()).or_default().is_hidden = true;
+    }
+    let row = state.row_named(name).unwrap();
+    state.view_of(row).extra_lines = 1;
+    change(state.view_of(row));
+    let buffer = screen_as_is(&state, 80, 24, Depth::True);
+    let plot = |y: u16| (16..80).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+    ((3..7).map(plot).collect(), buffer)
+}
+
+/// `n` times a symbol: 16 columns are a quarter of the plot.
+fn times(symbol: &str) -> String {
+    symbol.repeat(16)
+}
+
+#[test]
+fn every_style_of_a_signal_is_drawn_in_full() {
+    use crate::state::{Scale, SignalStyle};
+    let values = [0.0, 4.0, 8.0, f32::NAN];
+    let style = |style: SignalStyle| {
+        drawn("H3K4me3", &values, |view| {
+            view.style = style;
+            view.scale = Scale::Fixed(0.0, 8.0);
+        })
+    };
+    let bars = |foot: &str| {
+        vec![
+            times(" ") + &times(" ") + &times("█") + &times(" "),
+            times(" ") + &times(" ") + &times("█") + &times(" "),
+            times(" ") + &times("█") + &times("█") + &times(" "),
+            times(foot) + &times("█") + &times("█") + &times(" "),
+        ]
+    };
+    for both in [SignalStyle::Whiskers, SignalStyle::Bars] {
+        assert_eq!(style(both).0, bars("▁"), "{both:?}: zero is a line, a gap is a gap");
+    }
+    let line = style(SignalStyle::Line).0;
+    assert_eq!(line[3], times("⣀") + "⡇" + &" ".repeat(47), "along the foot, then up");
+    assert_eq!(line[0], " ".repeat(32) + "⡏" + &"⠉".repeat(15) + &times(" "));
+    let points = style(SignalStyle::Points).0;
+    assert_eq!(points[3], times("⣀") + &" ".repeat(48));
+    assert_eq!(points[0], " ".repeat(32) + &times("⠉") + &times(" "));
+    let (heat, buffer) = style(SignalStyle::Heatmap);
+    assert_eq!(heat[0], " ".repeat(64));
+    let ground = |x: u16| buffer[(x, 3)].bg;
+    let shades: Vec<_> = [16, 32, 48, 64].map(ground).into();
+    let palette = Palette::new(crate::theme::Theme::named("dark").unwrap(), Depth::True);
+    let expected = [0.07, 0.07 + 0.93 * 0.5, 1.0].map(|share| palette.shade("signal.H3K4me3", share));
+    assert_eq!(shades[..3], expected);
+    assert_eq!(shades[3], palette.colour("background"), "not measured is no shade");
+}
+
+/// Fault 5 of a peer: negative values were skipped.
+#[test]
+fn negative_values_hang_below_the_axis() {
+    use crate::state::{Scale, SignalStyle};
+    let (lines, buffer) = drawn("H3K4me3", &[-4.0, 4.0, -2.0, 2.0], |view| {
+        view.style = SignalStyle::Bars;
+        view.scale = Scale::Fixed(-4.0, 4.0);
+    });
+    assert_eq!(lines[0], times(" ") + &times("█") + &times(" ") + &times(" "));
+    assert_eq!(lines[1], times(" ") + &times("█") + &times(" ") + &times("█"));
+    assert_eq!(lines[2], times("█") + &times(" ") + &times("█") + &times(" "));
+    assert_eq!(lines[3], times("█") + &times(" ") + &times(" ") + &times(" "));
+    assert_eq!(buffer[(16, 4)].symbol(), " ", "nothing above zero where the value is below");
+}
+
+#[test]
+fn what_a_scale_cuts_is_marked_and_logarithms_are_placed_by_their_size() {
+    use crate::state::{Scale, SignalStyle};
+    let (lines, _) = drawn("H3K4me3", &[1.0, 100.0, 2.0, 2.0], |view| {
+        (view.style, view.scale) = (SignalStyle::Bars, Scale::Fixed(0.0, 2.0));
+    });
+    assert_eq!(lines[0], times(" ") + &times("▴") + &times("█") + &times("█"));
+    let (lines, _) = drawn("H3K4me3", &[0.0, 9.0, 99.0, 9_999.0], |view| {
+        (view.style, view.scale, view.is_log) = (SignalStyle::Bars, Scale::Fixed(0.0, 9_999.0), true);
+    });
+    let heights: Vec<usize> = [0, 16, 32, 48].map(|x| lines.iter().filter(|l| l.chars().nth(x) == Some('█')).count()).into();
+    assert_eq!(heights, [0, 1, 2, 4], "log10(1 + x) is 0, 1, 2, 4 of 4");
+}
+
+#[test]
+fn a_pinned_row_stays_while_others_scroll() {
+    let mut state = explained();
+    state.view_of(RowId::Track(TrackId(1))).is_pinned = true;
+    state.focus = "ISM".to_owned();
+    let all = lines(&screen(&mut state, 80, 24));
+    assert!(all[3].contains("5mC"), "{}", all.join("\n"));
+    assert!(all.iter().any(|l| l.contains("ISM")));
+}
+
+#[test]
+fn squished_genes_stand_two_a_line() {
+    let mut state = toy::state(None);
+    state.set_region(crate::genome::Region::new("chr1", 15_000, 65_000));
+    state.view_of(RowId::Genes).genes = crate::state::GeneDisplay::Squished;
+    let all = lines(&screen(&mut state, 160, 48));
+    let line = line_with(&all, "genes");
+    assert!(line.contains('▀') && !line.contains("ALPHA"), "{line}");
+}
+
+/// Fault 12 of a peer: two borders and a title took three of the seven lines of a row.
+#[test]
+fn a_row_spends_all_its_lines_on_its_plot() {
+    let (lines, _) = drawn("H3K4me3", &[8.0], |view| view.scale = crate::state::Scale::Fixed(0.0, 8.0));
+    assert!(lines.iter().all(|line| *line == "█".repeat(64)), "{lines:?}");
 }

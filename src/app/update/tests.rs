@@ -321,3 +321,40 @@ fn tables_are_sorted_filtered_and_left() {
     press(&mut state, "esc");
     assert!(matches!(state.mode, Mode::Browse));
 }
+
+#[test]
+fn scales_styles_and_the_order_of_rows_are_changed_by_keys_and_taken_back() {
+    let labels = |state: &State| state.rows().iter().map(|r| state.label(*r)).collect::<Vec<_>>();
+    let first = labels(&after(""));
+    assert_eq!(first, ["genes", "EPD", "H3K4me3", "5mC"]);
+    let state = after("j j K");
+    assert_eq!(labels(&state), ["genes", "H3K4me3", "EPD", "5mC"]);
+    assert_eq!(labels(&after("j j K u")), first);
+    assert_eq!(labels(&after("3j p")), ["5mC", "genes", "EPD", "H3K4me3"], "a pinned row stands at the top");
+    assert_eq!(labels(&after("j 5J s")), ["genes", "H3K4me3", "EPD"], "the order is kept over samples");
+    let view = |keys: &str| {
+        let state = after(keys);
+        state.row_view(state.row_named("H3K4me3").unwrap())
+    };
+    assert_eq!(view("j j \\").scale, crate::state::Scale::Group);
+    assert!(view("4\\").scale == crate::state::Scale::Row, "genes have no scale");
+    assert_eq!(view("j j d").style, crate::state::SignalStyle::Bars);
+    assert_eq!(view("j j d d u").style, crate::state::SignalStyle::Bars);
+}
+
+#[test]
+fn the_current_scale_is_fixed_without_typing_numbers() {
+    let mut state = toy::state(None);
+    toy::fill_signals(&mut state);
+    state.focus = "H3K4me3".to_owned();
+    press(&mut state, ":");
+    type_text(&mut state, "scale fix");
+    press(&mut state, "enter");
+    let top = (state.n_columns - 1) as f32;
+    let view = state.row_view(state.focused().unwrap());
+    assert!(
+        matches!(view.scale, crate::state::Scale::Fixed(lo, hi) if lo == 0.0 && hi >= top && hi < top * 1.2),
+        "{:?}",
+        view.scale
+    );
+}

@@ -192,7 +192,8 @@ impl<'a> Draft<'a> {
 
     /// Whether a file was not taken before, by whatever path.
     fn is_new(&mut self, path: &Path) -> bool {
-        self.seen.insert(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+        let is_url = tracks::is_url(path);
+        self.seen.insert(if is_url { path.to_owned() } else { std::path::absolute(path).unwrap_or_else(|_| path.to_owned()) })
     }
 
     fn problem(&mut self, path: &Path, reason: &str) {
@@ -216,12 +217,17 @@ impl<'a> Draft<'a> {
             self.understand(folder, "model");
             return Ok(());
         }
-        if std::fs::metadata(path).map_err(|e| e.to_string())?.is_dir() {
+        if !tracks::is_url(path) && std::fs::metadata(path).map_err(|e| e.to_string())?.is_dir() {
             return Err(format!("a folder without {MODEL_FILE}"));
         }
         let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
         if name.ends_with(".sizes") {
             return self.take_sizes(path);
+        }
+        if name.contains("chromalias") && name.ends_with(".txt") && self.made.file.genome.aliases.is_none() {
+            self.made.file.genome.aliases = Some(self.place(path));
+            self.understand(path, "other names of chromosomes");
+            return Ok(());
         }
         let bare = name.strip_suffix(".gz").unwrap_or(&name);
         let is_table = [".csv", ".tsv", ".txt", ".tab", ".sf"].iter().any(|ending| bare.ends_with(ending));
@@ -335,6 +341,9 @@ impl<'a> Draft<'a> {
 
     /// A path as the session file writes it.
     fn place(&self, path: &Path) -> PathBuf {
+        if tracks::is_url(path) {
+            return path.to_owned();
+        }
         relative(path, &self.options.folder)
     }
 
