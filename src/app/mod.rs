@@ -1,5 +1,6 @@
 //! The loop: event -> action -> state -> scene -> draw. One task owns the state; everything slow is elsewhere.
 
+mod editing;
 mod landmarks;
 mod mouse;
 mod terminal;
@@ -9,7 +10,7 @@ pub use terminal::{Screen, install_panic_hook, terminal_columns};
 
 use crate::export::{self, FigureOptions, Protocol};
 use crate::input::{Key, Keymap};
-use crate::jobs::{Caches, Explain, JobId, LoadModel, Look, Pace, Reply, Workers};
+use crate::jobs::{Aside, Caches, Explain, JobId, LoadModel, Look, Pace, Reply, Workers};
 use crate::state::State;
 use crate::theme::Theme;
 use crate::tracks;
@@ -104,6 +105,7 @@ struct App {
 struct Asked {
     look: Option<Look>,
     look_job: JobId,
+    aside: Aside,
     explain_job: JobId,
     /// How the subject changes.
     pace: Pace,
@@ -249,6 +251,11 @@ impl App {
             _ => {}
         }
         let is_passing = self.asked.pace.due().is_some() && !is_first;
+        let aside = self.state.aside();
+        if !is_passing && !self.asked.aside.covers(&aside) {
+            self.workers.aside(aside.clone());
+            self.asked.aside = aside;
+        }
         let look = self.state.look();
         if !is_passing && !self.asked.look.as_ref().is_some_and(|asked| asked.covers(&look)) {
             self.asked.look_job = self.workers.look(look.clone());

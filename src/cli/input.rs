@@ -71,14 +71,24 @@ pub(super) enum InputReader<'a> {
     Arrays(&'a ArrayInputs),
 }
 
+/// As [`open`], for commands that look at genes of a session: every one where none is named.
+pub(super) fn open_or_all_genes(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, Inputs), Failure> {
+    let names_some = args.genes.is_some() || args.gene.is_some() || args.locus.is_some() || args.all;
+    open_with(args, model, !names_some && args.sequences.is_none() && args.arrays.is_none())
+}
+
 /// Opens the model and what it is to read.
 pub(super) fn open(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, Inputs), Failure> {
+    open_with(args, model, false)
+}
+
+fn open_with(args: &InputArgs, model: &Path, means_all: bool) -> Result<(Box<dyn Model>, Inputs), Failure> {
     if args.sequences.is_some() || args.arrays.is_some() {
         let model = load(model, args)?;
         let arrays = read_arrays(args.sequences.as_deref(), args.arrays.as_deref(), model.manifest())?;
         return Ok((model, Inputs::Arrays(arrays)));
     }
-    if args.genes.is_none() && args.gene.is_none() && args.locus.is_none() && !args.all {
+    if args.genes.is_none() && args.gene.is_none() && args.locus.is_none() && !args.all && !means_all {
         let text = "which input? --genes FILE, --gene NAME, --locus L or --all of a --session; or --sequences and --arrays";
         return Err(Failure::Usage(text.to_owned()));
     }

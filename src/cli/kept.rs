@@ -46,7 +46,7 @@ pub(super) fn for_each_kept<R, T: Send + Serialize + DeserializeOwned>(
         open,
         |with, i, report| Ok(work(with, first + i, report)),
         |i, finished: Result<T, String>| {
-            // What Ctrl-C cut short, and what comes after it, is computed again: the journal has no gaps.
+            // What was cut short is computed again, and all that comes after it: the journal has no gaps.
             is_cut |= finished.is_err() && interrupt::is_interrupted();
             if is_cut {
                 return Ok(());

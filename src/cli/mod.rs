@@ -11,6 +11,7 @@ mod config;
 mod cores;
 mod count;
 mod device;
+mod differential;
 mod enrich;
 mod evaluate;
 mod import;
@@ -28,7 +29,9 @@ mod predict;
 mod render;
 mod serve;
 mod simulate;
+mod minimal;
 mod train;
+mod variants;
 mod view;
 
 use clap::{Parser, Subcommand};
@@ -72,6 +75,12 @@ enum Command {
     Predict(predict::PredictArgs),
     /// Explain predictions for genes or arrays
     Attribute(attribute::AttributeArgs),
+    /// Score the variants of a VCF for every gene whose window holds them
+    Variants(variants::VariantsArgs),
+    /// Say why genes are predicted differently in two samples or by two models
+    Differential(differential::DifferentialArgs),
+    /// Find the smallest change of the input that turns a gene
+    MinimalChange(minimal::MinimalArgs),
     /// Find elements that a model attends to together over samples
     Cores(cores::CoresArgs),
     /// Compare the bins a model attends to with annotations, marks and expression
@@ -130,6 +139,9 @@ pub fn run() -> ExitCode {
         Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
         Some(Command::Attribute(args)) => attribute::run(&args),
+        Some(Command::Variants(args)) => variants::run(&args),
+        Some(Command::Differential(args)) => differential::run(&args),
+        Some(Command::MinimalChange(args)) => minimal::run(&args),
         Some(Command::Cores(args)) => cores::run(&args),
         Some(Command::Enrich(args)) => enrich::run(&args),
         Some(Command::Motifs(args)) => motifs::run(&args),

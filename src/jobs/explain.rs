@@ -6,9 +6,9 @@ use super::store::{Store, StoreKey};
 use super::{AnalysisFailure, Caches, JobId, LoadModel, Reply, Slot, contained, send};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
 use crate::genome::{GeneId, Window};
-use crate::models::{Attention, Input, Model, OutputKind, SampleSource};
+use crate::models::{Attention, EditedSource, Input, Model, OutputKind};
 use crate::regulation::significance::{PROCEDURES, Pool};
-use crate::session::{Readers, SampleId, Session};
+use crate::session::{Edit, Readers, SampleId, Session};
 use candle_core::{DType, Tensor};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,8 @@ pub struct Subject {
     pub gene: GeneId,
     /// The window the model reads.
     pub window: Window,
+    /// What is changed in it before the model reads it.
+    pub edits: Arc<[Edit]>,
 }
 
 /// A request to explain a subject.
@@ -87,10 +89,21 @@ pub struct Prediction {
     pub mark_attention: Vec<f32>,
     /// Share of bases of each mark that were not measured.
     pub missing: Vec<f32>,
+    /// The same without the edits, where there are any.
+    pub unedited: Option<Unedited>,
     /// Bases of the window that lie off the chromosome.
     pub off_chromosome: u64,
     /// Hash of everything the network read.
     pub input_hash: String,
+}
+
+/// What a network says of a window before it is edited.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unedited {
+    /// As [`Prediction::score`].
+    pub score: f64,
+    /// As [`Prediction::output`].
+    pub output: f64,
 }
 
 /// Seed of the shuffles that attention is compared with.
@@ -103,7 +116,7 @@ struct Loaded {
 }
 
 /// Length and time of a model's files; another one means they were replaced.
-type Stamp = Vec<Option<(u64, SystemTime)>>;
+pub(super) type Stamp = Vec<Option<(u64, SystemTime)>>;
 
 /// What the worker works with.
 pub(super) struct Explainer<'a> {
@@ -324,18 +337,25 @@ impl<'a> Explainer<'a> {
     }
 }
 
-fn stamp_of(folder: &Path) -> Stamp {
+pub(super) fn stamp_of(folder: &Path) -> Stamp {
     let of = |path: PathBuf| std::fs::metadata(path).ok().and_then(|m| Some((m.len(), m.modified().ok()?)));
     crate::models::FILES.iter().map(|name| of(folder.join(name))).collect()
 }
 
-/// Assembles the input and runs the network once.
+/// Assembles the input and runs the network once; where there are edits, once more without them.
 pub fn predict(model: &dyn Model, subject: &Subject, readers: &mut Readers) -> Result<(Prediction, Input), String> {
     let manifest = model.manifest();
     let session = readers.session().clone();
-    let mut source = SampleSource::new(readers, subject.sample, manifest);
-    let input = Input::assemble(manifest, &subject.window, &mut source).map_err(|e| e.to_string())?;
-    let prediction = predict_input(model, &input).map_err(|e| e.to_string())?;
+    let mut with = |edits: &[Edit]| {
+        let mut source = EditedSource::new(readers, subject.sample, manifest, &subject.window, edits);
+        let input = Input::assemble(manifest, &subject.window, &mut source).map_err(|e| e.to_string())?;
+        Ok::<_, String>((predict_input(model, &input).map_err(|e| e.to_string())?, input))
+    };
+    let (mut prediction, input) = with(&subject.edits)?;
+    if !subject.edits.is_empty() {
+        let (Prediction { score, output, .. }, _) = with(&[])?;
+        prediction.unedited = Some(Unedited { score, output });
+    }
     let off_chromosome = subject.window.bases_off(session.genome.chroms.len_of(subject.window.chrom()).unwrap_or(0));
     Ok((Prediction { off_chromosome, ..prediction }, input))
 }
@@ -360,5 +380,5 @@ pub fn predict_input(model: &dyn Model, input: &Input) -> Result<Prediction, Att
         OutputKind::Binary => 1.0 / (1.0 + (-score).exp()),
     };
     let (missing, input_hash) = (input.missing.clone(), input.hash());
-    Ok(Prediction { score, output, attention, mark_attention, missing, off_chromosome: 0, input_hash })
+    Ok(Prediction { score, output, attention, mark_attention, missing, unedited: None, off_chromosome: 0, input_hash })
 }

@@ -1,5 +1,6 @@
 //! One project: its genome, samples, tracks and models, as `session.toml` says.
 
+mod edit;
 mod file;
 mod formula;
 mod init;
@@ -7,6 +8,7 @@ mod open;
 mod readers;
 mod saved;
 
+pub use edit::{Amount, Change, EDIT_FORMS, Edit, EditWords, parse_edits};
 pub use file::{ExpressionEntry, GenomeEntry, ModelEntry, SampleEntry, SessionFile, TrackEntry};
 pub use formula::{Formula, FormulaError};
 pub use init::{InitError, InitOptions, Initialised, init, open_paths, open_paths_with};

@@ -24,6 +24,9 @@ pub struct ViewEntry {
     /// Sequences that have a row.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub find: Vec<String>,
+    /// What is changed before models read it, one [`super::Edit`] each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<String>,
     /// Whether the six-frame translation is shown.
     #[serde(skip_serializing_if = "is_false")]
     pub translation: bool,

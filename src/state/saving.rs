@@ -3,7 +3,9 @@
 use super::drawing::Named;
 use super::{FormulaRow, GeneDisplay, NotedRegion, Place, RowView, Scale, SignalStyle, State, Statistic};
 use crate::genome::{Locus, Pattern, Region};
-use crate::session::{BookmarkEntry, Formula, FormulaEntry, RegionEntry, RowEntry, SampleId, Saved, ViewEntry};
+use crate::session::{
+    BookmarkEntry, EditWords, Formula, FormulaEntry, RegionEntry, RowEntry, SampleId, Saved, ViewEntry, parse_edits,
+};
 use crate::theme::Rgb;
 use crate::tracks::{TrackError, write_whole};
 use std::io::Write;
@@ -91,6 +93,7 @@ impl State {
                 model: self.current_model().map(super::ModelInfo::name),
                 order: self.order.clone(),
                 find: self.patterns.iter().map(ToString::to_string).collect(),
+                edits: self.edits.iter().map(ToString::to_string).collect(),
                 translation: self.shows_translation,
                 rows: rows.map(|(label, view)| (label.clone(), entry(view))).collect(),
             },
@@ -131,6 +134,11 @@ impl State {
                 Ok(pattern) => self.patterns.push(pattern),
                 Err(error) => problems.push(format!("find \"{text}\": {error}")),
             }
+        }
+        let edits = parse_edits(view.edits.iter().map(String::as_str), &EditWords::new(&self.session, Vec::new()));
+        match edits {
+            Ok(edits) => self.edits = edits,
+            Err(reason) => problems.push(format!("edits {reason}")),
         }
         for (label, entry) in &view.rows {
             let mut of_row = Vec::new();

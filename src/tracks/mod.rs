@@ -66,6 +66,7 @@ pub use read_counts::{ReadTally, count_reads};
 pub use remote::{fetch_text, is_url, locate, while_wanted};
 pub use signal::{Column, SignalReader, SignalUnit, columns_of_values};
 pub use text::read_text_lines;
+pub use vcf::{Variant, read_variants};
 pub use write::write_whole;
 
 use crate::genome::{ChromSizes, Genes, Region};

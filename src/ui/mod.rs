@@ -11,6 +11,7 @@
 mod ascii;
 mod braille;
 mod cells;
+mod edits;
 mod frame;
 mod hit;
 mod layout;
@@ -57,9 +58,15 @@ fn paint(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Palett
         let lines = Rect { x: area.x, y: top, width: area.width, height };
         rows::draw(buffer, &layout, lines, &scene, row, palette);
     }
+    frame::draw_selection(buffer, &layout, &scene, palette);
     frame::draw_footer(buffer, &layout, state, &scene, keymap, palette);
     match &state.mode {
-        Mode::Browse => {}
+        Mode::Browse | Mode::Select(_) => {}
+        Mode::Edit(prompt) => {
+            let cursor = edits::draw_prompt(buffer, area, prompt, state, palette);
+            frame.set_cursor_position(cursor);
+        }
+        Mode::Edits(chosen) => edits::draw_list(buffer, area, *chosen, state, palette),
         Mode::Prompt(prompt) => {
             let cursor = overlay::draw_prompt(buffer, area, prompt, palette);
             frame.set_cursor_position(cursor);
@@ -70,5 +77,8 @@ fn paint(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Palett
     }
 }
 
+#[cfg(test)]
+#[path = "screens/tests.rs"]
+mod screens;
 #[cfg(test)]
 mod tests;

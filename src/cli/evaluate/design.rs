@@ -83,7 +83,7 @@ pub(super) fn run(
         table.write(path)?;
     }
     match &args.svg {
-        Some(path) => write_charts(path, &table.provenance, &charts(&lines)),
+        Some(path) => write_charts(path, "Evaluation", &table.provenance, &charts(&lines)),
         None => Ok(()),
     }
 }

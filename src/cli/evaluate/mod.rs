@@ -5,6 +5,8 @@ mod design;
 mod page;
 mod truth;
 
+pub(in crate::cli) use page::write_charts;
+
 use super::device::DeviceChoice;
 use super::input::{find_model, listed_genes};
 use super::train::{Recipe, Watcher, read, samples_named, threads};
@@ -92,7 +94,7 @@ pub(in crate::cli) struct Table {
 }
 
 impl Table {
-    fn write(&self, path: &Path) -> Result<(), Failure> {
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let line = |fields: &[String]| fields.iter().map(|f| clean_text(f).into_owned()).collect::<Vec<_>>().join("\t") + "\n";
         let body: String = self.rows.iter().map(|row| line(row)).collect();
         let text = format!("# {}\n{}{body}", clean_text(&self.provenance), line(&self.columns));
