@@ -339,7 +339,7 @@ fn loci_are_learnt_judged_by_their_peaks_and_parted_into_folds_of_samples() {
     cislens(folder, &format!("train deepcage {options} --half --sample a,b --out net")).done();
     let manifest = fs::read_to_string(folder.join("net/model.toml")).unwrap();
     let says = |text: &str| assert!(manifest.contains(text), "no {text} in {manifest}");
-    let _ = ["unit = \"ln(rpm+1)\"", "unit = \"rpm\"", "names = [\"GATA1\", \"SPI1\"", "scale = ["].map(says);
+    let _ = ["unit = \"ln(rpm+1)\"", "unit = \"rpm\"", "\"GATA1\", \"SPI1\"", "scale = ["].map(says);
     // Half precision is half the bytes, but for statistics.
     cislens(folder, &format!("train deepcage {options} --sample a,b --out whole")).done();
     assert!(weights(&folder.join("net")).len() * 3 < weights(&folder.join("whole")).len() * 2);
@@ -350,8 +350,8 @@ fn loci_are_learnt_judged_by_their_peaks_and_parted_into_folds_of_samples() {
     };
     let [known, novel, unseen] = ["--sample c --part train", "--sample c --part new", "--sample c"].map(judged);
     let count = |table: &str| -> usize { table.lines().nth(2).unwrap().split('\t').nth(1).unwrap().parse().unwrap() };
-    // Every third of the 41 sites of c1 and 19 of c2 is open in c alone; a peak is at most three bins.
-    assert!(count(&known) > 60 && (14..=42).contains(&count(&novel)) && count(&unseen) > 20, "{known}{novel}{unseen}");
+    // Of c's peaks those at SP1 sites are known; those at SPI1 sites, 13 of c1 and 6 of c2, are not. A peak is about three bins.
+    assert!(count(&known) > 25 && (30..=70).contains(&count(&novel)) && count(&unseen) > 10, "{known}{novel}{unseen}");
     let table = judged("--sample a,b,c --part all");
     assert!(table.contains("3 samples"), "{table}");
     // Folds over samples, with what knows the place alone beside the network.
@@ -363,7 +363,7 @@ fn loci_are_learnt_judged_by_their_peaks_and_parted_into_folds_of_samples() {
         line.unwrap_or_else(|| panic!("no {condition} {statistic} in {table}")).split('\t').nth(5).unwrap().parse().unwrap()
     };
     for what in ["known loci", "unseen chromosomes"] {
-        for statistic in ["sample_wise_r", "sample_wise_average_precision", "pse", "range_measured", "variability_predicted"] {
+        for statistic in ["sample_wise_r", "pse", "range_measured", "variability_predicted"] {
             assert!(value(&format!("network, {what}"), statistic).is_finite());
         }
         assert_eq!(value(&format!("network, {what}"), "range_measured"), value(&format!("{MEAN}, {what}"), "range_measured"));
