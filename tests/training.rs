@@ -7,7 +7,7 @@ use cislens::training::{CHECKPOINT, DESIGNS, PARTS};
 use program::{cislens, run, shared};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const MARKS: [&str; 5] = ["H3K27me3", "H3K36me3", "H3K4me1", "H3K4me3", "H3K9me3"];

@@ -143,7 +143,11 @@ impl ElementSet {
             let opened = tracks::open(path, Some(format.name), &session.genome.chroms)?;
             opened.warnings.iter().for_each(|warning| eprintln!("cislens: {}", clean_text(warning)));
             let Track::Features(features) = opened.value else {
-                return Err(Failure::Usage(format!("--elements {}: {} is no file of intervals", path.display(), format.name)));
+                return Err(Failure::Usage(format!(
+                    "--elements {}: {} is no file of intervals read whole (of an indexed one, a part as BED)",
+                    path.display(),
+                    format.name
+                )));
             };
             let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
             sets.push(Self { name, features, rule: rule(format.name) });

@@ -45,7 +45,7 @@ pub(super) fn for_each_kept<R, T: Send + Serialize + DeserializeOwned>(
         threads,
         open,
         |with, i, report| Ok(work(with, first + i, report)),
-        |i, finished| {
+        |i, finished: Result<T, String>| {
             // What was cut short is computed again, and all that comes after it: the journal has no gaps.
             is_cut |= finished.is_err() && interrupt::is_interrupted();
             if is_cut {

@@ -49,6 +49,13 @@ pub fn read_rows(state: &mut State, readers: &mut Readers) {
         };
         take(Reply::Sequence { job, region: region.clone(), bases });
     }
+    for pattern in look.patterns {
+        let found = contained(|| readers.bases(&region)).map(|bases| {
+            let places = pattern.find(&bases.unwrap_or_default());
+            Arc::new(places.into_iter().map(|(i, strand)| (region.start + i as u64, strand)).collect())
+        });
+        take(Reply::Occurrences { pattern, region: region.clone(), found });
+    }
     for track in look.tracks {
         let kind = readers.session().tracks[track.0].kind;
         take(match kind {

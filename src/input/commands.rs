@@ -37,7 +37,7 @@ fn none(_: &State) -> Vec<String> {
 
 /// Every command, in the order of the palette.
 pub const COMMANDS: &[Command] = &[
-    command("goto", "PLACE", "go to a gene, a transcript, an exon (MYC:e2), a feature or a place", |s, t| s.go_to(t), none),
+    command("goto", "PLACE", "go to a gene, a transcript, an exon or a place", |s, t| s.go_to(t), none),
     command("w", "[FILE]", "save the session with the view, bookmarks and regions", save, none),
     command("wq", "[FILE]", "save and leave", |s, t| save(s, t).and_then(|()| quit(s, "")), none),
     command("q", "", "leave", quit, none),
@@ -45,8 +45,8 @@ pub const COMMANDS: &[Command] = &[
     command("note", "TEXT", "make the view a region of interest with a note", note, none),
     command("unnote", "", "take the regions of interest in view away", |s, _| s.forget_regions(), none),
     command("regions", "", "bookmarks and regions of interest, as a table", |s, _| show_table(s, State::region_table), none),
-    command("search", "TEXT", "features of all annotation rows whose name has this in it, as a table", search, none),
-    command("find", "SEQUENCE", "find a sequence (IUPAC letters) on both strands, as a row; ] [ walk it", find, none),
+    command("search", "TEXT", "features whose name has this in it, as a table", search, none),
+    command("find", "SEQUENCE", "find IUPAC letters on both strands, as a row", find, none),
     command("unfind", "[SEQUENCE]", "take the row of a sequence away, or all of them", unfind, patterns),
     command(
         "genes",
@@ -176,8 +176,8 @@ pub fn complete(state: &State, keymap: &Keymap, text: &str) -> Vec<Match> {
             .collect();
     }
     let of_command = |c: &Command| {
-        let takes = if c.takes.is_empty() { String::new() } else { format!("{} \u{b7} ", c.takes) };
-        Match { text: c.name.to_owned(), about: format!("{takes}{}", c.help) }
+        let takes = if c.takes.is_empty() { String::new() } else { format!(" \u{b7} {}", c.takes) };
+        Match { text: c.name.to_owned(), about: format!("{}{takes}", c.help) }
     };
     let of_action = |a: &super::ActionInfo| {
         let keys = keymap.keys_of(a.action);

@@ -244,13 +244,12 @@ fn by_bins(samples: &Samples) -> Result<Cores, CoresError> {
     }
     let profile = |bin: usize| standardised(&samples.attention.iter().map(|row| f64::from(row[bin])).collect::<Vec<_>>());
     let profiles: Vec<Option<Vec<f64>>> = (0..bins).map(profile).collect();
+    let varied: Vec<(usize, &Vec<f64>)> = profiles.iter().enumerate().filter_map(|(bin, x)| Some((bin, x.as_ref()?))).collect();
     let mut links = Vec::new();
-    for first in 0..bins {
-        for second in first + 1..bins {
-            if let (Some(x), Some(y)) = (&profiles[first], &profiles[second]) {
-                let r = dot(x, y).clamp(-1.0, 1.0);
-                links.push(Link { first, second, r, p: pearson_p(r, n), q: 1.0 });
-            }
+    for (i, &(first, x)) in varied.iter().enumerate() {
+        for &(second, y) in &varied[i + 1..] {
+            let r = dot(x, y).clamp(-1.0, 1.0);
+            links.push(Link { first, second, r, p: pearson_p(r, n), q: 1.0 });
         }
     }
     adjust(&mut links);

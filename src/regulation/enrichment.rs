@@ -262,13 +262,10 @@ impl Attended {
     pub fn add(&mut self, called: &[bool], has_signal: &[bool], distance: &[u64]) {
         let n = called.len();
         let border = n / 10;
-        for bin in 0..n {
-            self.all_signal_free += u64::from(!has_signal[bin]);
-            if !called[bin] {
-                continue;
-            }
+        self.all_signal_free += has_signal.iter().filter(|has| !**has).count() as u64;
+        for (bin, (_, distance)) in called.iter().zip(distance).enumerate().filter(|(_, (called, _))| **called) {
             self.bins += 1;
-            self.distance_to_tss += distance[bin];
+            self.distance_to_tss += distance;
             if has_signal[bin] {
                 continue;
             }

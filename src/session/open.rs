@@ -269,17 +269,23 @@ impl Session {
         Ok(genome)
     }
 
-    /// Chromosome sizes from the headers of bigWigs where nothing else gives them.
+    /// Chromosome sizes from the headers of signals and indexed intervals where nothing else gives them. One file on a server is
+    /// asked, not all of them.
     fn sizes_of_signals(&mut self, file: &SessionFile, folder: &Path) -> ChromSizes {
         let mut sizes = ChromSizes::default();
         for entry in &file.tracks {
-            let opened = tracks::open(&tracks::locate(folder, &entry.file), entry.format.as_deref(), &ChromSizes::default());
-            if let Ok(loaded) = opened
-                && let Track::Signal(reader) = loaded.value
-            {
-                for (chrom, len) in reader.chroms().iter() {
-                    sizes.push(chrom, len);
-                }
+            let path = tracks::locate(folder, &entry.file);
+            if tracks::is_url(&path) && !sizes.is_empty() {
+                continue;
+            }
+            let Ok(loaded) = tracks::open(&path, entry.format.as_deref(), &ChromSizes::default()) else { continue };
+            let chroms = match &loaded.value {
+                Track::Signal(reader) => reader.chroms(),
+                Track::Indexed(reader) => reader.chroms(),
+                _ => continue,
+            };
+            for (chrom, len) in chroms.iter() {
+                sizes.push(chrom, len);
             }
         }
         sizes

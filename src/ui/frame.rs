@@ -61,6 +61,7 @@ pub(super) fn draw_header(buffer: &mut Buffer, layout: &Layout, scene: &Scene, p
         line.field("predicted ", predicted, palette, bold);
     }
     match header.measured.is_empty() {
+        true if header.gene.is_empty() => {}
         true => line.field("", "not measured", palette, palette.style("dim")),
         false => line.field("measured ", &header.measured, palette, bold),
     }

@@ -78,4 +78,7 @@ fn paint(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Palett
 }
 
 #[cfg(test)]
+#[path = "screens/tests.rs"]
+mod screens;
+#[cfg(test)]
 mod tests;

@@ -34,23 +34,28 @@ struct Server {
     asked: Arc<AtomicUsize>,
 }
 
-/// Serves one body under every path but `/missing`, from a thread that ends with the test program.
+/// Serves one body under every path but `/missing`.
 fn serve(body: Vec<u8>, manner: Manner) -> Server {
+    serve_files(vec![("", body)], manner)
+}
+
+/// Serves the file with whose name a path ends, from a thread that ends with the test program.
+fn serve_files(files: Vec<(&'static str, Vec<u8>)>, manner: Manner) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
-    let body = Arc::new(body);
+    let files = Arc::new(files);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (body, n) = (body.clone(), counter.clone());
-            std::thread::spawn(move || drop(answer(stream, &body, manner, &n)));
+            let (files, n) = (files.clone(), counter.clone());
+            std::thread::spawn(move || drop(answer(stream, &files, manner, &n)));
         }
     });
     Server { url, asked }
 }
 
-fn answer(stream: TcpStream, body: &[u8], manner: Manner, asked: &AtomicUsize) -> io::Result<()> {
+fn answer(stream: TcpStream, files: &[(&str, Vec<u8>)], manner: Manner, asked: &AtomicUsize) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut out = stream;
     loop {
@@ -62,7 +67,7 @@ fn answer(stream: TcpStream, body: &[u8], manner: Manner, asked: &AtomicUsize) -
             }
             let text = line.trim().to_ascii_lowercase();
             if let Some(rest) = text.strip_prefix("get ") {
-                path = rest.to_owned();
+                path = rest.split(' ').next().unwrap_or_default().to_owned();
             }
             if let Some((a, b)) = text.strip_prefix("range: bytes=").and_then(|r| r.split_once('-')) {
                 range = Some((a.parse::<usize>().unwrap(), b.parse::<usize>().unwrap()));
@@ -72,10 +77,11 @@ fn answer(stream: TcpStream, body: &[u8], manner: Manner, asked: &AtomicUsize) -
             }
         }
         let n = asked.fetch_add(1, Ordering::SeqCst);
-        if path.contains("missing") {
+        let body = files.iter().find(|(name, _)| path.ends_with(name)).map(|(_, body)| body.as_slice());
+        let Some(body) = body.filter(|_| !path.contains("missing")) else {
             out.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
             continue;
-        }
+        };
         let (first, last) = range.unwrap();
         let last = last.min(body.len() - 1);
         let part = &body[first.min(body.len())..=last];
@@ -246,4 +252,33 @@ fn remote_files_read_as_the_same_files_on_disk() {
         let (remote, local) = (read(&url), read(&path));
         assert!(remote == local && local.len() > 100, "{name}");
     }
+}
+
+#[test]
+fn indexes_beside_remote_files_are_found_and_only_what_is_seen_is_fetched() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tabix");
+    let read = |name: &str| std::fs::read(here.join(name)).unwrap();
+    let text = format!(">chr1 x\n{}", "ACGTTGCAAN\n".repeat(60_000));
+    let files = vec![
+        ("ruled.bed.gz", read("ruled.bed.gz")),
+        ("ruled.bed.gz.tbi", read("ruled.bed.gz.tbi")),
+        ("a.fa", text.clone().into_bytes()),
+        ("a.fa.fai", b"chr1\t600000\t8\t10\t11\n".to_vec()),
+        ("b.fa", text.into_bytes()),
+    ];
+    let server = serve_files(files, Manner::Good);
+    let url = |name: &str| PathBuf::from(format!("{}/{name}", server.url));
+    let Track::Indexed(mut file) = open(&url("ruled.bed.gz"), None, &ChromSizes::default()).unwrap().value else {
+        panic!("read whole");
+    };
+    let region = Region::new("chr1", 100_000, 101_000);
+    assert_eq!(file.features(&region).unwrap().overlapping(&region).count(), 30);
+    let Track::Sequence(mut file) = open(&url("a.fa"), None, &ChromSizes::default()).unwrap().value else {
+        panic!("no sequence")
+    };
+    let before = server.asked.load(Ordering::SeqCst);
+    assert_eq!(file.bases(&Region::new("1", 300_005, 300_012)).unwrap(), b"GCAANAC");
+    assert_eq!(server.asked.load(Ordering::SeqCst), before + 1, "one block of the 660 kB");
+    let error = open(&url("b.fa"), None, &ChromSizes::default()).err().unwrap().to_string();
+    assert!(error.contains("needs its index beside it") && error.contains("404"), "{error}");
 }
