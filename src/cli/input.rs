@@ -4,7 +4,8 @@ use super::arrays::{ArrayInputs, read_arrays};
 use super::view::commands;
 use super::{Failure, find_session};
 use crate::genome::{GeneId, Locus};
-use crate::models::{Input, Manifest, Model, missing_input, open_model, read_manifest};
+use crate::models::{Input, Manifest, Model, TfMotifs, load_model_with_motifs, missing_input, open_model, read_manifest};
+use crate::motifs::read_tf_motifs;
 use crate::session::{Readers, SampleId, Session};
 use crate::tracks::clean_text;
 use clap::Args;
@@ -41,6 +42,12 @@ pub(super) struct InputArgs {
     /// Plain input: `marks` [n, length, k], or `x` [n, bins, k]; k in the order of model.toml
     #[arg(long, value_name = "F.npz", conflicts_with = "which")]
     arrays: Option<PathBuf>,
+    /// Motifs of the transcription factors a model reads (MEME, HOMER) instead of those beside it
+    #[arg(long, value_name = "FILE")]
+    tf_motifs: Option<PathBuf>,
+    /// HOCOMOCO's table of the factors that motifs belong to (columns "Model" and "Transcription factor")
+    #[arg(long, value_name = "FILE", requires = "tf_motifs")]
+    tf_names: Option<PathBuf>,
     /// Let a model read the DNA of another assembly than the one it was trained on
     #[arg(long, conflicts_with_all = ["sequences", "arrays"])]
     assume_assembly: bool,
@@ -98,14 +105,21 @@ fn open_with(args: &InputArgs, model: &Path, means_all: bool) -> Result<(Box<dyn
         eprintln!("cislens: {}", clean_text(warning));
     }
     let folder = find_model(model, &session)?;
-    let manifest = read_manifest(&folder)?;
+    let mut manifest = read_manifest(&folder)?;
+    if let Some(path) = &args.tf_motifs {
+        let motifs = read_tf_motifs(path, args.tf_names.as_deref())?;
+        manifest.input.tfs.motifs = Some(Arc::new(TfMotifs::new(&motifs, &manifest.input.tfs.names)?));
+    }
     let sample = find_sample(&session, args.sample.as_deref(), &manifest)?;
     let genes = find_genes(args, &session)?;
     Ok((load(&folder, args)?, Inputs::Genes(GeneInputs { session: Arc::new(session), sample, genes })))
 }
 
+/// A model, a session, and genes of it.
+pub(super) type OpenedGenes = (Box<dyn Model>, Arc<Session>, Vec<GeneId>);
+
 /// The model, the session, and genes of it to look at in several samples.
-pub(super) fn open_genes(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, Arc<Session>, Vec<GeneId>), Failure> {
+pub(super) fn open_genes(args: &InputArgs, model: &Path) -> Result<OpenedGenes, Failure> {
     if args.sequences.is_some() || args.arrays.is_some() {
         return Err(Failure::Usage("plain arrays have no samples: --session with genes".to_owned()));
     }
@@ -133,7 +147,11 @@ pub(super) fn samples_that_fit(args: &InputArgs, session: &Session, manifest: &M
 }
 
 fn load(folder: &Path, args: &InputArgs) -> Result<Box<dyn Model>, Failure> {
-    Ok(open_model(folder, &candle_core::Device::Cpu, commands(args.allow_command))?)
+    let Some(path) = &args.tf_motifs else {
+        return Ok(open_model(folder, &candle_core::Device::Cpu, commands(args.allow_command))?);
+    };
+    let motifs = read_tf_motifs(path, args.tf_names.as_deref())?;
+    Ok(load_model_with_motifs(folder, &motifs, &candle_core::Device::Cpu)?)
 }
 
 /// A model's folder, or a model of the session by its name or its folder's.

@@ -54,6 +54,7 @@ fn preset(attention: usize, dense: usize) -> Manifest {
             scale: Vec::new(),
             missing: 0.0,
             truncate: false,
+            of_mark: Default::default(),
             tfs: Default::default(),
         },
         output: OutputSpec {

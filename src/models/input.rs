@@ -212,7 +212,7 @@ impl InputSpec {
     /// A binned number as the network reads it: truncated, transformed, scaled.
     pub fn value(&self, channel: usize, x: f32) -> f32 {
         let x = if self.truncate { x.trunc() } else { x };
-        self.transform.apply(x) * self.scale.get(channel).copied().unwrap_or(1.0)
+        self.transform_of(channel).apply(x) * self.scale.get(channel).copied().unwrap_or(1.0)
     }
 }
 
@@ -281,6 +281,7 @@ pub(crate) mod tests {
                 scale: Vec::new(),
                 missing: 0.0,
                 truncate: false,
+                of_mark: Default::default(),
                 tfs: Default::default(),
             },
             output: OutputSpec {

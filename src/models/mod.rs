@@ -26,6 +26,7 @@ mod lstm_alpha;
 mod lstm_attn;
 mod manifest;
 mod mlp;
+mod signal_target;
 mod source;
 mod tfs;
 mod weights;
@@ -45,7 +46,8 @@ pub use error::ModelError;
 pub use external::{EXTERNAL, External, ExternalSpec, ProfileStatistic, serve, stop_commands};
 pub use filters::{FilterSites, SequenceFilters};
 pub use folder::{
-    Commands, FILES, load_model, load_model_as, load_shuffled, load_without_filter, open_model, read_manifest, save_model,
+    Commands, FILES, load_model, load_model_as, load_model_with_motifs, load_shuffled, load_without_filter, open_model,
+    read_manifest, save_model,
 };
 pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions, Imported, import, read_checkpoint};
 #[cfg(test)]
@@ -58,9 +60,10 @@ pub use lstm::Lstm;
 pub use lstm_alpha::LstmAlpha;
 pub use lstm_attn::LstmAttn;
 pub use manifest::{
-    BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, SignalTarget, TfSpec, Transform, TtsSpec, WindowSpec,
+    BinStatistic, InputSpec, Manifest, MarkSpec, Orientation, OutputKind, OutputSpec, TfSpec, Transform, TtsSpec, WindowSpec,
 };
 pub use mlp::Mlp;
+pub use signal_target::SignalTarget;
 pub use source::{SampleSource, missing_input};
 pub use tfs::TfMotifs;
 pub use weights::{Init, Statistic, Weights};
@@ -193,6 +196,11 @@ fn input_of<'a>(tensor: Option<&'a Tensor>, channels: usize, what: &str) -> Resu
         [_, positions, c] if *positions > 0 && *c == channels => Ok(tensor),
         other => Err(ModelError::Input(format!("{what} of shape {other:?}; the model reads [n, positions, {channels}]"))),
     }
+}
+
+/// The probability that a logit stands for.
+pub fn probability(logit: f64) -> f64 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 /// What a network gives for a batch. Tensors carry candle's graph where inputs or weights are variables.

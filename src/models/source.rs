@@ -103,7 +103,7 @@ pub fn missing_input(session: &Session, sample: SampleId, manifest: &Manifest) -
 }
 
 fn other_unit(session: &Session, track: TrackId, mark: &str, manifest: &Manifest) -> Option<String> {
-    let (expected, info) = (manifest.input.signal, &session.tracks[track.0]);
+    let (expected, info) = (manifest.input.signal_of(mark), &session.tracks[track.0]);
     let unit = info.unit.filter(|&unit| unit != expected)?;
     Some(format!("{mark} is {unit} ({}); the model was trained on {expected}", info.path.display()))
 }

@@ -33,6 +33,7 @@ pub(super) fn run(
         None => {
             let mut manifest = read_manifest(&find_model(&args.model, session)?)?;
             (manifest.input.scale, manifest.output.threshold) = (Vec::new(), None);
+            manifest.input.tfs.scale.clear();
             recipe.adapt(&mut manifest, session, samples)?;
             manifest
         }
