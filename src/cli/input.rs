@@ -115,8 +115,11 @@ fn open_with(args: &InputArgs, model: &Path, means_all: bool) -> Result<(Box<dyn
     Ok((load(&folder, args)?, Inputs::Genes(GeneInputs { session: Arc::new(session), sample, genes })))
 }
 
+/// A model, a session, and genes of it.
+pub(super) type OpenedGenes = (Box<dyn Model>, Arc<Session>, Vec<GeneId>);
+
 /// The model, the session, and genes of it to look at in several samples.
-pub(super) fn open_genes(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, Arc<Session>, Vec<GeneId>), Failure> {
+pub(super) fn open_genes(args: &InputArgs, model: &Path) -> Result<OpenedGenes, Failure> {
     if args.sequences.is_some() || args.arrays.is_some() {
         return Err(Failure::Usage("plain arrays have no samples: --session with genes".to_owned()));
     }

@@ -349,6 +349,9 @@ fn knock_out(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs, motifs: &[Mo
     Ok(())
 }
 
+/// Stretches of a window, and for each file of peaks the positions that it covers.
+type InWindow = (Vec<(usize, usize)>, Vec<Vec<bool>>);
+
 fn peaks(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs) -> Result<(), Failure> {
     let Inputs::Genes(genes) = inputs else {
         return Err(Failure::Usage("plain arrays lie on no genome: --session with genes".to_owned()));
@@ -367,7 +370,7 @@ fn peaks(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs) -> Result<(), Fa
         sets.push((path.display().to_string(), features));
     }
     let made = made_by(args, model, inputs);
-    let work = |input: &Input, _: usize| -> Result<(Vec<(usize, usize)>, Vec<Vec<bool>>), String> {
+    let work = |input: &Input, _: usize| -> Result<InWindow, String> {
         let of = stretches(args, method, model, input)?;
         let window = &input.window;
         let covered = sets.iter().map(|(_, features)| {
@@ -388,8 +391,7 @@ fn peaks(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs) -> Result<(), Fa
     let (found, journal) = each(args, inputs, model, &made, work)?;
     let mut rows = Vec::new();
     for (i, (name, _)) in sets.iter().enumerate() {
-        let window =
-            |of: &(Vec<(usize, usize)>, Vec<Vec<bool>>)| (of.0.iter().map(|(a, b)| *a..*b).collect::<Vec<_>>(), of.1[i].clone());
+        let window = |of: &InWindow| (of.0.iter().map(|(a, b)| *a..*b).collect::<Vec<_>>(), of.1[i].clone());
         let o = analysis::peak_overlap(&found.iter().map(window).collect::<Vec<_>>(), SHIFTS, args.seed);
         println!(
             "{}: {} of {} stretches on a peak, {:.1} expected of shifts, p {:.2e}",

@@ -304,24 +304,28 @@ mod tests {
         assert_eq!(best_match(&Tomtom::new(&[]), &motifs[3].ppm), None);
     }
 
+    fn one(stretch: Range<usize>) -> Vec<Range<usize>> {
+        std::iter::once(stretch).collect()
+    }
+
     #[test]
     fn stretches_are_the_highest_and_share_nothing() {
         let mut values = vec![0.0; 40];
         (values[5], values[7], values[30], values[39]) = (3.0, 2.0, 1.0, -4.0);
         assert_eq!(highest_stretches(&values, 10, 5), [0..10, 25..35]);
         assert!(highest_stretches(&[0.0; 5], 3, 2).is_empty());
-        assert_eq!(highest_stretches(&[1.0; 2], 5, 2), [0..2]);
+        assert_eq!(highest_stretches(&[1.0; 2], 5, 2), one(0..2));
     }
 
     #[test]
     fn overlap_is_tested_against_every_shift() {
         let covered = |at: Range<usize>| (0..100).map(|i| at.contains(&i)).collect::<Vec<bool>>();
-        let on: Vec<_> = (0..20).map(|i| (vec![4 * i..4 * i + 2], covered(4 * i..4 * i + 3))).collect();
+        let on: Vec<_> = (0..20).map(|i| (one(4 * i..4 * i + 2), covered(4 * i..4 * i + 3))).collect();
         let found = peak_overlap(&on, 999, 1);
         assert_eq!((found.peaks, found.on_measured, found.p), (20, 20, 0.001));
         // A stretch of 2 touches one of 3 at 4 of 100 shifts.
         assert!((found.expected - 0.8).abs() < 0.1, "{found:?}");
-        let none = peak_overlap(&[(Vec::new(), covered(0..3)), (vec![1..3], vec![false; 100])], 99, 1);
+        let none = peak_overlap(&[(Vec::new(), covered(0..3)), (one(1..3), vec![false; 100])], 99, 1);
         assert_eq!((none.on_measured, none.p), (0, 1.0));
         assert_eq!(peak_overlap(&[], 9, 1).p, 1.0);
     }

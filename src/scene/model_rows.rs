@@ -69,7 +69,7 @@ fn mark_significant(
     if count == 0 {
         return;
     }
-    let any = |bin: usize| q.iter().skip(bin).step_by(n_bins).any(|q| is_called(q));
+    let any = |bin: usize| q.iter().skip(bin).step_by(n_bins).any(&is_called);
     let called: Vec<f32> = (0..n_bins).map(|bin| if any(bin) { limit } else { 0.0 }).collect();
     let values = spread(&called, &subject.window, &state.region, geometry.n_columns, f32::max);
     lanes.push(Lane { label: SIGNIFICANT.to_owned(), note: String::new(), values });

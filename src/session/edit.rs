@@ -26,7 +26,7 @@ const MOST_BASES: u64 = 100_000;
 /// The word for bases where a mark could stand.
 const DNA: &str = "DNA";
 /// Names under which methylation is known.
-const METHYLATION: [&str; 5] = ["5mC", "5mCG", "WGBS", "RRBS", "methylation"];
+pub const METHYLATION: [&str; 5] = ["5mC", "5mCG", "WGBS", "RRBS", "methylation"];
 
 /// A change of the bases, or of a mark, over a stretch of the genome.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ mod open;
 mod readers;
 mod saved;
 
-pub use edit::{Amount, Change, EDIT_FORMS, Edit, EditWords, parse_edits};
+pub use edit::{Amount, Change, EDIT_FORMS, Edit, EditWords, METHYLATION, parse_edits};
 pub use file::{ExpressionEntry, GenomeEntry, ModelEntry, SampleEntry, SessionFile, TrackEntry};
 pub use formula::{Formula, FormulaError};
 pub use init::{InitError, InitOptions, Initialised, init, open_paths, open_paths_with};

@@ -252,3 +252,90 @@ impl State {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::genome::BaseOrder;
+    use crate::jobs::{JobId, Reply, Role};
+    use crate::models::test_manifest;
+    use crate::regulation::variants::{Effect, alleles};
+    use crate::state::{Mode, toy};
+    use crate::tracks::Variant;
+
+    fn state() -> State {
+        toy::state(Some(Ok(test_manifest(10_000, 1, &["H3K4me3"], Some(BaseOrder::ACGT)))))
+    }
+
+    fn apply(state: &mut State, reply: Reply) {
+        state.apply(reply, JobId::default(), JobId::default());
+    }
+
+    fn scored(state: &State, position: u64, change: f64) -> ScoredVariant {
+        let variant = Variant {
+            chrom: "chr1".to_owned(),
+            position,
+            id: String::new(),
+            reference: "A".to_owned(),
+            alternatives: vec!["G".to_owned()],
+            quality: None,
+            end: position + 1,
+        };
+        let allele = Arc::new(alleles(&[variant]).remove(0));
+        let effect = Ok(Effect { reference: 1.0, alternative: 1.0 + change });
+        ScoredVariant { gene: state.gene.unwrap(), allele, effect }
+    }
+
+    #[test]
+    fn variants_are_asked_once_and_stepped_through_by_effect() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut state = state();
+        assert_eq!(state.aside().variants, None);
+        assert!(state.use_variants("none.vcf").unwrap_err().contains("no such file"));
+        state.use_variants(file.path().to_str().unwrap()).unwrap();
+        let (path, subjects) = state.aside().variants.unwrap();
+        assert!(subjects.contains(&state.subject().unwrap()));
+        let found = Ok(Arc::new(vec![scored(&state, 20_400, -2.0), scored(&state, 19_000, 0.5)]));
+        apply(&mut state, Reply::Variants { path, subjects, found });
+        assert_eq!(state.aside().variants, None, "what is there is not asked again");
+        state.step_variant(1);
+        assert_eq!(state.region.centre(), 20_400);
+        assert!(state.notice.as_ref().is_some_and(|n| n.starts_with("1 of 2: chr1:20,401 A>G") && n.contains("(-2.000)")));
+        state.step_variant(1);
+        assert_eq!(state.region.centre(), 19_000);
+        state.step_variant(-1);
+        assert_eq!(state.region.centre(), 20_400);
+        let table = state.variant_table().unwrap();
+        assert_eq!((table.len(), table.lines().next().unwrap().target.as_str()), (2, "chr1:20401"));
+    }
+
+    #[test]
+    fn the_smallest_change_becomes_edits_that_are_taken_back_as_one() {
+        let mut state = state();
+        state.add_edit("blank H3K4me3 chr1:20,001-20,050").unwrap();
+        assert!(state.begin_minimal("low").unwrap_err().contains("take them back first"));
+        state.undo();
+        assert!(state.begin_minimal("upwards").unwrap_err().contains("to low, high"));
+        state.begin_minimal("-1.5 by bases").unwrap();
+        let (subject, search) = state.aside().minimal.unwrap();
+        let edits = ["chr1:20,001 A>G", "chr1:20,011 C>T"].map(str::to_owned).to_vec();
+        let found = Found { edits, n_units: 2, before: 1.0, after: -1.6, goal: "F at most -1.500".to_owned(), is_reached: true };
+        apply(&mut state, Reply::Minimal { subject, search, found: Ok(found) });
+        assert_eq!((state.edits.len(), state.aside().minimal), (2, None));
+        state.undo();
+        assert!(state.edits.is_empty());
+    }
+
+    #[test]
+    fn trust_is_of_the_prediction_shown() {
+        let mut state = state();
+        assert!(state.trust_table().is_err());
+        let trust = Arc::new(Trust { role: Role::Train, percentiles: Vec::new(), seeds: None, shuffled: Some(0.9) });
+        let subject = state.subject().unwrap();
+        apply(&mut state, Reply::Trust { subject, trust: Ok(trust) });
+        assert!(state.trust().is_some_and(|t| t.badge().starts_with("a training gene, r 0.90")));
+        assert_eq!(state.trust_table().unwrap().len(), 4);
+        state.step_gene(1);
+        assert!(state.trust().is_none() && matches!(state.mode, Mode::Browse));
+    }
+}
