@@ -11,6 +11,7 @@
 //! | [`session`] | `session.toml`: the genome, samples, tracks and models of one project, opened |
 //! | [`models`] | the networks: input assembly, weights, importers, one architecture a file |
 //! | [`attribution`] | what in the input a prediction rests on: one method a file |
+//! | [`regulation`] | what is read off attributions: significant bins, co-operating elements, enrichment, factors, motifs |
 //! | [`training`] | fitting a network to a sample: data, split, fit, metrics |
 //! | [`jobs`] | background threads: newest request wins, cancelled ones stop |
 //! | [`state`] | everything the user is looking at, plain data, one owner |
@@ -29,6 +30,7 @@ pub mod motifs;
 pub mod session;
 pub mod models;
 pub mod attribution;
+pub mod regulation;
 pub mod training;
 pub mod jobs;
 pub mod state;

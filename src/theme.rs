@@ -58,6 +58,8 @@ pub const ROLES: &[(&str, &str)] = &[
 pub const THEMES: &[(&str, &str)] = &[
     ("dark", include_str!("../themes/dark.toml")),
     ("light", include_str!("../themes/light.toml")),
+    ("contrast", include_str!("../themes/contrast.toml")),
+    ("monochrome", include_str!("../themes/monochrome.toml")),
     ("colorblind", include_str!("../themes/colorblind.toml")),
     ("print", include_str!("../themes/print.toml")),
 ];

@@ -79,6 +79,7 @@ fn imports_point_only_up_the_list_of_modules() {
 const HOMES: &[(&str, &[&str])] = &[
     ("bigtools", &["tracks"]),
     ("noodles", &["tracks"]),
+    ("ureq", &["tracks"]),
     ("candle_core", &["models", "attribution", "training", "jobs", "cli"]),
     ("candle_nn", &["models", "attribution", "training"]),
     ("ratatui", &["ui", "app"]),
@@ -90,6 +91,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("smartcore", &["training"]),
+    ("statrs", &["regulation"]),
     ("crossterm", &["input", "app"]),
     ("tokio", &["jobs", "app", "tracks", "cli"]),
 ];

@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod measured;
 mod program;
 mod toy;
 
 use cislens::attribution::METHODS;
 use cislens::models::MODELS;
 use cislens::tracks::{Array, NpzReader, Values, write_npz};
-use program::{Ran, cislens, shared};
+use measured::shared;
+use program::cislens;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The marks of the DeepDiff tables, in their order.
 const DEEPDIFF: &str = "H3K4me1,H3K4me3,H3K9me3,H3K27me3,H3K36me3";

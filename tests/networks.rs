@@ -307,3 +307,28 @@ fn two_classes_are_one_logit() {
         assert!((high.exp() + low.exp() - 1.0).abs() < 1e-12);
     }
 }
+
+/// A turned copy of a weight, made when the network was built, would stay as it began while the weight is learnt.
+#[test]
+fn what_is_learnt_is_what_is_used() {
+    for manifest in manifests() {
+        let build = architecture(&manifest.architecture).unwrap().build;
+        let fresh = Weights::fresh(3, DType::F64, &Device::Cpu);
+        let model = build(&fresh, manifest.clone()).unwrap();
+        for variable in fresh.variables().values() {
+            let moved = ((variable.as_detached_tensor() * 1.25).unwrap() + 0.01).unwrap();
+            variable.set(&moved).unwrap();
+        }
+        let saved = fresh.saved().into_iter().map(|(name, v)| (name, v.as_detached_tensor().copy().unwrap())).collect();
+        let stored = build(&Weights::stored(saved, DType::F64, &Device::Cpu), manifest.clone()).unwrap();
+        let batch = batch(&manifest, 2, DType::F64);
+        let score = |model: &dyn Model| flat(&model.forward(&batch).unwrap().score);
+        let (learnt, loaded) = (score(&*model), score(&*stored));
+        let largest = loaded.iter().fold(1e-3, |a: f64, b| a.max(b.abs()));
+        assert!(
+            learnt.iter().zip(&loaded).all(|(a, b)| (a - b).abs() < 1e-9 * largest),
+            "{}: {learnt:?} {loaded:?}",
+            manifest.name
+        );
+    }
+}

@@ -75,6 +75,15 @@ fn the_data_can_tell_methods_apart() {
 }
 
 #[test]
+fn the_sample_stays_small() {
+    fn bytes(folder: &Path) -> u64 {
+        let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+        entries.map(|path| if path.is_dir() { bytes(&path) } else { path.metadata().unwrap().len() }).sum()
+    }
+    assert!(bytes(&folder()) <= 40_000_000, "{}", bytes(&folder()));
+}
+
+#[test]
 fn the_sample_opens_without_a_remark() {
     let session = Session::open(&folder().join("session.toml")).unwrap();
     assert_eq!(session.warnings, Vec::<String>::new());

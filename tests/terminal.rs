@@ -76,8 +76,15 @@ impl Run {
 
     fn start_command(mut command: CommandBuilder, env: &[(&str, &str)]) -> Self {
         let pair = native_pty_system().openpty(size(40, 160)).unwrap();
-        for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("RUST_BACKTRACE", "0")].iter().chain(env) {
+        for (name, value) in
+            [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("RUST_BACKTRACE", "0"), ("LC_ALL", "C.UTF-8")]
+                .iter()
+                .chain(env)
+        {
             command.env(name, value);
+        }
+        if !env.iter().any(|(name, _)| *name == "XDG_STATE_HOME") {
+            command.env("XDG_STATE_HOME", session().parent().unwrap().join("state"));
         }
         if !env.iter().any(|(name, _)| *name == "NO_COLOR") {
             command.env_remove("NO_COLOR");
@@ -200,6 +207,39 @@ fn a_key_pressed_while_the_program_rests_is_not_lost() {
 }
 
 #[test]
+fn a_session_is_saved_and_the_one_left_last_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = [("XDG_STATE_HOME", folder.path().to_str().unwrap())];
+    let mut run = Run::start(&[session().to_str().unwrap()], &env);
+    run.wait_for("H3K4me3");
+    run.send(":note a place\r");
+    run.wait_for("regions");
+    let saved = folder.path().join("saved.toml");
+    run.send(&format!(":w {}\r", saved.display()));
+    run.wait_for("saved:");
+    run.send("W:q\r");
+    assert_eq!(run.end().exit_code(), 0);
+    run.assert_given_back();
+    let text = std::fs::read_to_string(&saved).unwrap();
+    assert!(text.contains("note = \"a place\"") && text.contains("version = 2"), "{text}");
+    let mut run = Run::start(&["--last"], &env);
+    run.wait_for("regions");
+    run.wait_for("H3K4me3");
+    run.send("q");
+    assert_eq!(run.end().exit_code(), 0);
+}
+
+#[test]
+fn a_screen_of_ascii_alone_has_nothing_else() {
+    let mut run = Run::start(&["--glyphs", "ascii", session().to_str().unwrap()], &[]);
+    run.wait_for("* attention");
+    let contents = run.screen.0.lock().unwrap().screen().contents();
+    assert!(contents.is_ascii(), "{contents}");
+    run.send("q");
+    run.end();
+}
+
+#[test]
 fn keys_that_mean_nothing_and_odd_input_leave_it_running() {
     let mut run = Run::start(&[session().to_str().unwrap()], &[]);
     run.wait_for("H3K4me3");
@@ -300,7 +340,7 @@ fn a_session_that_cannot_be_opened_is_a_message_before_the_screen_is_taken() {
 #[ignore = "run in a pseudo-terminal by a_panic_gives_the_terminal_back"]
 fn panics_with_the_terminal_taken() {
     cislens::app::install_panic_hook();
-    let _screen = cislens::app::Screen::enter().unwrap();
+    let _screen = cislens::app::Screen::enter(true).unwrap();
     // A contained panic and one of another thread leave the screen alone.
     let contained = cislens::tracks::contain_panic(|| panic!("contained"));
     assert_eq!(contained, Err::<(), _>("contained".to_owned()));

@@ -1,14 +1,19 @@
 //! Training, evaluating and counting as they are called.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod measured;
 mod program;
 
+use cislens::genome::ChromSizes;
+use cislens::tracks::{SignalInterval, write_bgzip_fasta, write_bigwig};
 use cislens::training::{CHECKPOINT, DESIGNS, PARTS};
-use program::{cislens, run, shared};
+use measured::shared;
+use program::{cislens, run};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 const MARKS: [&str; 5] = ["H3K27me3", "H3K36me3", "H3K4me1", "H3K4me3", "H3K9me3"];
 /// Bins of a table made here, of 100 bases.
@@ -289,6 +294,102 @@ fn write_bases(folder: &Path, genes: usize) {
     fs::write(folder.join("bases.tsv"), text).unwrap();
 }
 
+/// Two chromosomes, three samples: a peak stands at each GATA1 site in the two samples that express GATA1, at each SPI1 site in the
+/// third, and at SP1 sites in all.
+fn write_loci(folder: &Path) {
+    let sites = ["AGATAAGG", "AAAAAGAGGAAGTG", "GGGGCGGGG"];
+    let mut session = "version = 1\n[genome]\nname = \"toy\"\nfasta = \"toy.fa.gz\"\n".to_owned();
+    let mut sequences = Vec::new();
+    let mut peaks: [Vec<(usize, u64)>; 3] = Default::default();
+    for (chrom, length) in [60_000, 30_000].into_iter().enumerate() {
+        let mut bases: Vec<u8> = (0..length).map(|i| b"ACGT"[(noise(chrom * 100_000 + i) * 4.0) as usize]).collect();
+        for (i, at) in (2_500..length - 2_000).step_by(1_400).enumerate() {
+            bases[at..at + sites[i % 3].len()].copy_from_slice(sites[i % 3].as_bytes());
+            let open: &[usize] = [&[0, 1][..], &[2], &[0, 1, 2]][i % 3];
+            open.iter().for_each(|sample| peaks[*sample].push((chrom, at as u64)));
+        }
+        sequences.push(bases);
+    }
+    write_bgzip_fasta(&folder.join("toy.fa.gz"), &[("c1", &sequences[0]), ("c2", &sequences[1])]).unwrap();
+    let sizes = ChromSizes::parse("c1 60000\nc2 30000").unwrap();
+    fs::write(folder.join("tfs.tsv"), "tf\ta\tb\tc\nGATA1\t90\t80\t1\nSPI1\t1\t2\t95\nSP1\t90\t90\t90\n").unwrap();
+    for (sample, name) in ["a", "b", "c"].into_iter().enumerate() {
+        let bed = peaks[sample]
+            .iter()
+            .map(|(chrom, at)| format!("c{}\t{}\t{}\tp\t0\t.\t5\t-1\t-1\t150\n", chrom + 1, at - 150, at + 150));
+        fs::write(folder.join(format!("{name}.narrowPeak")), bed.collect::<String>()).unwrap();
+        let on = |chrom: usize| {
+            let of = peaks[sample].iter().filter(move |(c, _)| *c == chrom);
+            of.map(|(_, at)| SignalInterval { start: at - 150, end: at + 150, value: 8.0 + 3.0 * noise(*at as usize) as f32 })
+                .collect()
+        };
+        let chroms: [(Arc<str>, Vec<SignalInterval>); 2] = [("c1".into(), on(0)), ("c2".into(), on(1))];
+        write_bigwig(&folder.join(format!("{name}.bw")), &sizes, &chroms, &[]).unwrap();
+        session += &format!("[[sample]]\nname = \"{name}\"\ntf_expression = {{ file = \"tfs.tsv\", id_column = \"tf\" }}\n");
+        session += &format!("[[track]]\nfile = \"{name}.bw\"\nsample = \"{name}\"\nmark = \"DNase\"\nsignal = \"rpm\"\n");
+        session += &format!("[[track]]\nfile = \"{name}.narrowPeak\"\nsample = \"{name}\"\n");
+    }
+    fs::write(folder.join("loci.toml"), session).unwrap();
+}
+
+#[test]
+fn loci_are_learnt_judged_by_their_peaks_and_parted_into_folds_of_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_loci(folder);
+    let options = "--session loci.toml --preset small --test c2 --epochs 2";
+    cislens(folder, &format!("train deepcage {options} --half --sample a,b --out net")).done();
+    let manifest = fs::read_to_string(folder.join("net/model.toml")).unwrap();
+    let says = |text: &str| assert!(manifest.contains(text), "no {text} in {manifest}");
+    let _ = ["unit = \"ln(rpm+1)\"", "unit = \"rpm\"", "\"GATA1\", \"SPI1\"", "scale = ["].map(says);
+    // Half precision is half the bytes, but for statistics.
+    cislens(folder, &format!("train deepcage {options} --sample a,b --out whole")).done();
+    assert!(weights(&folder.join("net")).len() * 3 < weights(&folder.join("whole")).len() * 2);
+    // In the sample it never saw: loci it knows, loci that only this sample has open, loci of another chromosome.
+    let judged = |part: &str| {
+        cislens(folder, &format!("evaluate net --session loci.toml {part} --bootstraps 20 --out e.tsv")).done();
+        fs::read_to_string(folder.join("e.tsv")).unwrap()
+    };
+    let [known, novel, unseen] = ["--sample c --part train", "--sample c --part new", "--sample c"].map(judged);
+    let count = |table: &str| -> usize { table.lines().nth(2).unwrap().split('\t').nth(1).unwrap().parse().unwrap() };
+    // Of c's peaks those at SP1 sites are known; those at SPI1 sites, 13 of c1 and 6 of c2, are not. A peak is about three bins.
+    assert!(count(&known) > 25 && (30..=70).contains(&count(&novel)) && count(&unseen) > 10, "{known}{novel}{unseen}");
+    let table = judged("--sample a,b,c --part all");
+    assert!(table.contains("3 samples"), "{table}");
+    // Folds over samples, with what knows the place alone beside the network.
+    cislens(folder, &format!("evaluate deepcage {options} --sample a,b,c --design sample-folds --bootstraps 20 --out f.tsv"))
+        .done();
+    let table = fs::read_to_string(folder.join("f.tsv")).unwrap();
+    let value = |condition: &str, statistic: &str| -> f64 {
+        let line = table.lines().find(|l| l.starts_with(&format!("{condition}\t")) && l.contains(&format!("\t{statistic}\t")));
+        line.unwrap_or_else(|| panic!("no {condition} {statistic} in {table}")).split('\t').nth(5).unwrap().parse().unwrap()
+    };
+    for what in ["known loci", "unseen chromosomes"] {
+        for statistic in ["sample_wise_r", "pse", "range_measured", "variability_predicted"] {
+            assert!(value(&format!("network, {what}"), statistic).is_finite());
+        }
+        assert_eq!(value(&format!("network, {what}"), "range_measured"), value(&format!("{MEAN}, {what}"), "range_measured"));
+    }
+    assert!(table.contains("fold 3 of 3, novel loci\tc"), "{table}");
+    assert!(!table.contains("fold 1 of 3, novel loci"), "what is open in a is open in b: {table}");
+    // A classifier of open and closed, motifs of a file, and a network that predicts no locus.
+    fs::write(
+        folder.join("m.meme"),
+        "MEME version 4\n\nMOTIF GATA1\nletter-probability matrix: w= 4\n0 0 1 0\n1 0 0 0\n0 0 0 1\n1 0 0 0\n",
+    )
+    .unwrap();
+    let binary = options.replace("small", "small-binary");
+    let said = cislens(folder, &format!("train deepcage {binary} --sample a,b --tf-motifs m.meme --out class")).done();
+    assert!(said.stdout.contains("held out auroc"), "{}", said.stdout);
+    let manifest = fs::read_to_string(folder.join("class/model.toml")).unwrap();
+    assert!(manifest.contains("names = [\"GATA1\"]") && manifest.contains("threshold = 0.5"), "{manifest}");
+    let refused = cislens(folder, "evaluate linear --session loci.toml --sample a,b,c --design sample-folds");
+    assert_ne!(refused.status, 0);
+}
+
+/// What stands beside the network in folds over samples.
+const MEAN: &str = "mean of the training samples";
+
 #[test]
 fn every_design_runs_and_says_what_it_compared() {
     let folder = tempfile::tempdir().unwrap();
@@ -301,6 +402,8 @@ fn every_design_runs_and_says_what_it_compared() {
         let (session, model, samples) = match design.name {
             "sufficient-views" | "ablation" => ("bases.toml", "deepcore", "bases"),
             "cross-sample" | "replicates" => ("session.toml", "linear", "one,second,third"),
+            // Of loci, in a genome with peaks: below.
+            "sample-folds" => continue,
             _ => ("session.toml", "linear", "one"),
         };
         let others = if design.name == "comparators" { "--architectures mlp" } else { "" };
@@ -325,7 +428,7 @@ fn every_design_runs_and_says_what_it_compared() {
                     .map(has)
             }
             "shuffled-labels" => ["measured labels", "labels of other genes", "\t2\t", "least-squares"].map(has),
-            "comparators" => ["linear\t", "mlp\t", "random-forest", "svr-rbf"].map(has),
+            "comparators" => ["linear\t", "mlp\t", "random-forest\t", "svr-linear\t"].map(has),
             _ => ["both views", "marks suffices", "B0", "sequence alone"].map(has),
         };
         assert!(fs::read_to_string(folder.join("d.svg")).unwrap().contains("</svg>"));

@@ -1,7 +1,7 @@
 //! What stands out of a model's row as it is drawn: for next and previous, whatever the method.
 
 use crate::genome::Region;
-use crate::scene::{Geometry, Lane, Plot, Scene};
+use crate::scene::{Geometry, Lane, Plot, SIGNIFICANT, Scene};
 use crate::state::{RowId, State};
 
 /// Bases a column in which a row is looked at.
@@ -19,11 +19,15 @@ pub(super) fn landmarks(state: &State, row: RowId) -> Option<Vec<(Region, u64)>>
     whole.region = window.region(len);
     whole.n_columns = (whole.region.len() / GRAIN).max(1) as usize;
     let geometry = Geometry { n_columns: whole.n_columns, char_columns: 1.0, max_lanes: 1 };
-    let lanes: Vec<Lane> = match Scene::row(&whole, geometry, row).plot {
+    let mut lanes: Vec<Lane> = match Scene::row(&whole, geometry, row).plot {
         Plot::Signed(lanes, _) | Plot::Heat(lanes, _) => lanes,
         Plot::Letters(_, values, _) => vec![Lane { label: String::new(), note: String::new(), values }],
         _ => return None,
     };
+    // Attention that chance does not give is what stands out, where it is known.
+    if lanes.iter().any(|lane| lane.label == SIGNIFICANT) {
+        lanes.retain(|lane| lane.label == SIGNIFICANT);
+    }
     let size = |column: usize| {
         let of_lane = |lane: &Lane| lane.values.get(column).copied().filter(|v| v.is_finite()).map_or(0.0, f32::abs);
         lanes.iter().map(of_lane).fold(0.0, f32::max)

@@ -1,6 +1,8 @@
 //! The loop: event -> action -> state -> scene -> draw. One task owns the state; everything slow is elsewhere.
 
+mod editing;
 mod landmarks;
+mod mouse;
 mod terminal;
 mod update;
 
@@ -8,7 +10,7 @@ pub use terminal::{Screen, install_panic_hook, terminal_columns};
 
 use crate::export::{self, FigureOptions, Protocol};
 use crate::input::{Key, Keymap};
-use crate::jobs::{Caches, Explain, JobId, LoadModel, Look, Pace, Reply, Workers};
+use crate::jobs::{Aside, Caches, Explain, JobId, LoadModel, Look, Pace, Reply, Workers};
 use crate::state::State;
 use crate::theme::Theme;
 use crate::tracks;
@@ -28,6 +30,17 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// Least time between two frames: more would only fill a slow line.
 const FRAME: Duration = Duration::from_millis(16);
 
+/// What the terminal can show and say.
+#[derive(Clone, Copy, Debug)]
+pub struct Display {
+    /// Colours.
+    pub depth: Depth,
+    /// Whether only ASCII characters are shown.
+    pub is_ascii: bool,
+    /// Whether the mouse is ours.
+    pub has_mouse: bool,
+}
+
 /// Why the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -37,23 +50,37 @@ pub enum Ending {
     Signal(i32),
 }
 
-/// Runs the browser in the terminal until it is left. `files` are what the session was opened from, for the command a figure
+/// Runs the browser in the terminal until it is left; the session as it is then is kept at `last`. `files` are what the session was opened from, for the command a figure
 /// names.
 pub fn run(
     state: State,
     files: Vec<PathBuf>,
     keymap: Keymap,
-    depth: Depth,
+    display: Display,
     load: Arc<LoadModel>,
     caches: Caches,
+    last: Option<PathBuf>,
 ) -> io::Result<Ending> {
     let folders = state.models.iter().map(|m| m.folder.clone()).collect();
     let (workers, replies) = Workers::start(state.session.clone(), folders, load, caches)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let screen = Screen::enter()?;
+    let screen = Screen::enter(display.has_mouse)?;
     // On this thread, which the panic hook takes for the one that owns the terminal.
-    let ending = runtime
-        .block_on(App { state, files, keymap, depth, workers, screen, asked: Asked::default(), is_showing: false }.run(replies));
+    let ending = runtime.block_on(
+        App {
+            state,
+            files,
+            keymap,
+            display,
+            workers,
+            screen,
+            asked: Asked::default(),
+            is_showing: false,
+            last,
+            mouse: mouse::Mouse::default(),
+        }
+        .run(replies),
+    );
     runtime.shutdown_timeout(Duration::from_millis(100));
     ending
 }
@@ -62,12 +89,15 @@ struct App {
     state: State,
     files: Vec<PathBuf>,
     keymap: Keymap,
-    depth: Depth,
+    display: Display,
     workers: Workers,
     screen: Screen,
     asked: Asked,
     /// Whether a picture covers the screen; the next key takes it away.
     is_showing: bool,
+    /// Where the session is kept when it is left.
+    last: Option<PathBuf>,
+    mouse: mouse::Mouse,
 }
 
 /// What the workers were last asked for.
@@ -75,6 +105,7 @@ struct App {
 struct Asked {
     look: Option<Look>,
     look_job: JobId,
+    aside: Aside,
     explain_job: JobId,
     /// How the subject changes.
     pace: Pace,
@@ -100,7 +131,18 @@ impl Signals {
 }
 
 impl App {
-    async fn run(mut self, mut replies: UnboundedReceiver<Reply>) -> io::Result<Ending> {
+    /// Runs to the end, and keeps the session as it is then.
+    async fn run(mut self, replies: UnboundedReceiver<Reply>) -> io::Result<Ending> {
+        let ending = self.serve(replies).await;
+        if let Some(path) = &self.last
+            && let Err(reason) = self.state.write_session(path, false)
+        {
+            tracing::warn!("the session was not kept: {reason}");
+        }
+        ending
+    }
+
+    async fn serve(&mut self, mut replies: UnboundedReceiver<Reply>) -> io::Result<Ending> {
         let mut events = EventStream::new();
         let mut signals = Signals::listen()?;
         let (said, mut hears) = unbounded_channel();
@@ -178,6 +220,10 @@ impl App {
                 _ => update::update(&mut self.state, &self.keymap, key),
             },
             Event::Paste(text) => update::paste(&mut self.state, &self.keymap, text),
+            Event::Mouse(event) => {
+                let size = self.screen.size()?;
+                self.mouse.handle(&mut self.state, size, event);
+            }
             Event::Resize(..) => self.resize()?,
             _ => {}
         }
@@ -205,6 +251,11 @@ impl App {
             _ => {}
         }
         let is_passing = self.asked.pace.due().is_some() && !is_first;
+        let aside = self.state.aside();
+        if !is_passing && !self.asked.aside.covers(&aside) {
+            self.workers.aside(aside.clone());
+            self.asked.aside = aside;
+        }
         let look = self.state.look();
         if !is_passing && !self.asked.look.as_ref().is_some_and(|asked| asked.covers(&look)) {
             self.asked.look_job = self.workers.look(look.clone());
@@ -213,7 +264,7 @@ impl App {
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        let palette = Palette::new(self.state.theme.clone(), self.depth);
+        let palette = Palette::new(self.state.theme.clone(), self.display.depth).in_ascii(self.display.is_ascii);
         let (state, keymap) = (&self.state, &self.keymap);
         self.screen.draw(|frame| ui::draw(frame, state, keymap, &palette))
     }

@@ -1,6 +1,6 @@
 //! The terminal, taken and given back exactly once, whatever happens in between.
 
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Whether the terminal is ours now.
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the mouse is taken with it.
+static HAS_MOUSE: AtomicBool = AtomicBool::new(false);
 
 /// One frame of a large terminal fits: a frame is one write, not one a line.
 const BUFFER_BYTES: usize = 128 << 10;
@@ -28,8 +30,9 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal.
-    pub fn enter() -> io::Result<Self> {
+    /// Takes the terminal, and the mouse where `has_mouse`.
+    pub fn enter(has_mouse: bool) -> io::Result<Self> {
+        HAS_MOUSE.store(has_mouse, Ordering::SeqCst);
         // NO_COLOR is our palette's business: crossterm's way of it also resets bold and reverse.
         crossterm::style::force_color_output(true);
         take()?;
@@ -109,12 +112,18 @@ impl Drop for Screen {
 fn take() -> io::Result<()> {
     enable_raw_mode()?;
     IS_TAKEN.store(true, Ordering::SeqCst);
+    if HAS_MOUSE.load(Ordering::SeqCst) {
+        execute!(stdout(), EnableMouseCapture)?;
+    }
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
 }
 
 /// Gives the terminal back, once; errors cannot be told to anybody any more.
 fn give_back() {
     if IS_TAKEN.swap(false, Ordering::SeqCst) {
+        if HAS_MOUSE.load(Ordering::SeqCst) {
+            let _ = execute!(stdout(), DisableMouseCapture);
+        }
         let _ = execute!(stdout(), EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
         let _ = disable_raw_mode();
     }

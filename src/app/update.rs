@@ -5,7 +5,7 @@ use crate::attribution::MutagenesisView;
 use crate::input::{self, Action, Key, Keymap, Ran};
 use crate::scene::{Geometry, Scene};
 use crate::session::TrackKind;
-use crate::state::{Asks, Match, Mode, Pending, Prompt, RowId, State};
+use crate::state::{Asks, EditPrompt, Match, Mode, Pending, Prompt, RowId, State};
 use crate::theme::{THEMES, Theme};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::backend::crossterm::EventHandler;
@@ -18,6 +18,9 @@ pub(super) fn update(state: &mut State, keymap: &Keymap, key: &KeyEvent) {
         Mode::Browse => browse(state, keymap, key, action),
         Mode::Prompt(_) => edit_prompt(state, keymap, key),
         Mode::Table(_) => walk_table(state, key),
+        Mode::Select(_) => super::editing::select(state, key, action),
+        Mode::Edit(_) => super::editing::type_edit(state, key),
+        Mode::Edits(_) => super::editing::list(state, key, action),
         Mode::Help(scroll) | Mode::Messages(scroll) => match action {
             Some(Action::Focus(step)) => *scroll = scroll.saturating_add_signed(i16::from(step)),
             Some(Action::Pan(percent)) if percent.abs() == 100 => *scroll = scroll.saturating_add_signed(percent / 10),
@@ -104,6 +107,12 @@ fn matches(state: &State, keymap: &Keymap, asks: Asks, text: &str) -> Vec<Match>
 
 /// Takes in pasted text: into the prompt, which it opens where there is none.
 pub(super) fn paste(state: &mut State, keymap: &Keymap, text: &str) {
+    if let Mode::Edit(prompt) = &mut state.mode {
+        for c in text.trim().chars().filter(|c| !c.is_control()).take(10_000) {
+            prompt.input.handle(tui_input::InputRequest::InsertChar(c));
+        }
+        return;
+    }
     if !matches!(state.mode, Mode::Prompt(_)) {
         state.mode = Mode::Prompt(Prompt::default());
     }
@@ -264,6 +273,10 @@ fn act(state: &mut State, action: Action, count: u32) {
         Action::Model(step) => state.switch_model(isize::from(step) * count as isize),
         Action::MutagenesisView => next_mutagenesis_view(state),
         Action::Theme => next_theme(state),
+        Action::Edit => state.mode = Mode::Edit(EditPrompt::default()),
+        Action::Edits => state.mode = Mode::Edits(0),
+        Action::Select => state.begin_selection(),
+        Action::SelectPeak => state.select_peak(),
         Action::Figure => state.wants_figure = true,
         Action::Preview => state.wants_preview = true,
         Action::Messages => state.mode = Mode::Messages(u16::MAX),
@@ -284,6 +297,9 @@ fn said(state: &mut State, act: fn(&mut State) -> Result<(), String>) {
 /// The `n`th peak, interval, gene or maximum of the focused row after the middle of the view; before it where negative.
 fn step_peak(state: &mut State, n: i64, to_fit: bool) {
     let Some(row) = state.focused() else { return };
+    if row == RowId::Variants {
+        return state.step_variant(n);
+    }
     if let RowId::Pattern(i) = row {
         if let Some(pattern) = state.patterns.get(i).cloned() {
             state.seek_pattern(pattern, n > 0, to_fit);

@@ -5,10 +5,8 @@ use super::options::{Baseline, Options, Replacement, Views, unfit};
 use super::shuffle::{dinucleotide_shuffle, draw};
 use super::variants::{DNA, MARKS, Parts};
 use crate::models::{Input, Model, N_INPUTS};
+use crate::session::METHYLATION;
 use rand::Rng;
-
-/// Names under which methylation is known.
-const METHYLATION: [&str; 5] = ["5mC", "5mCG", "WGBS", "RRBS", "methylation"];
 
 /// The baselines of a setting, with inputs that do not move at their values; several for shuffles.
 pub(super) fn baselines(model: &dyn Model, input: &Input, options: &Options) -> Result<Vec<Parts>, AttributionError> {

@@ -7,6 +7,7 @@
 mod activation_map;
 mod backward_rules;
 mod baseline;
+mod between;
 mod class_optimisation;
 mod deep_lift;
 mod edits;
@@ -28,9 +29,11 @@ pub mod truth;
 mod variants;
 mod views;
 
+pub use between::between;
 pub use options::{Baseline, Options, Replacement, Rule, Unit, Views, parse_motif};
 pub use path::{Node, Path, path_gradients};
 pub use review::{NOT_OFFERED, NotOffered};
+pub(crate) use shuffle::dinucleotide_shuffle;
 pub use views::MutagenesisView;
 
 use crate::models::{Batch, Input, Model, ModelError, N_INPUTS};

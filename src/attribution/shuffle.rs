@@ -13,7 +13,7 @@ pub(super) fn draw(seed: u64, i: usize) -> ChaCha8Rng {
 
 /// `sequence` in another order with the same dinucleotides, the same first and the same last base: a random Eulerian path over
 /// the bases. `N` counts as a base.
-pub(super) fn dinucleotide_shuffle(sequence: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
+pub(crate) fn dinucleotide_shuffle(sequence: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
     let (Some(&first), Some(&last)) = (sequence.first(), sequence.last()) else { return Vec::new() };
     let mut followers: Vec<Vec<u8>> = vec![Vec::new(); 256];
     for pair in sequence.windows(2) {

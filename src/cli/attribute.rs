@@ -159,7 +159,7 @@ pub(super) fn run(args: &AttributeArgs) -> Result<(), Failure> {
             }
             // One that ended in a defect is not handed over.
             while next < first + i {
-                journal.push(&Err(DEFECT.to_owned()))?;
+                journal.push::<Attribution>(&Err(DEFECT.to_owned()))?;
                 next += 1;
             }
             next += 1;
@@ -173,7 +173,7 @@ pub(super) fn run(args: &AttributeArgs) -> Result<(), Failure> {
                 }
                 Err(Stop::Failed(reason)) => {
                     left_out.push((first + i, reason.clone()));
-                    journal.push(&Err(reason))?;
+                    journal.push::<Attribution>(&Err(reason))?;
                 }
                 Err(Stop::Cancelled) => {}
             }

@@ -4,11 +4,14 @@ use super::{Failure, find_session};
 use crate::genome::{ChromSizes, Region};
 use crate::models::{EXTERNAL, External, load_model, missing_input, read_manifest};
 use crate::session::{SampleId, Session, SessionFile};
+use crate::state::{ModelInfo, State};
+use crate::theme::Theme;
 use crate::tracks::{self, Track, clean_text};
 use anyhow::Context;
 use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Bases read of each signal, to see that it can be.
 const TRIED: u64 = 10_000;
@@ -64,10 +67,11 @@ impl Found {
 fn check(file: &SessionFile, folder: &Path) -> Found {
     let mut found = Found::default();
     let expressions = file.samples.iter().filter_map(|s| s.expression.as_ref());
-    let files = [&file.genome.sizes, &file.genome.fasta, &file.genome.genes].into_iter().flatten();
+    let files = [&file.genome.sizes, &file.genome.aliases, &file.genome.fasta, &file.genome.genes].into_iter().flatten();
     let files = files.chain(expressions.flat_map(|e| std::iter::once(&e.file).chain(&e.transcripts)));
     let files = files.chain(file.tracks.iter().map(|t| &t.file)).chain(file.models.iter().map(|m| &m.path));
-    for path in files.map(|path| folder.join(path)) {
+    // What is on a server is found out about when it is opened.
+    for path in files.filter(|path| !tracks::is_url(path)).map(|path| folder.join(path)) {
         if let Err(error) = std::fs::metadata(&path) {
             found.say(&path, &error.to_string());
         }
@@ -85,14 +89,26 @@ fn check(file: &SessionFile, folder: &Path) -> Found {
     if let Some(session) = &session {
         check_expression(session, &mut found);
         check_models(session, &mut found);
+        check_view(session, &mut found);
     }
     found
 }
 
+/// What was saved of the view, and means nothing here.
+fn check_view(session: &Session, found: &mut Found) {
+    let info =
+        |folder: &PathBuf| ModelInfo { folder: folder.clone(), manifest: read_manifest(folder).map_err(|e| e.to_string()) };
+    let Ok(theme) = Theme::named("dark") else { return };
+    let state = State::new(Arc::new(session.clone()), session.models.iter().map(info).collect(), theme);
+    for message in state.messages.iter().filter(|message| !session.warnings.contains(message)) {
+        found.hear(message);
+    }
+}
+
 fn check_tracks(file: &SessionFile, folder: &Path, genome: &ChromSizes, found: &mut Found) {
     let files = file.tracks.iter().filter(|t| t.format.as_deref() != Some("bins") && t.marks.is_empty());
-    let files = files.map(|t| (folder.join(&t.file), t.format.as_deref()));
-    let fasta = file.genome.fasta.iter().map(|path| (folder.join(path), Some("fasta")));
+    let files = files.map(|t| (tracks::locate(folder, &t.file), t.format.as_deref()));
+    let fasta = file.genome.fasta.iter().map(|path| (tracks::locate(folder, path), None));
     for (path, format) in files.chain(fasta) {
         if found.said.contains(&path) {
             continue;

@@ -4,7 +4,8 @@ use super::arrays::{ArrayInputs, read_arrays};
 use super::view::commands;
 use super::{Failure, find_session};
 use crate::genome::{GeneId, Locus};
-use crate::models::{Input, Manifest, Model, missing_input, open_model, read_manifest};
+use crate::models::{Input, Manifest, Model, TfMotifs, load_model_with_motifs, missing_input, open_model, read_manifest};
+use crate::motifs::read_tf_motifs;
 use crate::session::{Readers, SampleId, Session};
 use crate::tracks::clean_text;
 use clap::Args;
@@ -22,7 +23,7 @@ pub(super) struct InputArgs {
     session: Option<PathBuf>,
     /// Sample whose signals are read; may be left out where there is one
     #[arg(long, value_name = "NAME", conflicts_with_all = ["sequences", "arrays"])]
-    sample: Option<String>,
+    pub(super) sample: Option<String>,
     /// Genes by name or id, one a line
     #[arg(long, value_name = "FILE", group = "which")]
     genes: Option<PathBuf>,
@@ -41,6 +42,15 @@ pub(super) struct InputArgs {
     /// Plain input: `marks` [n, length, k], or `x` [n, bins, k]; k in the order of model.toml
     #[arg(long, value_name = "F.npz", conflicts_with = "which")]
     arrays: Option<PathBuf>,
+    /// Motifs of the transcription factors a model reads (MEME, HOMER) instead of those beside it
+    #[arg(long, value_name = "FILE")]
+    tf_motifs: Option<PathBuf>,
+    /// HOCOMOCO's table of the factors that motifs belong to (columns "Model" and "Transcription factor")
+    #[arg(long, value_name = "FILE", requires = "tf_motifs")]
+    tf_names: Option<PathBuf>,
+    /// Let a model read the DNA of another assembly than the one it was trained on
+    #[arg(long, conflicts_with_all = ["sequences", "arrays"])]
+    assume_assembly: bool,
     /// Let a model start the command that its model.toml names (docs/external.md)
     #[arg(long)]
     allow_command: bool,
@@ -68,30 +78,80 @@ pub(super) enum InputReader<'a> {
     Arrays(&'a ArrayInputs),
 }
 
+/// As [`open`], for commands that look at genes of a session: every one where none is named.
+pub(super) fn open_or_all_genes(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, Inputs), Failure> {
+    let names_some = args.genes.is_some() || args.gene.is_some() || args.locus.is_some() || args.all;
+    open_with(args, model, !names_some && args.sequences.is_none() && args.arrays.is_none())
+}
+
 /// Opens the model and what it is to read.
 pub(super) fn open(args: &InputArgs, model: &Path) -> Result<(Box<dyn Model>, Inputs), Failure> {
+    open_with(args, model, false)
+}
+
+fn open_with(args: &InputArgs, model: &Path, means_all: bool) -> Result<(Box<dyn Model>, Inputs), Failure> {
     if args.sequences.is_some() || args.arrays.is_some() {
         let model = load(model, args)?;
         let arrays = read_arrays(args.sequences.as_deref(), args.arrays.as_deref(), model.manifest())?;
         return Ok((model, Inputs::Arrays(arrays)));
     }
-    if args.genes.is_none() && args.gene.is_none() && args.locus.is_none() && !args.all {
+    if args.genes.is_none() && args.gene.is_none() && args.locus.is_none() && !args.all && !means_all {
         let text = "which input? --genes FILE, --gene NAME, --locus L or --all of a --session; or --sequences and --arrays";
         return Err(Failure::Usage(text.to_owned()));
     }
-    let session = Session::open(&find_session(args.session.as_ref())?)?;
+    let mut session = Session::open(&find_session(args.session.as_ref())?)?;
+    session.genome.is_assembly_assumed |= args.assume_assembly;
     for warning in &session.warnings {
         eprintln!("cislens: {}", clean_text(warning));
     }
     let folder = find_model(model, &session)?;
-    let manifest = read_manifest(&folder)?;
+    let mut manifest = read_manifest(&folder)?;
+    if let Some(path) = &args.tf_motifs {
+        let motifs = read_tf_motifs(path, args.tf_names.as_deref())?;
+        manifest.input.tfs.motifs = Some(Arc::new(TfMotifs::new(&motifs, &manifest.input.tfs.names)?));
+    }
     let sample = find_sample(&session, args.sample.as_deref(), &manifest)?;
     let genes = find_genes(args, &session)?;
     Ok((load(&folder, args)?, Inputs::Genes(GeneInputs { session: Arc::new(session), sample, genes })))
 }
 
+/// A model, a session, and genes of it.
+pub(super) type OpenedGenes = (Box<dyn Model>, Arc<Session>, Vec<GeneId>);
+
+/// The model, the session, and genes of it to look at in several samples.
+pub(super) fn open_genes(args: &InputArgs, model: &Path) -> Result<OpenedGenes, Failure> {
+    if args.sequences.is_some() || args.arrays.is_some() {
+        return Err(Failure::Usage("plain arrays have no samples: --session with genes".to_owned()));
+    }
+    if args.genes.is_none() && args.gene.is_none() && args.locus.is_none() && !args.all {
+        return Err(Failure::Usage("which genes? --genes FILE, --gene NAME, --locus L or --all".to_owned()));
+    }
+    let session = Session::open(&find_session(args.session.as_ref())?)?;
+    for warning in &session.warnings {
+        eprintln!("cislens: {}", clean_text(warning));
+    }
+    let model = load(&find_model(model, &session)?, args)?;
+    let genes = find_genes(args, &session)?;
+    Ok((model, Arc::new(session), genes))
+}
+
+/// The samples that `--sample` names, parted by commas; all that can feed the model where it names none.
+pub(super) fn samples_that_fit(args: &InputArgs, session: &Session, manifest: &Manifest) -> Result<Vec<SampleId>, Failure> {
+    let Some(names) = &args.sample else {
+        return Ok((0..session.samples.len())
+            .map(SampleId)
+            .filter(|id| missing_input(session, *id, manifest).is_none())
+            .collect());
+    };
+    names.split(',').map(|name| find_sample(session, Some(name), manifest)).collect()
+}
+
 fn load(folder: &Path, args: &InputArgs) -> Result<Box<dyn Model>, Failure> {
-    Ok(open_model(folder, &candle_core::Device::Cpu, commands(args.allow_command))?)
+    let Some(path) = &args.tf_motifs else {
+        return Ok(open_model(folder, &candle_core::Device::Cpu, commands(args.allow_command))?);
+    };
+    let motifs = read_tf_motifs(path, args.tf_names.as_deref())?;
+    Ok(load_model_with_motifs(folder, &motifs, &candle_core::Device::Cpu)?)
 }
 
 /// A model's folder, or a model of the session by its name or its folder's.

@@ -1,15 +1,16 @@
 //! Finished results of a long command, kept beside its output until that is written: an interrupted run goes on from there.
 
 use super::Failure;
-use crate::attribution::Attribution;
 use anyhow::{Context, anyhow};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// A result, or why there is none.
-pub(super) type Finished = Result<Attribution, String>;
+pub(super) type Finished<T> = Result<T, String>;
 
 /// Results in the order of the inputs.
 pub(super) struct Journal {
@@ -56,7 +57,7 @@ impl Journal {
     }
 
     /// The next finished result of the interrupted run; `None` after the last whole one.
-    pub(super) fn next(&mut self) -> Result<Option<Finished>, Failure> {
+    pub(super) fn next<T: DeserializeOwned>(&mut self) -> Result<Option<Finished<T>>, Failure> {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         let record = read_record(reader);
         match record {
@@ -75,7 +76,7 @@ impl Journal {
     }
 
     /// Keeps a finished result.
-    pub(super) fn push(&mut self, finished: &Finished) -> Result<(), Failure> {
+    pub(super) fn push<T: Serialize>(&mut self, finished: &Finished<T>) -> Result<(), Failure> {
         let bytes = postcard::to_allocvec(finished).map_err(|e| anyhow!("{}: {e}", self.path.display()))?;
         let mut record = (bytes.len() as u32).to_le_bytes().to_vec();
         record.extend(&Sha256::digest(&bytes)[..DIGEST_BYTES]);
@@ -106,7 +107,7 @@ impl Drop for Journal {
 }
 
 /// A record and its bytes; `None` at the end and where the rest is damaged.
-fn read_record(reader: &mut impl Read) -> Option<(u64, Finished)> {
+fn read_record<T: DeserializeOwned>(reader: &mut impl Read) -> Option<(u64, Finished<T>)> {
     let mut head = [0; 4 + DIGEST_BYTES];
     reader.read_exact(&mut head).ok()?;
     let (length, digest) = head.split_at(4);
@@ -124,14 +125,15 @@ fn read_record(reader: &mut impl Read) -> Option<(u64, Finished)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribution::Attribution;
 
-    fn result(score: f64) -> Finished {
+    fn result(score: f64) -> Finished<Attribution> {
         Ok(Attribution { score, marks: Some(vec![1.0, f32::NAN]), ..Attribution::default() })
     }
 
     fn scores(journal: &mut Journal) -> Vec<f64> {
         let mut scores = Vec::new();
-        while let Ok(Some(finished)) = journal.next() {
+        while let Ok(Some(finished)) = journal.next::<Attribution>() {
             scores.push(finished.map_or(-1.0, |result| result.score));
         }
         scores

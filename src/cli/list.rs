@@ -5,6 +5,7 @@ use crate::attribution::{METHODS, NOT_OFFERED};
 use crate::input::{ACTIONS, Keymap};
 use crate::models::{EXTERNAL, MODELS};
 use crate::motifs::MOTIF_FORMATS;
+use crate::regulation::{cores, significance};
 use crate::theme::{THEMES, Theme};
 use crate::tracks::{FORMATS, Kind};
 use clap::{Args, ValueEnum};
@@ -28,6 +29,8 @@ enum What {
     Themes,
     /// Keys and what they do
     Keys,
+    /// Ways to call significant bins (enrich) and COREs (cores)
+    Procedures,
 }
 
 pub(super) fn run(args: &ListArgs) -> Result<(), Failure> {
@@ -37,6 +40,7 @@ pub(super) fn run(args: &ListArgs) -> Result<(), Failure> {
         What::Formats => formats(),
         What::Themes => themes()?,
         What::Keys => keys(),
+        What::Procedures => procedures(),
     };
     for line in lines {
         println!("{}", line.trim_end());
@@ -55,6 +59,18 @@ fn models() -> Vec<String> {
         "{EXTERNAL:18} External: a command that answers predictions, and gradients where it can (docs/external.md)"
     ));
     lines
+}
+
+fn procedures() -> Vec<String> {
+    let bins = significance::PROCEDURES.iter().map(|p| format!("  {:12} {}", p.name, p.about));
+    let cores = cores::PROCEDURES.iter().map(|p| format!("  {:12} {}", p.name, p.about));
+    let heading = |text: &str| [text.to_owned()];
+    heading("significant bins (cislens enrich):")
+        .into_iter()
+        .chain(bins)
+        .chain(heading("COREs (cislens cores):"))
+        .chain(cores)
+        .collect()
 }
 
 fn methods() -> Vec<String> {

@@ -7,21 +7,31 @@ mod attribution_files;
 mod batch;
 mod cache;
 mod check;
+mod config;
+mod cores;
 mod count;
 mod device;
+mod differential;
+mod enrich;
 mod evaluate;
 mod import;
 mod init;
 mod input;
 mod interrupt;
 mod journal;
+mod kept;
+mod liftover;
 mod list;
+mod motifs;
 mod output;
+mod pages;
 mod predict;
 mod render;
 mod serve;
 mod simulate;
+mod minimal;
 mod train;
+mod variants;
 mod view;
 
 use clap::{Parser, Subcommand};
@@ -55,6 +65,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Count reads in bins or windows
     Count(count::CountArgs),
+    /// Find a place, or the rows of a BED, in another assembly
+    Liftover(liftover::LiftOverArgs),
     /// Fit a network to a sample
     Train(train::TrainArgs),
     /// Judge a model on genes, beside baselines and other models
@@ -63,8 +75,26 @@ enum Command {
     Predict(predict::PredictArgs),
     /// Explain predictions for genes or arrays
     Attribute(attribute::AttributeArgs),
+    /// Score the variants of a VCF for every gene whose window holds them
+    Variants(variants::VariantsArgs),
+    /// Say why genes are predicted differently in two samples or by two models
+    Differential(differential::DifferentialArgs),
+    /// Find the smallest change of the input that turns a gene
+    MinimalChange(minimal::MinimalArgs),
+    /// Find elements that a model attends to together over samples
+    Cores(cores::CoresArgs),
+    /// Compare the bins a model attends to with annotations, marks and expression
+    Enrich(enrich::EnrichArgs),
+    /// Say which motifs and transcription factors a model goes by
+    Motifs(motifs::MotifsArgs),
     /// Say what results are kept on disk, or remove them
     Cache(cache::CacheArgs),
+    /// Say what is set, or print every setting with its default
+    Config(config::ConfigArgs),
+    /// Write the completions of a shell to standard output
+    Completions(pages::CompletionsArgs),
+    /// Write the manual page to standard output (cislens man | man -l -)
+    Man,
     /// Answer requests for a model on standard input (docs/external.md)
     Serve(serve::ServeArgs),
     /// Print what there is: models, methods, formats, themes, keys
@@ -104,11 +134,21 @@ pub fn run() -> ExitCode {
         Some(Command::Simulate(args)) => simulate::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Count(args)) => count::run(&args),
+        Some(Command::Liftover(args)) => liftover::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
         Some(Command::Attribute(args)) => attribute::run(&args),
+        Some(Command::Variants(args)) => variants::run(&args),
+        Some(Command::Differential(args)) => differential::run(&args),
+        Some(Command::MinimalChange(args)) => minimal::run(&args),
+        Some(Command::Cores(args)) => cores::run(&args),
+        Some(Command::Enrich(args)) => enrich::run(&args),
+        Some(Command::Motifs(args)) => motifs::run(&args),
         Some(Command::Cache(args)) => cache::run(&args),
+        Some(Command::Config(args)) => config::run(&args),
+        Some(Command::Completions(args)) => pages::completions(&args),
+        Some(Command::Man) => pages::man(),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::List(args)) => list::run(&args),
     };
@@ -140,6 +180,15 @@ fn complain(message: &str) {
     for (i, line) in message.lines().enumerate() {
         eprintln!("{}{}", if i == 0 { "cislens: " } else { "" }, crate::tracks::clean_text(line));
     }
+}
+
+/// That a table or page can be written, before long work.
+fn check_out(option: &str, path: &std::path::Path, ending: &str) -> Result<(), Failure> {
+    if path.extension().is_none_or(|e| !e.eq_ignore_ascii_case(ending)) {
+        return Err(Failure::Usage(format!("{option} {}: it ends in .{ending}", path.display())));
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    tempfile::tempfile_in(folder).map(|_| ()).map_err(|e| anyhow::anyhow!("{}: {e}", folder.display()).into())
 }
 
 #[expect(unsafe_code, reason = "the environment is changed before any thread exists")]

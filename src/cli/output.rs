@@ -3,7 +3,7 @@
 use super::Failure;
 use super::input::Inputs;
 use crate::genome::{Stretch, Window};
-use crate::models::{Manifest, Model, OutputKind};
+use crate::models::{Manifest, Model, OutputKind, probability};
 use crate::tracks::{Array, NpzRows, TrackError, Values, clean_text, write_whole};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ pub(super) fn push_output(rows: &mut NpzRows, model: &dyn Model, score: f64) -> 
     if !is_score {
         rows.push(if is_classifier { "logit" } else { "score" }, &one(score))?;
     }
-    if is_classifier { rows.push("probability", &one(1.0 / (1.0 + (-score).exp()))) } else { Ok(()) }
+    if is_classifier { rows.push("probability", &one(probability(score))) } else { Ok(()) }
 }
 
 /// What made the results: program, command, model and input.

@@ -1,17 +1,18 @@
 //! `cislens view`: the browser.
 
-use super::{Failure, cache, find_session};
-use crate::app::{self, Ending};
+use super::{Failure, cache, config, find_session};
+use crate::app::{self, Display, Ending};
 use crate::input::Keymap;
 use crate::jobs::Caches;
 use crate::models::{Commands, open_model, read_manifest, stop_commands};
 use crate::session::{SampleId, Session, open_paths};
 use crate::state::{ModelInfo, State};
 use crate::theme::Theme;
-use crate::ui::Depth;
+use crate::ui::{Depth, is_ascii_only};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use etcetera::BaseStrategy;
+use serde::Deserialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,32 +33,54 @@ pub(super) struct ViewArgs {
     /// Let models start the command that model.toml names (docs/external.md)
     #[arg(long)]
     allow_command: bool,
-    /// Colours: dark, light, colorblind, print, or a theme file
-    #[arg(long, default_value = "dark")]
-    theme: String,
+    /// Open the session as it was left last
+    #[arg(long, conflicts_with = "files")]
+    last: bool,
+    /// Colours: dark, light, contrast, colorblind, monochrome, print, or a theme file
+    #[arg(long)]
+    theme: Option<String>,
     /// How many colours the terminal shows; found out where not said
     #[arg(long, value_enum)]
     color: Option<ColorChoice>,
     /// Where results are kept: on disk too, so that they are there the next time, or in memory only
-    #[arg(long, value_enum, default_value_t = KeptIn::Disk, value_name = "WHERE")]
-    cache: KeptIn,
+    #[arg(long, value_enum, value_name = "WHERE")]
+    cache: Option<KeptIn>,
+    /// Characters: unicode, or ascii for fonts without blocks; found out where not said
+    #[arg(long, value_enum)]
+    glyphs: Option<Glyphs>,
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    no_mouse: bool,
     /// Write a log to this file
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ColorChoice {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ColorChoice {
+    Auto,
     Truecolor,
     #[value(name = "256")]
+    #[serde(rename = "256")]
     Ansi256,
     #[value(name = "16")]
+    #[serde(rename = "16")]
     Ansi16,
     None,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
-enum KeptIn {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Glyphs {
+    Auto,
+    Unicode,
+    Ascii,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum KeptIn {
     Disk,
     Memory,
 }
@@ -67,25 +90,50 @@ pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
         return Err(Failure::Usage("the browser needs a terminal; cislens render writes a figure without one".to_owned()));
     }
     start_log(args.log.as_deref())?;
-    let mut state = open_state(&args.files, args.sample.as_deref(), args.model.as_deref(), &args.theme)?;
+    let settings = config::read()?;
+    let files = match args.last {
+        true => vec![
+            config::last_session()
+                .filter(|path| path.is_file())
+                .ok_or_else(|| Failure::Usage("no session was left yet".to_owned()))?,
+        ],
+        false => args.files.clone(),
+    };
+    let theme = args.theme.as_deref().or(settings.theme.as_deref()).unwrap_or("dark");
+    let mut state = open_state(&files, args.sample.as_deref(), args.model.as_deref(), theme)?;
     if let Some(locus) = &args.locus {
         state.go_to(locus).map_err(|e| Failure::Usage(format!("--locus {locus}: {e}")))?;
     }
     let keymap = read_keymap(&mut state);
-    let depth = match args.color {
+    let variable = |name: &str| std::env::var(name).ok();
+    let depth = match args.color.or(settings.color) {
         Some(ColorChoice::Truecolor) => Depth::True,
         Some(ColorChoice::Ansi256) => Depth::Ansi256,
         Some(ColorChoice::Ansi16) => Depth::Ansi16,
         Some(ColorChoice::None) => Depth::Mono,
-        None => Depth::detect(|name| std::env::var(name).ok()),
+        None | Some(ColorChoice::Auto) => Depth::detect(variable),
     };
+    let is_ascii = match args.glyphs.or(settings.glyphs) {
+        Some(Glyphs::Unicode) => false,
+        Some(Glyphs::Ascii) => true,
+        None | Some(Glyphs::Auto) => is_ascii_only(variable),
+    };
+    let display = Display { depth, is_ascii, has_mouse: !args.no_mouse && settings.mouse.unwrap_or(true) };
+    let last = config::last_session().filter(|_| settings.keep_last.unwrap_or(true));
+    let last = last.filter(|path| path.parent().is_some_and(|folder| std::fs::create_dir_all(folder).is_ok()));
+    // The first time there is something to learn.
+    if last.as_ref().is_some_and(|path| !path.exists()) && state.notice.is_none() {
+        state.notice =
+            Some("welcome: W next gene, h l pan, z o zoom, g go to a place, : commands, ? all keys, q leave".to_owned());
+    }
     app::install_panic_hook();
     let commands = commands(args.allow_command);
     let load = move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string());
-    let store = (args.cache == KeptIn::Disk).then(|| cache::store(cache::BUDGET_BYTES));
+    let kept_in = args.cache.or(settings.cache).unwrap_or(KeptIn::Disk);
+    let store = (kept_in == KeptIn::Disk).then(|| cache::store(cache::BUDGET_BYTES));
     let store = store.and_then(|store| store.map_err(|e| state.say(format!("results are not kept on disk: {e}"))).ok());
     let caches = Caches { store, ..Caches::default() };
-    match app::run(state, args.files.clone(), keymap, depth, Arc::new(load), caches).context("the terminal")? {
+    match app::run(state, files, keymap, display, Arc::new(load), caches, last).context("the terminal")? {
         Ending::Quit => Ok(()),
         Ending::Signal(number) => {
             stop_commands();

@@ -29,6 +29,10 @@ pub enum Marks {
         /// Whether the diagonal is drawn.
         has_diagonal: bool,
     },
+    /// Named numbers as bars from zero.
+    Bars(Vec<(String, f64)>),
+    /// Named lines over any range of x, the first drawn over the others.
+    Lines(Vec<(String, Vec<(f64, f64)>)>),
     /// Named boxes: 2.5th percentile, quartiles with the median, 97.5th.
     Boxes(Vec<(String, [f64; 5])>),
 }
@@ -63,6 +67,7 @@ pub fn draw_charts(title: &str, notes: &[String], charts: &[Chart], width_mm: f6
     let side = cell - LEFT;
     let height_of = |chart: &Chart| match &chart.marks {
         Marks::Boxes(boxes) => BOX_LINE * boxes.len().max(2) as f64,
+        Marks::Bars(bars) => BOX_LINE * bars.len().max(2) as f64,
         _ => side,
     };
     let heights: Vec<f64> = charts.chunks(COLUMNS).map(|row| row.iter().map(height_of).fold(0.0, f64::max)).collect();
@@ -117,6 +122,46 @@ fn draw(page: &Page<'_>, chart: &Chart, frame: Frame) -> Drawn {
                 let colour = page.colour(COLOURS[i % COLOURS.len()]);
                 line(page, frame, (&unit, &unit), points, colour, 1.0)?;
                 let key = frame.bottom() - 6.0 - SMALL_LINE * (curves.len() - 1 - i) as f64;
+                page.line(&[(frame.right() - 8.0, key), (frame.right() - 2.0, key)], colour, 1.2)?;
+                let name = font::fit(name, frame.width * 0.7, SMALL, false);
+                page.text((frame.right() - 10.0, key), &name, page.ink(SMALL, "text"), HPos::Right)?;
+            }
+            Ok(())
+        }
+        Marks::Bars(bars) => {
+            let finite = || bars.iter().map(|b| b.1).filter(|x| x.is_finite()).chain([0.0]);
+            let range = around(finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+            let names = bars.iter().map(|(name, _)| font::width(name, SMALL, false)).fold(0.0, f64::max).min(frame.width / 2.0);
+            let plot = Frame { x: frame.x + names + 4.0 - LEFT, width: frame.width - names - 4.0 + LEFT, ..frame };
+            axes(page, chart, plot, &range, None)?;
+            let zero = place(plot, &range, &range, (0.0, range.start)).0;
+            for (i, (name, value)) in bars.iter().enumerate() {
+                let lane = plot.lane(i, bars.len(), 4.0);
+                let name = font::fit(name, names + 0.1, SMALL, false);
+                page.text((plot.x - 4.0, lane.middle()), &name, page.ink(SMALL, "text"), HPos::Right)?;
+                if !value.is_finite() {
+                    page.text((plot.x + 4.0, lane.middle()), "undefined", page.ink(SMALL, "dim"), HPos::Left)?;
+                    continue;
+                }
+                let end = place(plot, &range, &range, (*value, range.start)).0;
+                let body = Frame { x: zero.min(end), width: (zero - end).abs().max(0.3), ..lane };
+                page.rect(body, page.colour(if *value < 0.0 { "negative" } else { "positive" }))?;
+            }
+            page.line(&[(zero, plot.y), (zero, plot.bottom())], page.colour("dim"), 0.5)
+        }
+        Marks::Lines(lines) => {
+            let points = || lines.iter().flat_map(|(_, points)| points).filter(|p| p.0.is_finite() && p.1.is_finite());
+            let span = |of: fn(&(f64, f64)) -> f64| {
+                (points().map(of).fold(f64::INFINITY, f64::min), points().map(of).fold(f64::NEG_INFINITY, f64::max))
+            };
+            let ((left, right), (low, high)) = (span(|p| p.0), span(|p| p.1));
+            let x = if right > left { left..right } else { around(left, right) };
+            let y = around(low, high);
+            axes(page, chart, frame, &x, Some(&y))?;
+            for (i, (name, points)) in lines.iter().enumerate().rev() {
+                let colour = page.colour(COLOURS[i % COLOURS.len()]);
+                line(page, frame, (&x, &y), points, colour, 0.8)?;
+                let key = frame.y + 5.0 + SMALL_LINE * i as f64;
                 page.line(&[(frame.right() - 8.0, key), (frame.right() - 2.0, key)], colour, 1.2)?;
                 let name = font::fit(name, frame.width * 0.7, SMALL, false);
                 page.text((frame.right() - 10.0, key), &name, page.ink(SMALL, "text"), HPos::Right)?;
@@ -232,6 +277,13 @@ mod tests {
             chart(Marks::Curves { curves: vec![("model".to_owned(), curve)], has_diagonal: true }),
             chart(Marks::Boxes(vec![("one".to_owned(), [0.1, 0.2, 0.3, 0.4, 0.5]), ("two".to_owned(), [f64::NAN; 5])])),
             chart(Marks::Points(Vec::new())),
+            chart(Marks::Bars(vec![("up".to_owned(), 0.5), ("down & out".to_owned(), -0.25), ("none".to_owned(), f64::NAN)])),
+            chart(Marks::Bars(Vec::new())),
+            chart(Marks::Lines(vec![
+                ("on".to_owned(), vec![(-5.0, 0.0), (0.0, 2.0), (5.0, f64::NAN)]),
+                ("off".to_owned(), Vec::new()),
+            ])),
+            chart(Marks::Lines(Vec::new())),
         ];
         let svg = page(&charts).unwrap();
         let mut reader = quick_xml::Reader::from_str(&svg);

@@ -3,7 +3,7 @@
 
 use super::{FigureError, FigureOptions, Highlight, PictureFormat, Provenance, arrange, draw, geometry};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
-use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Prediction, Reply, predict, predict_input};
+use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, columns_with_edits, predict};
 use crate::models::{Input, Model};
 use crate::scene::Scene;
 use crate::session::{Readers, TrackKind};
@@ -49,11 +49,18 @@ pub fn read_rows(state: &mut State, readers: &mut Readers) {
         };
         take(Reply::Sequence { job, region: region.clone(), bases });
     }
+    for pattern in look.patterns {
+        let found = contained(|| readers.bases(&region)).map(|bases| {
+            let places = pattern.find(&bases.unwrap_or_default());
+            Arc::new(places.into_iter().map(|(i, strand)| (region.start + i as u64, strand)).collect())
+        });
+        take(Reply::Occurrences { pattern, region: region.clone(), found });
+    }
     for track in look.tracks {
         let kind = readers.session().tracks[track.0].kind;
         take(match kind {
             TrackKind::Signal => {
-                let columns = contained(|| readers.columns(track, &region, look.n_columns));
+                let columns = contained(|| columns_with_edits(readers, track, &region, look.n_columns, &look.edits));
                 Reply::Columns { job, track, region: region.clone(), columns }
             }
             TrackKind::Features => Reply::Features { track, features: contained(|| readers.features(track, &region)) },
@@ -66,13 +73,12 @@ pub fn read_rows(state: &mut State, readers: &mut Readers) {
 }
 
 /// Asks the model in use about the gene in use, and explains the answer; gives what the network read. What fails becomes the
-/// reason its row shows. `change` may edit what is read before the network sees it.
+/// reason its row shows.
 pub fn explain(
     state: &mut State,
     readers: &mut Readers,
     load: &LoadModel,
     analyses: &[Analysis],
-    change: &dyn Fn(&mut Input) -> Result<(), String>,
     report: &mut dyn FnMut(Progress),
 ) -> Option<Input> {
     let subject = state.subject();
@@ -82,18 +88,8 @@ pub fn explain(
     report(Progress { analysis: None, done: 0, total: 0 });
     let folder = state.models[subject.model].folder.clone();
     let answered = contained(|| load(&folder)).and_then(|model| {
-        let read = contained(|| predict(&*model, &subject, readers));
-        let changed = read.and_then(|(prediction, mut input)| {
-            let before = input.clone();
-            change(&mut input)?;
-            if input == before {
-                return Ok((prediction, input));
-            }
-            let changed = contained(|| predict_input(&*model, &input))?;
-            let Prediction { missing, off_chromosome, .. } = prediction;
-            Ok((Prediction { missing, off_chromosome, ..changed }, input))
-        });
-        changed.map(|(prediction, input)| (model, prediction, input))
+        let (prediction, input) = contained(|| predict(&*model, &subject, readers))?;
+        Ok((model, prediction, input))
     });
     match answered {
         Err(reason) => {
@@ -142,6 +138,7 @@ pub fn command_of(state: &State, session: &[PathBuf], out: &Path, options: &Figu
     if let Some(gene) = state.current_gene() {
         place.extend(["--gene".to_owned(), gene.name.clone()]);
     }
+    place.extend(state.edits.iter().flat_map(|edit| ["--with".to_owned(), edit.to_string()]));
     command_at(state, session, &place, out, options)
 }
 
@@ -283,9 +280,7 @@ mod tests {
         let mut state = of_toy();
         let mut readers = Readers::new(state.session.clone());
         let mut steps = 0;
-        explain(&mut state, &mut readers, &|_| Err("no weights here".to_owned()), &Analysis::ALL, &|_| Ok(()), &mut |_| {
-            steps += 1
-        });
+        explain(&mut state, &mut readers, &|_| Err("no weights here".to_owned()), &Analysis::ALL, &mut |_| steps += 1);
         assert_eq!(steps, 1);
         let svg = figure_of_state(&state, String::new(), &options()).unwrap();
         assert_eq!(svg.matches("failed: no weights here").count(), 4, "attention and every analysis");
@@ -295,7 +290,7 @@ mod tests {
     fn a_panic_in_a_reader_is_a_reason_and_not_the_end() {
         let mut state = of_toy();
         let mut readers = Readers::new(state.session.clone());
-        explain(&mut state, &mut readers, &|_| panic!("weights of {} rows", 3), &[], &|_| Ok(()), &mut |_| ());
+        explain(&mut state, &mut readers, &|_| panic!("weights of {} rows", 3), &[], &mut |_| ());
         let svg = figure_of_state(&state, String::new(), &options()).unwrap();
         assert!(svg.contains("internal error: weights of 3 rows"), "{svg}");
     }

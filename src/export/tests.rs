@@ -184,7 +184,7 @@ pub(super) fn scene_of(rows: Vec<Row>, start: u64, len: u64, n_columns: usize) -
     let ticks = ticks.map(|p| Tick { position: p - 1, label: crate::genome::thousands(p) }).collect();
     let ruler = Ruler { label: "chr8".to_owned(), ticks, tss: None, window: None };
     let header = Header { locus: region.to_string(), span: "10.0 kb".to_owned(), ..Header::default() };
-    Scene { header, region, n_columns, ruler, rows }
+    Scene { header, region, n_columns, ruler, selection: None, rows }
 }
 
 /// A gene and an interval as a scene places them at `char_columns` columns a character.

@@ -1,6 +1,6 @@
 //! Chromosome names and lengths, and the other names the same chromosome goes by.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Why a chromosome sizes table could not be read.
@@ -32,6 +32,8 @@ pub enum ChromSizesError {
 pub struct ChromSizes {
     sizes: Vec<(Arc<str>, u64)>,
     index: HashMap<Arc<str>, usize>,
+    /// Other names, as accessions.
+    aliases: HashMap<Arc<str>, usize>,
 }
 
 impl ChromSizes {
@@ -65,6 +67,23 @@ impl ChromSizes {
         true
     }
 
+    /// Takes in a table of other names, UCSC's `chromAlias.txt`: on each line one column is a name known here, and the others are
+    /// names of the same chromosome. Gives how many names there are now; one that stands for two chromosomes is none.
+    pub fn add_aliases(&mut self, table: &str) -> usize {
+        let mut ambiguous = HashSet::new();
+        for line in table.lines().filter(|line| !line.starts_with('#')) {
+            let names = || line.split('\t').map(str::trim).filter(|name| !name.is_empty());
+            let Some(&chrom) = names().find_map(|name| self.index.get(name)) else { continue };
+            for name in names().filter(|name| !self.index.contains_key(*name)) {
+                if self.aliases.insert(name.into(), chrom).is_some_and(|before| before != chrom) {
+                    ambiguous.insert(name);
+                }
+            }
+        }
+        self.aliases.retain(|name, _| !ambiguous.contains(name.as_ref()));
+        self.aliases.len()
+    }
+
     /// Length of the chromosome with exactly this name.
     pub fn len_of(&self, chrom: &str) -> Option<u64> {
         self.index.get(chrom).map(|&i| self.sizes[i].1)
@@ -75,11 +94,14 @@ impl ChromSizes {
         self.index.get(chrom).copied()
     }
 
-    /// The name here of what another file calls `chrom`: the same, with or without `chr`, `M` for `MT`.
+    /// The name here of what another file calls `chrom`: the same, with or without `chr`, `M` for `MT`, or an alias.
     pub fn resolve(&self, chrom: &str) -> Option<&Arc<str>> {
         let exact = |name: &str| self.index.get(name).map(|&i| &self.sizes[i].0);
         if let Some(name) = exact(chrom) {
             return Some(name);
+        }
+        if let Some(&i) = self.aliases.get(chrom) {
+            return Some(&self.sizes[i].0);
         }
         let bare = chrom.get(..3).filter(|p| p.eq_ignore_ascii_case("chr")).map_or(chrom, |_| &chrom[3..]);
         let bare = if bare.eq_ignore_ascii_case("mt") { "M" } else { bare };
@@ -150,6 +172,22 @@ mod tests {
         }
         assert_eq!(ucsc.resolve("chr2"), None);
         assert_eq!(ucsc.resolve("é"), None);
+    }
+
+    #[test]
+    fn tables_of_aliases_in_both_of_their_forms() {
+        let mut sizes = ChromSizes::parse("chr1\t100\nchrX\t50\nchrUn_1\t9").unwrap();
+        assert_eq!(sizes.add_aliases("# ucsc\tgenbank\nchr1\tCM000663.2\nchr7\tCM000669.2\nchrX\t\n"), 1);
+        // The older form: alias, chromosome, who calls it so. That last column names no chromosome.
+        sizes
+            .add_aliases("NC_000023.11\tchrX\trefseq\nKI270302.1\tchrUn_1\tgenbank\nGL1\tchrUn_1\tgenbank\nNC_1\tchr1\trefseq\n");
+        let name = |alias: &str| sizes.resolve(alias).map(|name| name.to_string());
+        assert_eq!(
+            [name("CM000663.2"), name("NC_000023.11"), name("KI270302.1")].map(Option::unwrap),
+            ["chr1", "chrX", "chrUn_1"]
+        );
+        assert_eq!([name("CM000669.2"), name("refseq")], [None, None]);
+        assert_eq!(name("1").unwrap(), "chr1");
     }
 
     #[test]

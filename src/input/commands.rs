@@ -37,14 +37,16 @@ fn none(_: &State) -> Vec<String> {
 
 /// Every command, in the order of the palette.
 pub const COMMANDS: &[Command] = &[
-    command("goto", "PLACE", "go to a gene, a transcript, an exon (MYC:e2), a feature or a place", |s, t| s.go_to(t), none),
+    command("goto", "PLACE", "go to a gene, a transcript, an exon or a place", |s, t| s.go_to(t), none),
+    command("w", "[FILE]", "save the session with the view, bookmarks and regions", save, none),
+    command("wq", "[FILE]", "save and leave", |s, t| save(s, t).and_then(|()| quit(s, "")), none),
     command("q", "", "leave", quit, none),
     command("ls", "", "chromosomes, as a table", |s, _| show_table(s, State::chromosome_table), none),
     command("note", "TEXT", "make the view a region of interest with a note", note, none),
     command("unnote", "", "take the regions of interest in view away", |s, _| s.forget_regions(), none),
     command("regions", "", "bookmarks and regions of interest, as a table", |s, _| show_table(s, State::region_table), none),
-    command("search", "TEXT", "features of all annotation rows whose name has this in it, as a table", search, none),
-    command("find", "SEQUENCE", "find a sequence (IUPAC letters) on both strands, as a row; ] [ walk it", find, none),
+    command("search", "TEXT", "features whose name has this in it, as a table", search, none),
+    command("find", "SEQUENCE", "find IUPAC letters on both strands, as a row", find, none),
     command("unfind", "[SEQUENCE]", "take the row of a sequence away, or all of them", unfind, patterns),
     command(
         "genes",
@@ -53,6 +55,22 @@ pub const COMMANDS: &[Command] = &[
         genes,
         gene_lists,
     ),
+    command(
+        "whatif",
+        "EDIT",
+        "change what the model reads: chr1:20,001 A>G, blank H3K4me3, ... (e shows all)",
+        |s, t| s.add_edit(t),
+        none,
+    ),
+    command(
+        "minimal",
+        "low|high|F|SAMPLE [by bases]",
+        "the smallest change that turns the gene, as edits",
+        |s, t| s.begin_minimal(t),
+        minimal_targets,
+    ),
+    command("variants", "[FILE.vcf]", "what variants do to the genes in view, as a table; a file to score", variants, none),
+    command("trust", "", "how far the prediction can be trusted", trust, none),
     command(
         "scale",
         "row|group|samples|p99|LO HI|fix|log|linear|symmetrical",
@@ -80,6 +98,25 @@ pub const COMMANDS: &[Command] = &[
     command("model", "NAME", "the model in use", model, |s| s.models.iter().map(crate::state::ModelInfo::name).collect()),
     command("theme", "NAME", "colours", theme, |_| THEMES.iter().map(|(name, _)| (*name).to_owned()).collect()),
 ];
+
+fn minimal_targets(state: &State) -> Vec<String> {
+    let samples = state.session.samples.iter().map(|s| s.name.clone()).filter(|name| !name.is_empty());
+    let ends: Vec<String> = ["low", "high"].map(str::to_owned).into_iter().chain(samples).collect();
+    ends.iter().cloned().chain(ends.iter().take(2).map(|end| format!("{end} by bases"))).collect()
+}
+
+fn variants(state: &mut State, file: &str) -> Result<(), String> {
+    if !file.is_empty() {
+        return state.use_variants(file);
+    }
+    state.mode = Mode::Table(state.variant_table()?);
+    Ok(())
+}
+
+fn trust(state: &mut State, _: &str) -> Result<(), String> {
+    state.mode = Mode::Table(state.trust_table()?);
+    Ok(())
+}
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,8 +176,8 @@ pub fn complete(state: &State, keymap: &Keymap, text: &str) -> Vec<Match> {
             .collect();
     }
     let of_command = |c: &Command| {
-        let takes = if c.takes.is_empty() { String::new() } else { format!("{} \u{b7} ", c.takes) };
-        Match { text: c.name.to_owned(), about: format!("{takes}{}", c.help) }
+        let takes = if c.takes.is_empty() { String::new() } else { format!(" \u{b7} {}", c.takes) };
+        Match { text: c.name.to_owned(), about: format!("{}{takes}", c.help) }
     };
     let of_action = |a: &super::ActionInfo| {
         let keys = keymap.keys_of(a.action);
@@ -161,6 +198,10 @@ pub fn complete(state: &State, keymap: &Keymap, text: &str) -> Vec<Match> {
 /// Whether a chosen line still wants something after its name.
 pub fn wants_more(line: &str) -> bool {
     COMMANDS.iter().any(|c| c.name == line && !c.takes.is_empty() && !c.takes.starts_with('['))
+}
+
+fn save(state: &mut State, path: &str) -> Result<(), String> {
+    state.save((!path.is_empty()).then(|| Path::new(path)))
 }
 
 fn quit(state: &mut State, _: &str) -> Result<(), String> {

@@ -6,7 +6,6 @@ mod row_commands;
 
 pub use commands::{COMMANDS, Command, Ran, complete, run, wants_more};
 pub use keymap::{Key, Keymap, KeymapError};
-pub use row_commands::parse_scale;
 
 /// Something the user can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +70,14 @@ pub enum Action {
     Undo,
     /// Do it again.
     Redo,
+    /// Type an edit of what the model reads.
+    Edit,
+    /// List the edits.
+    Edits,
+    /// Select a stretch.
+    Select,
+    /// Select the peak or interval of the focused row.
+    SelectPeak,
     /// Switch the sample.
     Sample(i8),
     /// Switch the model.
@@ -153,11 +160,15 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("rows", Action::ShowRows, "show-rows", "show all rows again"),
     info("rows", Action::Undo, "undo", "take the last change back; places: Ctrl-o"),
     info("rows", Action::Redo, "redo", "do it again"),
+    info("what if", Action::Edit, "edit", "change bases or signals: what if"),
+    info("what if", Action::Edits, "edits", "the edits: take away, go to"),
+    info("what if", Action::Select, "select", "select a stretch (h l, Enter)"),
+    info("what if", Action::SelectPeak, "select-peak", "select the nearest peak or interval of the row"),
     info("show", Action::Sample(1), "next-sample", "next sample"),
     info("show", Action::Sample(-1), "previous-sample", "previous sample"),
     info("show", Action::Model(1), "next-model", "next model"),
-    info("show", Action::MutagenesisView, "next-mutagenesis-view", "mutagenesis as the next view of its deltas"),
     info("show", Action::Model(-1), "previous-model", "previous model"),
+    info("show", Action::MutagenesisView, "next-mutagenesis-view", "mutagenesis as the next view of its deltas"),
     info("show", Action::Translation, "translation", "the six frames, with starts and stops"),
     info("show", Action::Theme, "next-theme", "next theme"),
     info("show", Action::Figure, "figure", "write the view as a figure (SVG, PDF, PNG)"),

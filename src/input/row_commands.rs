@@ -19,25 +19,9 @@ pub(super) fn scale(state: &mut State, text: &str) -> Result<(), String> {
             let (lo, hi) = state.axis_in_view.ok_or("the focused row has no axis now")?;
             return state.set_scale(Scale::Fixed(lo, hi), None);
         }
-        text => return state.set_scale(parse_scale(text)?, Some((false, false))),
+        text => return state.set_scale(Scale::parse(text)?, Some((false, false))),
     }
     Ok(())
-}
-
-/// A scale as it is typed and stored.
-pub fn parse_scale(text: &str) -> Result<Scale, String> {
-    if let Some((scale, _)) = Scale::NAMES.iter().find(|(_, name)| *name == text) {
-        return Ok(*scale);
-    }
-    let numbers: Vec<f32> = text.split_whitespace().map_while(|n| n.parse().ok()).collect();
-    match numbers[..] {
-        [lo, hi] if lo.is_finite() && hi.is_finite() && lo < hi && text.split_whitespace().count() == 2 => {
-            Ok(Scale::Fixed(lo, hi))
-        }
-        _ => Err(format!(
-            "\"{text}\" is no scale: row, group, samples, p99, log, linear, symmetrical, fix, or two numbers, the lower first"
-        )),
-    }
 }
 
 pub(super) fn scales(_: &State) -> Vec<String> {

@@ -6,8 +6,9 @@ use super::store::{Store, StoreKey};
 use super::{AnalysisFailure, Caches, JobId, LoadModel, Reply, Slot, contained, send};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
 use crate::genome::{GeneId, Window};
-use crate::models::{Attention, Input, Model, OutputKind, SampleSource};
-use crate::session::{Readers, SampleId, Session};
+use crate::models::{Attention, EditedSource, Input, Model, OutputKind};
+use crate::regulation::significance::{PROCEDURES, Pool};
+use crate::session::{Edit, Readers, SampleId, Session};
 use candle_core::{DType, Tensor};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub struct Subject {
     pub gene: GeneId,
     /// The window the model reads.
     pub window: Window,
+    /// What is changed in it before the model reads it.
+    pub edits: Arc<[Edit]>,
 }
 
 /// A request to explain a subject.
@@ -50,18 +53,25 @@ pub enum Analysis {
     Occlusion,
     /// Saturation mutagenesis of bases.
     SaturationMutagenesis,
+    /// Adjusted p-values of the attention's bins; they have no row of their own but mark the attention's.
+    SignificantBins,
 }
 
 impl Analysis {
-    /// All, in the order they are computed.
+    /// Those with a row, in its order.
     pub const ALL: [Self; 3] = [Self::IntegratedGradients, Self::Occlusion, Self::SaturationMutagenesis];
 
-    /// The method's name in [`attribution::METHODS`].
+    /// What is computed for a subject, in order.
+    pub const WANTED: [Self; 4] =
+        [Self::IntegratedGradients, Self::SignificantBins, Self::Occlusion, Self::SaturationMutagenesis];
+
+    /// The method's name in [`attribution::METHODS`], but for significant bins, which are read off attention.
     pub fn method(self) -> &'static str {
         match self {
             Self::IntegratedGradients => "integrated-gradients",
             Self::Occlusion => "occlusion",
             Self::SaturationMutagenesis => "saturation-mutagenesis",
+            Self::SignificantBins => "significant-bins",
         }
     }
 }
@@ -79,11 +89,25 @@ pub struct Prediction {
     pub mark_attention: Vec<f32>,
     /// Share of bases of each mark that were not measured.
     pub missing: Vec<f32>,
+    /// The same without the edits, where there are any.
+    pub unedited: Option<Unedited>,
     /// Bases of the window that lie off the chromosome.
     pub off_chromosome: u64,
     /// Hash of everything the network read.
     pub input_hash: String,
 }
+
+/// What a network says of a window before it is edited.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unedited {
+    /// As [`Prediction::score`].
+    pub score: f64,
+    /// As [`Prediction::output`].
+    pub output: f64,
+}
+
+/// Seed of the shuffles that attention is compared with.
+const NULL_SEED: u64 = 1;
 
 /// A network, and what its files looked like when it was read.
 struct Loaded {
@@ -92,7 +116,7 @@ struct Loaded {
 }
 
 /// Length and time of a model's files; another one means they were replaced.
-type Stamp = Vec<Option<(u64, SystemTime)>>;
+pub(super) type Stamp = Vec<Option<(u64, SystemTime)>>;
 
 /// What the worker works with.
 pub(super) struct Explainer<'a> {
@@ -100,6 +124,8 @@ pub(super) struct Explainer<'a> {
     folders: &'a [PathBuf],
     load: &'a LoadModel,
     loaded: HashMap<usize, Loaded>,
+    /// Attention to shuffled inputs of other genes, by model and sample.
+    pools: HashMap<(usize, SampleId), Arc<Pool>>,
     memory: Memory,
     store: Option<Store>,
     replies: &'a UnboundedSender<Reply>,
@@ -114,7 +140,7 @@ impl<'a> Explainer<'a> {
         replies: &'a UnboundedSender<Reply>,
     ) -> Self {
         let (readers, memory) = (Readers::new(session), Memory::new(caches.memory_bytes));
-        Self { readers, folders, load, loaded: HashMap::new(), memory, store: caches.store, replies }
+        Self { readers, folders, load, loaded: HashMap::new(), pools: HashMap::new(), memory, store: caches.store, replies }
     }
 
     /// Answers requests until the slot closes; between them the neighbours of the newest one are prepared.
@@ -201,6 +227,9 @@ impl<'a> Explainer<'a> {
     ) -> Result<Option<Kept>, AnalysisFailure> {
         let failed = AnalysisFailure::Failed;
         let model = self.model(subject.model).map_err(failed)?;
+        if analysis == Analysis::SignificantBins {
+            return self.significant_bins(&*model, known, subject, is_current);
+        }
         let method = attribution::method(analysis.method()).ok_or_else(|| failed(format!("no method {}", analysis.method())))?;
         if let Some(reason) = method.obstacle(&*model) {
             return Err(AnalysisFailure::NotApplicable(reason));
@@ -244,6 +273,48 @@ impl<'a> Explainer<'a> {
         Ok(Some(kept))
     }
 
+    /// Adjusted p-values of the attention's bins, row after row; `None` where something newer is wanted.
+    fn significant_bins(
+        &mut self,
+        model: &dyn Model,
+        known: &Known,
+        subject: &Subject,
+        is_current: &dyn Fn() -> bool,
+    ) -> Result<Option<Kept>, AnalysisFailure> {
+        if known.prediction.attention.is_empty() {
+            return Err(AnalysisFailure::NotApplicable("this network has no attention".to_owned()));
+        }
+        let place = (subject.model, subject.sample);
+        let procedure = &PROCEDURES[0];
+        let called = contained(|| {
+            let pool = match self.pools.get(&place) {
+                Some(pool) => pool.clone(),
+                None => {
+                    let read = Pool::read(model, &mut self.readers, subject.sample, NULL_SEED, is_current)?;
+                    self.pools.entry(place).or_insert(Arc::new(read)).clone()
+                }
+            };
+            pool.call(model, &known.input, subject.gene, procedure, is_current)
+        });
+        let bins = match called {
+            Ok(Ok((_, bins))) => bins,
+            Ok(Err(AttributionError::Cancelled)) => return Ok(None),
+            Ok(Err(error)) => return Err(AnalysisFailure::Failed(error.to_string())),
+            Err(panic) => return Err(AnalysisFailure::Failed(panic)),
+        };
+        let attribution = Attribution {
+            method: Analysis::SignificantBins.method(),
+            settings: procedure.name.to_owned(),
+            score: known.prediction.score,
+            seed: Some(NULL_SEED),
+            profile: Some(bins.q.concat().into_iter().map(|q| q as f32).collect()),
+            ..Attribution::default()
+        };
+        let kept = Kept { attribution: Arc::new(attribution), stored: None };
+        self.memory.add(subject, Analysis::SignificantBins, kept.clone());
+        Ok(Some(kept))
+    }
+
     /// The network of an index, read again where its files were replaced.
     fn model(&mut self, index: usize) -> Result<Arc<dyn Model>, String> {
         let folder = self.folders.get(index).ok_or_else(|| format!("no model {index}"))?;
@@ -257,6 +328,7 @@ impl<'a> Explainer<'a> {
         let model = contained(|| load(folder)).and_then(|r| r).map(Arc::from);
         if is_replaced {
             self.memory.forget_model(index);
+            self.pools.retain(|(model, _), _| *model != index);
             let manifest = model.as_ref().map(|m: &Arc<dyn Model>| m.manifest().clone()).map_err(String::clone);
             send(self.replies, Reply::ModelReplaced { index, manifest: Box::new(manifest) });
         }
@@ -265,18 +337,25 @@ impl<'a> Explainer<'a> {
     }
 }
 
-fn stamp_of(folder: &Path) -> Stamp {
+pub(super) fn stamp_of(folder: &Path) -> Stamp {
     let of = |path: PathBuf| std::fs::metadata(path).ok().and_then(|m| Some((m.len(), m.modified().ok()?)));
     crate::models::FILES.iter().map(|name| of(folder.join(name))).collect()
 }
 
-/// Assembles the input and runs the network once.
+/// Assembles the input and runs the network once; where there are edits, once more without them.
 pub fn predict(model: &dyn Model, subject: &Subject, readers: &mut Readers) -> Result<(Prediction, Input), String> {
     let manifest = model.manifest();
     let session = readers.session().clone();
-    let mut source = SampleSource::new(readers, subject.sample, manifest);
-    let input = Input::assemble(manifest, &subject.window, &mut source).map_err(|e| e.to_string())?;
-    let prediction = predict_input(model, &input).map_err(|e| e.to_string())?;
+    let mut with = |edits: &[Edit]| {
+        let mut source = EditedSource::new(readers, subject.sample, manifest, &subject.window, edits);
+        let input = Input::assemble(manifest, &subject.window, &mut source).map_err(|e| e.to_string())?;
+        Ok::<_, String>((predict_input(model, &input).map_err(|e| e.to_string())?, input))
+    };
+    let (mut prediction, input) = with(&subject.edits)?;
+    if !subject.edits.is_empty() {
+        let (Prediction { score, output, .. }, _) = with(&[])?;
+        prediction.unedited = Some(Unedited { score, output });
+    }
     let off_chromosome = subject.window.bases_off(session.genome.chroms.len_of(subject.window.chrom()).unwrap_or(0));
     Ok((Prediction { off_chromosome, ..prediction }, input))
 }
@@ -301,5 +380,5 @@ pub fn predict_input(model: &dyn Model, input: &Input) -> Result<Prediction, Att
         OutputKind::Binary => 1.0 / (1.0 + (-score).exp()),
     };
     let (missing, input_hash) = (input.missing.clone(), input.hash());
-    Ok(Prediction { score, output, attention, mark_attention, missing, off_chromosome: 0, input_hash })
+    Ok(Prediction { score, output, attention, mark_attention, missing, unedited: None, off_chromosome: 0, input_hash })
 }

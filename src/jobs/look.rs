@@ -1,9 +1,10 @@
 //! Reading what the screen shows.
 
-use super::{Reply, Slot, contained, send};
+use super::{JobId, Reply, Slot, contained, send};
 use crate::genome::{Pattern, Region};
-use crate::session::{Readers, Session, TrackId, TrackKind};
-use crate::tracks::TrackError;
+use crate::models::edit_signal;
+use crate::session::{Change, Edit, Readers, Session, TrackId, TrackKind};
+use crate::tracks::{Column, TrackError, columns_of_values, is_url, while_wanted};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -18,6 +19,8 @@ pub struct Look {
     pub tracks: Vec<TrackId>,
     /// Whether reference bases are shown.
     pub wants_sequence: bool,
+    /// What is changed of the signals before they are shown.
+    pub edits: Arc<[Edit]>,
     /// Patterns to look for in the sequence.
     pub patterns: Vec<Pattern>,
     /// What to search for along the chromosome, first of all.
@@ -56,7 +59,7 @@ pub struct Seek {
 impl Look {
     /// Whether this look reads everything that `other` needs.
     pub fn covers(&self, other: &Self) -> bool {
-        let same_place = self.region == other.region && self.n_columns == other.n_columns;
+        let same_place = self.region == other.region && self.n_columns == other.n_columns && self.edits == other.edits;
         same_place
             && other.tracks.iter().all(|t| self.tracks.contains(t))
             && other.patterns.iter().all(|p| self.patterns.contains(p))
@@ -66,7 +69,7 @@ impl Look {
 }
 
 /// Answers looks until the slot closes.
-pub(super) fn serve(slot: &Slot<Look>, session: Arc<Session>, replies: &UnboundedSender<Reply>) {
+pub(super) fn serve(slot: &Arc<Slot<Look>>, session: Arc<Session>, replies: &UnboundedSender<Reply>) {
     let mut readers = Readers::new(session.clone());
     while let Some((job, look)) = slot.take() {
         let region = &look.region;
@@ -91,20 +94,18 @@ pub(super) fn serve(slot: &Slot<Look>, session: Arc<Session>, replies: &Unbounde
             };
             send(replies, Reply::Sequence { job, region: region.clone(), bases });
         }
-        for &track in &look.tracks {
+        // A server that is slow holds up what is behind servers only.
+        let mut tracks = look.tracks.clone();
+        tracks.sort_by_key(|track| is_url(&session.tracks[track.0].path));
+        for track in tracks {
             if !slot.is_current(job) {
                 break;
             }
-            match session.tracks[track.0].kind {
-                TrackKind::Signal => {
-                    let columns = contained(|| readers.columns(track, region, look.n_columns));
-                    let columns = columns.and_then(|r| r.map_err(|e| e.to_string()));
-                    send(replies, Reply::Columns { job, track, region: region.clone(), columns });
-                }
-                TrackKind::Features => {
-                    let features = contained(|| readers.features(track, region)).and_then(|r| r.map_err(|e| e.to_string()));
-                    send(replies, Reply::Features { track, features });
-                }
+            let wanted = slot.clone();
+            let reply = while_wanted(move || wanted.is_current(job), || read_track(&mut readers, track, &look, job));
+            // What was given up because it is no longer asked for has no reason to show.
+            if slot.is_current(job) || !reply.is_failure() {
+                send(replies, reply);
             }
         }
         for pattern in look.patterns.iter().take_while(|_| slot.is_current(job)) {
@@ -118,6 +119,65 @@ pub(super) fn serve(slot: &Slot<Look>, session: Arc<Session>, replies: &Unbounde
         let warnings = readers.take_warnings();
         if !warnings.is_empty() {
             send(replies, Reply::Warnings(warnings));
+        }
+    }
+}
+
+/// Most bases whose values are read one by one to show what an edit made of them; a wider view shows them as they were measured.
+const MOST_EDITED: u64 = 5_000_000;
+
+/// A signal's columns as the edits make them.
+pub fn columns_with_edits(
+    readers: &mut Readers,
+    track: TrackId,
+    region: &Region,
+    n: usize,
+    edits: &[Edit],
+) -> Result<Vec<Column>, TrackError> {
+    let mut columns = readers.columns(track, region, n)?;
+    let session = readers.session().clone();
+    let mark = session.tracks[track.0].mark.as_deref();
+    let edits: Vec<&Edit> =
+        edits.iter().filter(|edit| edit.mark().is_some() && edit.mark() == mark && edit.region.overlaps(region)).collect();
+    let edge = |i: usize| region.start + (i as u64 * region.len()) / n.max(1) as u64;
+    let is_touched = |i: usize| {
+        let (from, to) = (edge(i), edge(i + 1).max(edge(i) + 1));
+        edits.iter().any(|edit| edit.region.start < to && from < edit.region.end)
+    };
+    let touched: Vec<usize> = (0..n).filter(|&i| is_touched(i)).collect();
+    if edits.is_empty() || touched.iter().map(|&i| edge(i + 1) - edge(i)).sum::<u64>() > MOST_EDITED {
+        return Ok(columns);
+    }
+    for i in touched {
+        let part = Region::new(region.chrom.clone(), edge(i), edge(i + 1).max(edge(i) + 1));
+        let mut values = readers.values(track, &part)?;
+        for edit in &edits {
+            let other = match &edit.change {
+                Change::Swap(mark, sample) => {
+                    let id = session.samples.iter().position(|s| s.name == *sample);
+                    let track = id.and_then(|id| session.signal_for(crate::session::SampleId(id), mark));
+                    track.map(|track| readers.values(track, &part)).transpose()?
+                }
+                _ => None,
+            };
+            edit_signal(edit, part.start as i64, &mut values, other.as_deref());
+        }
+        columns[i] = columns_of_values(&values, 1)[0];
+    }
+    Ok(columns)
+}
+
+fn read_track(readers: &mut Readers, track: TrackId, look: &Look, job: JobId) -> Reply {
+    let region = &look.region;
+    match readers.session().tracks[track.0].kind {
+        TrackKind::Signal => {
+            let columns = contained(|| columns_with_edits(readers, track, region, look.n_columns, &look.edits));
+            let columns = columns.and_then(|r| r.map_err(|e| e.to_string()));
+            Reply::Columns { job, track, region: region.clone(), columns }
+        }
+        TrackKind::Features => {
+            let features = contained(|| readers.features(track, region)).and_then(|r| r.map_err(|e| e.to_string()));
+            Reply::Features { track, features }
         }
     }
 }

@@ -109,7 +109,7 @@ pub(super) mod tests {
 
     pub(in crate::jobs) fn subject(gene: u32, model: usize) -> Subject {
         let window = Window::around("c", 1_000, Strand::Forward, 500, 1_000);
-        Subject { model, sample: SampleId(0), gene: GeneId(gene), window }
+        Subject { model, sample: SampleId(0), gene: GeneId(gene), window, edits: Arc::default() }
     }
 
     /// 1,000 positions of one mark: 4,000 bytes.
@@ -123,6 +123,7 @@ pub(super) mod tests {
             attention: Vec::new(),
             mark_attention: Vec::new(),
             missing: Vec::new(),
+            unedited: None,
             off_chromosome: 0,
             input_hash: String::new(),
         };

@@ -1,22 +1,27 @@
 //! Work off the drawing thread: one thread reads tracks for the screen, one runs networks. Each has one slot; the newest
 //! request wins and the one before it is cancelled. Every reply carries the job it answers, so a stale one can be dropped.
 
+mod aside;
 mod explain;
 mod look;
 mod memory;
 mod pace;
 mod slot;
 mod store;
+mod trust;
 
-pub use explain::{Analysis, Explain, Prediction, Subject, predict, predict_input};
-pub use look::{Look, Seek, Sought};
+pub use aside::{Aside, ScoredVariant};
+pub use explain::{Analysis, Explain, Prediction, Subject, Unedited, predict, predict_input};
+pub use look::{Look, Seek, Sought, columns_with_edits};
 pub use pace::Pace;
 pub use slot::{JobId, Slot};
 pub use store::{Store, StoreInfo};
+pub use trust::{Role, Seeds, Trust};
 
 use crate::attribution::Attribution;
 use crate::genome::{Pattern, Region, Strand};
 use crate::models::{Manifest, Model};
+use crate::regulation::minimal_change::{Found, Search};
 use crate::session::{Session, TrackId};
 use crate::tracks::{Column, Features};
 use std::path::PathBuf;
@@ -91,6 +96,31 @@ pub enum Reply {
         /// When it was computed, where that was in an earlier run.
         stored: Option<SystemTime>,
     },
+    /// The end of a search for the smallest change that turns a gene.
+    Minimal {
+        /// The gene, in its sample, to its model.
+        subject: Subject,
+        /// What was searched for.
+        search: Search,
+        /// What was found, or why nothing could be.
+        found: Result<Found, String>,
+    },
+    /// Variants of some genes, the strongest effect first.
+    Variants {
+        /// Their file.
+        path: PathBuf,
+        /// The genes.
+        subjects: Vec<Subject>,
+        /// The variants that change what the model reads of them.
+        found: Result<Arc<Vec<ScoredVariant>>, String>,
+    },
+    /// How far a prediction can be trusted.
+    Trust {
+        /// The prediction.
+        subject: Subject,
+        /// What is to be said.
+        trust: Result<Arc<Trust>, String>,
+    },
     /// A model's files were replaced while they were open.
     ModelReplaced {
         /// Its index in the session.
@@ -98,6 +128,13 @@ pub enum Reply {
         /// What it is now, or why it can no longer be read.
         manifest: Box<Result<Manifest, String>>,
     },
+}
+
+impl Reply {
+    /// Whether a row's data could not be read.
+    fn is_failure(&self) -> bool {
+        matches!(self, Self::Columns { columns: Err(_), .. } | Self::Features { features: Err(_), .. })
+    }
 }
 
 /// Why an analysis has no result.
@@ -127,10 +164,11 @@ impl Default for Caches {
 /// Loads a network from its folder.
 pub type LoadModel = dyn Fn(&std::path::Path) -> Result<Box<dyn Model>, String> + Send + Sync;
 
-/// The two workers. Dropping it tells them to stop; a worker stuck in a read is left behind, never waited for.
+/// The workers. Dropping it tells them to stop; a worker stuck in a read is left behind, never waited for.
 pub struct Workers {
     look: Arc<Slot<Look>>,
     explain: Arc<Slot<Explain>>,
+    aside: Arc<Slot<Aside>>,
 }
 
 impl Workers {
@@ -142,16 +180,19 @@ impl Workers {
         caches: Caches,
     ) -> std::io::Result<(Self, UnboundedReceiver<Reply>)> {
         let (sender, receiver) = unbounded_channel();
-        let (look, explain) = (Arc::new(Slot::default()), Arc::new(Slot::default()));
+        let (look, explain, aside) = (Arc::new(Slot::default()), Arc::new(Slot::default()), Arc::new(Slot::default()));
         let (slot, replies, for_look) = (look.clone(), sender.clone(), session.clone());
         spawn("look", move || look::serve(&slot, for_look, &replies))?;
+        let (slot, replies, for_aside) = (aside.clone(), sender.clone(), session.clone());
+        let (folders, loads) = (models.clone(), load.clone());
+        spawn("aside", move || aside::AsideWorker::new(for_aside, &folders, &*loads, &replies).serve(&slot))?;
         let slot = explain.clone();
         // The kernels' threads: the explainer is one of them, and its parallel work finds the others.
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("explain {i}")).build();
         let pool = pool.map_err(std::io::Error::other)?;
         pool.spawn(move || explain::Explainer::new(session, &models, &*load, caches, &sender).serve(&slot));
-        Ok((Self { look, explain }, receiver))
+        Ok((Self { look, explain, aside }, receiver))
     }
 
     /// Reads rows for the screen; what was asked before and is not read yet is forgotten.
@@ -164,6 +205,11 @@ impl Workers {
         self.explain.restart(request)
     }
 
+    /// Works out what is asked beside the explanation; whatever was being worked out stops.
+    pub fn aside(&self, request: Aside) -> JobId {
+        self.aside.restart(request)
+    }
+
     /// Stops explaining.
     pub fn stop_explaining(&self) {
         self.explain.cancel();
@@ -174,6 +220,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.look.close();
         self.explain.close();
+        self.aside.close();
     }
 }
 

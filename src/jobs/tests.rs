@@ -58,7 +58,13 @@ impl Setting {
 
     fn request(&self, gene: u32, neighbours: &[u32]) -> Explain {
         let window = Window::around("chr1", 1_000, Strand::Forward, 500, 1_000);
-        let of = |gene: u32| Subject { model: 0, sample: SampleId(0), gene: GeneId(gene), window: window.clone() };
+        let of = |gene: u32| Subject {
+            model: 0,
+            sample: SampleId(0),
+            gene: GeneId(gene),
+            window: window.clone(),
+            edits: Arc::default(),
+        };
         Explain {
             subject: of(gene),
             centre: 1_000,

@@ -31,6 +31,7 @@ pub(super) fn published(architecture: &str, sizes: &[(&str, usize)]) -> Manifest
             scale: Vec::new(),
             missing: 0.0,
             truncate: false,
+            of_mark: Default::default(),
             tfs: Default::default(),
         },
         output: OutputSpec { kind: OutputKind::Binary, unit: "high".to_owned(), pseudocount: 0.0, threshold: None, signal: None },

@@ -5,7 +5,7 @@ use super::layers::{BatchNorm, ConvOptions, Linear, Normed, conv, max_pool};
 use super::weights::{Init, Weights};
 use super::{
     Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
-    OutputSpec, Preset, SignalTarget, Structure, TfSpec, Transform, WindowSpec,
+    OutputSpec, Preset, SignalTarget, Structure, TfSpec, Transform, WindowSpec, probability,
 };
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
@@ -18,12 +18,13 @@ pub const DEEPCAGE: Architecture = Architecture {
     build: |weights, manifest| Ok(Box::new(DeepCage::new(weights, manifest)?)),
     output_bias: "output.bias",
     presets: &[
-        Preset { name: "paper", manifest: || preset(402, 160, 32, 512, OutputKind::Regression) },
-        Preset { name: "code", manifest: || preset(678, 160, 32, 256, OutputKind::Regression) },
-        Preset { name: "paper-binary", manifest: || preset(402, 160, 32, 512, OutputKind::Binary) },
-        Preset { name: "code-binary", manifest: || preset(678, 160, 32, 256, OutputKind::Binary) },
+        Preset { name: "paper", manifest: || preset(402, [160, 5, 32, 512], OutputKind::Regression) },
+        Preset { name: "code", manifest: || preset(678, [160, 5, 32, 256], OutputKind::Regression) },
+        Preset { name: "paper-binary", manifest: || preset(402, [160, 5, 32, 512], OutputKind::Binary) },
+        Preset { name: "code-binary", manifest: || preset(678, [160, 5, 32, 256], OutputKind::Binary) },
         // For some ten thousand loci.
-        Preset { name: "small", manifest: || preset(678, 48, 12, 64, OutputKind::Regression) },
+        Preset { name: "small", manifest: || preset(678, [32, 3, 8, 64], OutputKind::Regression) },
+        Preset { name: "small-binary", manifest: || preset(678, [32, 3, 8, 64], OutputKind::Binary) },
     ],
 };
 
@@ -33,13 +34,13 @@ const BLOCK_EPSILON: f64 = 1.1e-5;
 /// Kernels of the first, and of the second and third convolution.
 const STAGES: [&str; 3] = ["kernel1", "kernel2", "kernel2"];
 
-fn preset(tfs: usize, filters: usize, growth: usize, dense: usize, kind: OutputKind) -> Manifest {
+fn preset(tfs: usize, [filters, layers, growth, dense]: [usize; 4], kind: OutputKind) -> Manifest {
     let sizes = [
         ("filters", filters),
         ("kernel1", 15),
         ("kernel2", 12),
         ("pool", 4),
-        ("layers", 5),
+        ("layers", layers),
         ("growth", growth),
         ("dense", dense),
     ];
@@ -47,7 +48,7 @@ fn preset(tfs: usize, filters: usize, growth: usize, dense: usize, kind: OutputK
         OutputKind::Regression => ("ln(reads+1)", 1.0),
         OutputKind::Binary => ("open", 0.0),
     };
-    let signal = Some(SignalTarget { mark: "DNase".to_owned(), length: 200 });
+    let signal = Some(SignalTarget { mark: "DNase".to_owned(), length: 200, unit: SignalUnit::Count });
     Manifest {
         architecture: DEEPCAGE.name.to_owned(),
         name: DEEPCAGE.name.to_owned(),
@@ -67,6 +68,7 @@ fn preset(tfs: usize, filters: usize, growth: usize, dense: usize, kind: OutputK
             scale: Vec::new(),
             missing: 0.0,
             truncate: false,
+            of_mark: Default::default(),
             // The publication's factors are those of its motif file; who trains or imports names them.
             tfs: TfSpec { names: (1..=tfs).map(|i| format!("TF{i}")).collect(), ..TfSpec::default() },
         },
@@ -170,6 +172,8 @@ pub struct DeepCage {
     pub(crate) stages: Vec<Stage>,
     pub(crate) dense: Normed,
     pub(crate) output: Linear,
+    /// Of each factor's product.
+    scale: Option<Tensor>,
 }
 
 impl DeepCage {
@@ -193,6 +197,10 @@ impl DeepCage {
             return Err(ModelError::Manifest(format!("window.length = {length}: too short for deepcage's kernels and pools")));
         }
         let dense = manifest.size("dense")?;
+        let scale = match &manifest.input.tfs.scale[..] {
+            [] => None,
+            scale => Some(Tensor::new(scale, weights.device())?.to_dtype(weights.dtype())?),
+        };
         let stage = |i: usize| Stage::new(weights, &manifest, i, if i == 0 { 4 } else { maps });
         Ok(Self {
             stages: (0..STAGES.len()).map(stage).collect::<Result<_, _>>()?,
@@ -205,8 +213,18 @@ impl DeepCage {
             )?,
             output: Linear::new(&weights.within("output"), dense, 1)?,
             dtype: weights.dtype(),
+            scale,
             manifest,
         })
+    }
+
+    /// What each factor adds to the maps: its expression times its motif score, scaled as the manifest says; `[n, tfs]`.
+    pub(crate) fn products(&self, expression: &Tensor, motif_scores: &Tensor) -> candle_core::Result<Tensor> {
+        let products = (expression.to_dtype(self.dtype)? * motif_scores.to_dtype(self.dtype)?)?;
+        match &self.scale {
+            Some(scale) => products.broadcast_mul(scale),
+            None => Ok(products),
+        }
     }
 
     fn run(&self, batch: &Batch, mut dropout: Option<&mut Dropout>) -> Result<Output, ModelError> {
@@ -224,8 +242,7 @@ impl DeepCage {
         }
         x = x.flatten_from(1)?;
         if let Some([expression, motif_scores]) = batch.tfs_for(input)? {
-            let factors = (expression.to_dtype(self.dtype)? * motif_scores.to_dtype(self.dtype)?)?;
-            x = Tensor::cat(&[x, factors], 1)?;
+            x = Tensor::cat(&[x, self.products(expression, motif_scores)?], 1)?;
         }
         let x = x.unsqueeze(1)?;
         let x = match dropout {
@@ -261,7 +278,7 @@ impl Model for DeepCage {
     fn published_output(&self, score: f64) -> Vec<f64> {
         match self.manifest.output.kind {
             OutputKind::Regression => vec![score],
-            OutputKind::Binary => vec![1.0 / (1.0 + (-score).exp())],
+            OutputKind::Binary => vec![probability(score)],
         }
     }
 

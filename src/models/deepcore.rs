@@ -54,6 +54,7 @@ fn preset(attention: usize, dense: usize) -> Manifest {
             scale: Vec::new(),
             missing: 0.0,
             truncate: false,
+            of_mark: Default::default(),
             tfs: Default::default(),
         },
         output: OutputSpec {
@@ -207,8 +208,13 @@ impl DeepCore {
 
     /// The attention over bins, `[n, bins]`.
     fn attend(&self, states: &Tensor) -> candle_core::Result<Tensor> {
+        sparsemax(&self.unprojected(states)?)
+    }
+
+    /// What sparsemax makes the attention of.
+    fn unprojected(&self, states: &Tensor) -> candle_core::Result<Tensor> {
         let [hidden, score] = &self.attention;
-        sparsemax(&score.forward(&hidden.forward(states)?.tanh()?)?.squeeze(D::Minus1)?)
+        score.forward(&hidden.forward(states)?.tanh()?)?.squeeze(D::Minus1)
     }
 
     fn score_states(&self, states: &Tensor, dropout: &mut Dropout) -> Result<Output, ModelError> {
@@ -241,6 +247,10 @@ impl Model for DeepCore {
     fn structure(&self) -> Structure {
         let kernel = self.manifest.size("kernel").ok();
         Structure { has_relu: true, is_feed_forward: false, has_linear_head: true, shortest: kernel }
+    }
+
+    fn attention_scores(&self, batch: &Batch) -> Result<Option<Tensor>, ModelError> {
+        Ok(Some(self.unprojected(&self.encode(batch)?)?))
     }
 
     /// The head has no activation: each bin adds its attention times what its states are worth to F.

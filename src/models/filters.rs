@@ -9,7 +9,7 @@ use std::path::Path;
 /// A filter sees a site where it is excited more than this share of its strongest (DeepBind, Basset: half).
 const SHARE: f32 = 0.5;
 /// Names under which networks keep the first convolution over DNA, `[filters, kernel, 4]`.
-const NAMES: [&str; 4] = ["sequence.conv.weight", "sequence.conv1.weight", "conv1.weight", "conv1.conv.weight"];
+pub(super) const NAMES: [&str; 4] = ["sequence.conv.weight", "sequence.conv1.weight", "conv1.weight", "conv1.conv.weight"];
 
 /// The first convolution over DNA of a network.
 pub struct SequenceFilters {
@@ -58,6 +58,11 @@ impl SequenceFilters {
     /// Counts the bases of the sites that excite one filter more than half as much as the strongest of all sequences does; `None`
     /// where nothing excites it.
     pub fn sites(&self, filter: usize, sequences: &[Vec<u8>]) -> Option<FilterSites> {
+        self.sites_above(filter, sequences, SHARE)
+    }
+
+    /// As [`SequenceFilters::sites`], of sites that excite the filter more than `share` of its strongest.
+    pub fn sites_above(&self, filter: usize, sequences: &[Vec<u8>], share: f32) -> Option<FilterSites> {
         let weights = self.weights.get(filter)?;
         let width = weights.len();
         let codes: Vec<Vec<Option<usize>>> = sequences
@@ -73,7 +78,7 @@ impl SequenceFilters {
         let mut rows = vec![[0.0; 4]; width];
         let mut n_sites = 0;
         for (sequence, scores) in codes.iter().zip(&scored) {
-            for (start, _) in scores.iter().enumerate().filter(|(_, s)| **s > SHARE * strongest) {
+            for (start, _) in scores.iter().enumerate().filter(|(_, s)| **s > share * strongest) {
                 n_sites += 1;
                 for (row, code) in rows.iter_mut().zip(&sequence[start..]) {
                     match code {

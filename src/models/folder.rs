@@ -7,7 +7,6 @@ use candle_core::{DType, Device, Tensor};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -26,23 +25,19 @@ const MAX_WEIGHTS_BYTES: u64 = 2 << 30;
 /// Names and shapes; they grow when they are parsed.
 const MAX_HEADER_BYTES: u64 = 1 << 22;
 
-/// Writes a model's folder, each file whole or not at all, and gives the manifest with the hash of the weights. Weights are
-/// stored as f32; the same weights give the same bytes. What would not load is not written.
+/// Writes a model's folder, each file whole or not at all, and gives the manifest with the hash of the weights. Weights of half
+/// precision are stored as such, all others as f32; the same weights give the same bytes. What would not load is not written.
 ///
 /// # Errors
 /// Where the manifest or a weight would be refused by [`load_model`], or a file cannot be written.
 pub fn save_model(folder: &Path, manifest: &Manifest, weights: &BTreeMap<String, Tensor>) -> Result<Manifest, ModelError> {
     let tensors = weights.iter().map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
     build(manifest.clone(), tensors, DType::F32, &Device::Cpu)?;
-    let mut numbers = BTreeMap::new();
-    for (name, tensor) in weights {
-        let values: Vec<f32> = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        numbers.insert(name, (tensor.dims().to_vec(), values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
-    }
     let error = |reason: String| ModelError::File { path: folder.to_owned(), reason };
     let mut views = BTreeMap::new();
-    for (name, (shape, bytes)) in &numbers {
-        views.insert(name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| error(e.to_string()))?);
+    for (name, tensor) in weights {
+        let dtype = if tensor.dtype() == DType::F16 { DType::F16 } else { DType::F32 };
+        views.insert(name, tensor.to_dtype(dtype)?.to_device(&Device::Cpu)?.contiguous()?);
     }
     let bytes = safetensors::serialize(views, None).map_err(|e| error(e.to_string()))?;
     let manifest = Manifest { hash: hash(&bytes), ..manifest.clone() };
@@ -113,6 +108,18 @@ pub fn open_model(folder: &Path, device: &Device, commands: Commands) -> Result<
     Ok(Box::new(model.map_err(|e| error(e.to_string()))?))
 }
 
+/// As [`load_model`], with motifs of the transcription factors it reads from elsewhere than its folder.
+///
+/// # Errors
+/// As [`load_model`], and where a factor has no motif among `motifs`.
+pub fn load_model_with_motifs(folder: &Path, motifs: &[Motif], device: &Device) -> Result<Box<dyn Model>, ModelError> {
+    let mut manifest = read_manifest(folder)?;
+    let tfs = &mut manifest.input.tfs;
+    tfs.motifs = Some(Arc::new(TfMotifs::new(motifs, &tfs.names)?));
+    let (manifest, tensors) = read_weights(folder, manifest)?;
+    build(manifest, tensors, DType::F32, device)
+}
+
 /// Opens a model's folder on `device`, in f32.
 ///
 /// # Errors
@@ -155,6 +162,28 @@ pub fn load_shuffled(folder: &Path, seed: u64, device: &Device) -> Result<Box<dy
         shuffled.insert(name, Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?);
     }
     build(Manifest { hash: String::new(), ..manifest }, shuffled, DType::F32, device)
+}
+
+/// The network without one of its first filters over DNA: its weights are 0, its bias stays.
+///
+/// # Errors
+/// As [`load_model`]; where there is no such filter.
+pub fn load_without_filter(folder: &Path, filter: usize, device: &Device) -> Result<Box<dyn Model>, ModelError> {
+    let (manifest, mut tensors) = read_weights(folder, read_manifest(folder)?)?;
+    let missing = || ModelError::Manifest(format!("{} has no filter {} over DNA", folder.display(), filter + 1));
+    let name = super::filters::NAMES.iter().find(|name| tensors.contains_key(**name)).ok_or_else(missing)?;
+    let weight = &tensors[*name];
+    let (filters, kernel, bases) = weight.dims3()?;
+    if filter >= filters {
+        return Err(missing());
+    }
+    let mut keeps = vec![1.0_f32; filters];
+    keeps[filter] = 0.0;
+    let mask = Tensor::from_vec(keeps, (filters, 1, 1), weight.device())?.to_dtype(weight.dtype())?;
+    let without = weight.broadcast_mul(&mask)?;
+    debug_assert_eq!(without.dims(), [filters, kernel, bases]);
+    tensors.insert((*name).to_owned(), without);
+    build(Manifest { hash: String::new(), ..manifest }, tensors, DType::F32, device)
 }
 
 /// The weights of a folder by name, and its manifest with their hash.

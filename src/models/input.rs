@@ -81,18 +81,7 @@ impl Input {
     /// Reads the window of a network from `source`.
     pub fn assemble(manifest: &Manifest, window: &Window, source: &mut dyn InputSource) -> Result<Self, ModelError> {
         let spec = &manifest.input;
-        let sequence = match spec.sequence {
-            Some(_) => {
-                let mut sequence = Vec::with_capacity(window.len() as usize);
-                for stretch in window.stretches() {
-                    let bases = source.bases(stretch)?;
-                    check_len("sequence", bases.len(), stretch.len)?;
-                    sequence.extend(if stretch.strand == Strand::Reverse { reverse_complement(&bases) } else { bases });
-                }
-                Some(sequence)
-            }
-            None => None,
-        };
+        let sequence = spec.sequence.map(|_| read_bases(window, source)).transpose()?;
         let (k, positions) = (spec.marks.len(), if spec.marks.is_empty() { 0 } else { spec.positions(window.len()) });
         let mut marks = vec![0.0; positions * k];
         let mut missing = Vec::with_capacity(k);
@@ -126,6 +115,19 @@ impl Input {
         }
         let base_order = spec.sequence;
         Ok(Self { window: window.clone(), sequence, marks, missing, blank, expression, motif_scores, base_order })
+    }
+
+    /// Reads the bases, and the motif scores in them, once more from another source; signals stay.
+    pub fn read_bases_again(&mut self, manifest: &Manifest, source: &mut dyn InputSource) -> Result<(), ModelError> {
+        if self.sequence.is_none() {
+            return Ok(());
+        }
+        let sequence = read_bases(&self.window, source)?;
+        if !manifest.input.tfs.is_empty() {
+            self.motif_scores = source.motif_scores(&manifest.input.tfs, &sequence)?;
+        }
+        self.sequence = Some(sequence);
+        Ok(())
     }
 
     /// The numbers of every input, empty where the network does not read it; in the order of [`Batch::parts`].
@@ -210,8 +212,19 @@ impl InputSpec {
     /// A binned number as the network reads it: truncated, transformed, scaled.
     pub fn value(&self, channel: usize, x: f32) -> f32 {
         let x = if self.truncate { x.trunc() } else { x };
-        self.transform.apply(x) * self.scale.get(channel).copied().unwrap_or(1.0)
+        self.transform_of(channel).apply(x) * self.scale.get(channel).copied().unwrap_or(1.0)
     }
+}
+
+/// The bases of a window in the network's direction.
+fn read_bases(window: &Window, source: &mut dyn InputSource) -> Result<Vec<u8>, ModelError> {
+    let mut sequence = Vec::with_capacity(window.len() as usize);
+    for stretch in window.stretches() {
+        let bases = source.bases(stretch)?;
+        check_len("sequence", bases.len(), stretch.len)?;
+        sequence.extend(if stretch.strand == Strand::Reverse { reverse_complement(&bases) } else { bases });
+    }
+    Ok(sequence)
 }
 
 fn summarise(bin: &[f32], spec: &InputSpec) -> f32 {
@@ -268,6 +281,7 @@ pub(crate) mod tests {
                 scale: Vec::new(),
                 missing: 0.0,
                 truncate: false,
+                of_mark: Default::default(),
                 tfs: Default::default(),
             },
             output: OutputSpec {

@@ -5,7 +5,7 @@ use super::layers::{Linear, Normed, average_pool};
 use super::weights::Weights;
 use super::{
     Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
-    OutputSpec, Preset, Structure, Transform, TtsSpec, WindowSpec,
+    OutputSpec, Preset, Structure, Transform, TtsSpec, WindowSpec, probability,
 };
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
@@ -69,6 +69,7 @@ fn preset(filters: usize, dense: usize, kind: OutputKind) -> Manifest {
             scale: Vec::new(),
             missing: 0.0,
             truncate: false,
+            of_mark: Default::default(),
             tfs: Default::default(),
         },
         output,
@@ -244,7 +245,7 @@ impl Model for Isegnet {
     fn published_output(&self, score: f64) -> Vec<f64> {
         match self.manifest.output.kind {
             OutputKind::Regression => vec![score.max(0.0)],
-            OutputKind::Binary => vec![1.0 / (1.0 + (-score).exp())],
+            OutputKind::Binary => vec![probability(score)],
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `model.toml`: everything a publication varies about a network, so that no such number is a constant in code.
 
-use super::{ExternalSpec, ModelError, TfMotifs};
+use super::{ExternalSpec, ModelError, SignalTarget, TfMotifs};
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,9 @@ impl Manifest {
         if let Some((_, mark)) = input.marks.iter().enumerate().find(|(i, mark)| input.marks[..*i].contains(mark)) {
             return wrong(format!("input.marks: \"{mark}\" stands there twice"));
         }
+        if let Some(unknown) = input.of_mark.keys().find(|mark| !input.marks.contains(mark)) {
+            return wrong(format!("input.of_mark: \"{unknown}\" is none of the marks {}", input.marks.join(", ")));
+        }
         if let Some(target) = &self.output.signal
             && !(1..=window.length).contains(&target.length)
         {
@@ -89,6 +92,10 @@ impl Manifest {
             let (quantiles, names) = (input.tfs.quantiles.len(), input.tfs.len());
             return wrong(format!("input.tfs.quantiles has {quantiles} numbers for {names} factors"));
         }
+        if !input.tfs.scale.is_empty() && input.tfs.scale.len() != input.tfs.len() {
+            let (numbers, names) = (input.tfs.scale.len(), input.tfs.len());
+            return wrong(format!("input.tfs.scale has {numbers} numbers for {names} factors"));
+        }
         if !input.scale.is_empty() && input.scale.len() != input.marks.len() {
             return wrong(format!("input.scale has {} numbers for {} marks", input.scale.len(), input.marks.len()));
         }
@@ -96,7 +103,8 @@ impl Manifest {
         if let Some((_, name)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
             return wrong(format!("input.tfs.names: \"{name}\" stands there twice"));
         }
-        let numbers = input.scale.iter().chain([&input.missing]).chain(&input.tfs.quantiles).map(|x| f64::from(*x));
+        let numbers =
+            input.scale.iter().chain([&input.missing]).chain(&input.tfs.quantiles).chain(&input.tfs.scale).map(|x| f64::from(*x));
         let numbers = numbers.chain([self.output.pseudocount]).chain(self.output.threshold);
         match numbers.into_iter().find(|x| !x.is_finite()) {
             Some(x) => wrong(format!("{x} where a finite number is needed (input.scale, input.missing, input.tfs or output)")),
@@ -170,6 +178,10 @@ pub struct TfSpec {
     /// rank (quantile normalisation). Empty: ln(TPM + 1) as it is.
     #[serde(default)]
     pub quantiles: Vec<f32>,
+    /// The product of each factor's expression and motif score is multiplied by its number, which makes its mean square 1 over the
+    /// training loci; empty means 1, as published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scale: Vec<f32>,
     /// Their motifs, from `motifs.homer` of the model's folder; without them only plain arrays can be read.
     #[serde(skip)]
     pub motifs: Option<Arc<TfMotifs>>,
@@ -214,12 +226,36 @@ pub struct InputSpec {
     /// Cut each number to an integer, as the authors of DeepCORE did.
     #[serde(default)]
     pub truncate: bool,
+    /// Marks of another kind than the rest (methylation beside p-values), by name: `[input.of_mark.5mC]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub of_mark: BTreeMap<String, MarkSpec>,
     /// Transcription factors in the order of the network's channels.
     #[serde(default, skip_serializing_if = "TfSpec::is_empty")]
     pub tfs: TfSpec,
 }
 
+/// What the numbers of one mark are, where that is not what [`InputSpec`] says of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarkSpec {
+    /// The kind of numbers.
+    pub signal: SignalUnit,
+    /// Applied to each number after binning.
+    pub transform: Transform,
+}
+
 impl InputSpec {
+    /// The kind of numbers a mark was; another kind is refused.
+    pub fn signal_of(&self, mark: &str) -> SignalUnit {
+        self.of_mark.get(mark).map_or(self.signal, |spec| spec.signal)
+    }
+
+    /// What is applied to each number of a channel after binning.
+    pub fn transform_of(&self, channel: usize) -> Transform {
+        let own = self.marks.get(channel).and_then(|mark| self.of_mark.get(mark));
+        own.map_or(self.transform, |spec| spec.transform)
+    }
+
     /// Positions of the mark input in a window of `length` bases.
     pub fn positions(&self, length: u64) -> usize {
         (length / self.bin_size.max(1)) as usize
@@ -273,16 +309,6 @@ pub struct OutputSpec {
     /// What is predicted, where it is a signal of the sample and not a gene's expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<SignalTarget>,
-}
-
-/// A signal that is predicted: the mean over `length` bases around the anchor of the window.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignalTarget {
-    /// Its mark (`DNase`).
-    pub mark: String,
-    /// Bases.
-    pub length: u64,
 }
 
 /// Number or class.

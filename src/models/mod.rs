@@ -11,6 +11,7 @@ mod deepcage;
 mod deepchrome;
 mod deepcore;
 mod dropout;
+mod edited;
 mod error;
 mod filters;
 mod external;
@@ -25,6 +26,7 @@ mod lstm_alpha;
 mod lstm_attn;
 mod manifest;
 mod mlp;
+mod signal_target;
 mod source;
 mod tfs;
 mod weights;
@@ -39,10 +41,14 @@ pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
 pub(crate) use deepcore::View as DeepCoreView;
 pub use dropout::Dropout;
+pub use edited::{EditedSource, anchor, edit_obstacle, edit_signal, edited_bases, reach};
 pub use error::ModelError;
 pub use external::{EXTERNAL, External, ExternalSpec, ProfileStatistic, serve, stop_commands};
 pub use filters::{FilterSites, SequenceFilters};
-pub use folder::{Commands, FILES, load_model, load_model_as, load_shuffled, open_model, read_manifest, save_model};
+pub use folder::{
+    Commands, FILES, load_model, load_model_as, load_model_with_motifs, load_shuffled, load_without_filter, open_model,
+    read_manifest, save_model,
+};
 pub use import::{CheckpointFormat, FORMATS as CHECKPOINT_FORMATS, ImportOptions, Imported, import, read_checkpoint};
 #[cfg(test)]
 pub(crate) use input::tests::manifest as test_manifest;
@@ -54,9 +60,10 @@ pub use lstm::Lstm;
 pub use lstm_alpha::LstmAlpha;
 pub use lstm_attn::LstmAttn;
 pub use manifest::{
-    BinStatistic, InputSpec, Manifest, Orientation, OutputKind, OutputSpec, SignalTarget, TfSpec, Transform, TtsSpec, WindowSpec,
+    BinStatistic, InputSpec, Manifest, MarkSpec, Orientation, OutputKind, OutputSpec, TfSpec, Transform, TtsSpec, WindowSpec,
 };
 pub use mlp::Mlp;
+pub use signal_target::SignalTarget;
 pub use source::{SampleSource, missing_input};
 pub use tfs::TfMotifs;
 pub use weights::{Init, Statistic, Weights};
@@ -191,6 +198,11 @@ fn input_of<'a>(tensor: Option<&'a Tensor>, channels: usize, what: &str) -> Resu
     }
 }
 
+/// The probability that a logit stands for.
+pub fn probability(logit: f64) -> f64 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
 /// What a network gives for a batch. Tensors carry candle's graph where inputs or weights are variables.
 #[derive(Clone, Debug)]
 pub struct Output {
@@ -280,6 +292,11 @@ pub trait Model: AsAny + Send + Sync {
         Ok(None)
     }
 
+    /// What its sparsemax or softmax makes one attention over bins of, `[n, bins]`; `None` where the network has no such.
+    fn attention_scores(&self, _batch: &Batch) -> Result<Option<Tensor>, ModelError> {
+        Ok(None)
+    }
+
     /// What methods ask of its make-up.
     fn structure(&self) -> Structure {
         Structure::default()
@@ -304,6 +321,16 @@ pub trait Model: AsAny + Send + Sync {
 }
 
 impl Attention {
+    /// Weights over bins of each window of the batch: one row, or one a mark.
+    pub fn rows(&self) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        let (Self::Bins(weights) | Self::Marks(weights) | Self::Hierarchical { alpha: weights, .. }) = self;
+        let weights = weights.to_dtype(DType::F32)?;
+        match self {
+            Self::Bins(_) => Ok(weights.unsqueeze(1)?.to_vec3()?),
+            Self::Marks(_) | Self::Hierarchical { .. } => Ok(weights.to_vec3()?),
+        }
+    }
+
     fn detach(self) -> Self {
         match self {
             Self::Bins(weights) => Self::Bins(weights.detach()),

@@ -103,15 +103,16 @@ pub fn missing_input(session: &Session, sample: SampleId, manifest: &Manifest) -
 }
 
 fn other_unit(session: &Session, track: TrackId, mark: &str, manifest: &Manifest) -> Option<String> {
-    let (expected, info) = (manifest.input.signal, &session.tracks[track.0]);
+    let (expected, info) = (manifest.input.signal_of(mark), &session.tracks[track.0]);
     let unit = info.unit.filter(|&unit| unit != expected)?;
     Some(format!("{mark} is {unit} ({}); the model was trained on {expected}", info.path.display()))
 }
 
 fn other_assembly(session: &Session, manifest: &Manifest) -> Option<String> {
     let (trained, name) = (manifest.assembly.as_ref()?, &session.genome.name);
-    let differs = !name.is_empty() && trained != name;
-    differs.then(|| format!("the model reads DNA of {trained}; the session's genome is {name}"))
+    let differs = !name.is_empty() && trained != name && !session.genome.is_assembly_assumed;
+    let advice = "--assume-assembly, or assume_assembly = true under [genome], lets it read that";
+    differs.then(|| format!("the model reads DNA of {trained}; the session's genome is {name} ({advice})"))
 }
 
 fn missing_marks(session: &Session, sample: SampleId, missing: &[&str]) -> String {

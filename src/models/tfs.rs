@@ -76,7 +76,7 @@ impl TfSpec {
             quantiles.iter_mut().zip(values).for_each(|(sum, x)| *sum += x / samples.len() as f32);
         }
         let scanned = TfMotifs::new(motifs, &names)?;
-        Ok(Self { names, quantiles, motifs: Some(Arc::new(scanned)) })
+        Ok(Self { names, quantiles, scale: Vec::new(), motifs: Some(Arc::new(scanned)) })
     }
 
     /// Expression of each factor in a sample: ln(TPM + 1), or the quantile of its rank.

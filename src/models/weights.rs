@@ -93,6 +93,11 @@ impl Weights {
         self.dtype
     }
 
+    /// Where the numbers are.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// The parameters whose names begin with `prefix` and a dot.
     pub fn within(&self, prefix: &str) -> Self {
         Self {

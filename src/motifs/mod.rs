@@ -14,7 +14,7 @@ pub use error::MotifError;
 pub use matrix::{Pfm, Ppm, Pwm};
 pub use scan::{Hit, Scanner};
 pub use seqlets::{Seqlet, SeqletOptions, recursive_seqlets, signed_seqlets};
-pub use tf_scores::{TfScanner, read_tf_names};
+pub use tf_scores::{TfScanner, read_tf_motifs, read_tf_names};
 pub use tomtom::{MotifMatch, Tomtom};
 
 use std::io::Read;

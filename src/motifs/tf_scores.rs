@@ -53,6 +53,23 @@ impl TfScanner {
     }
 }
 
+/// Reads a file of motifs with the factors they belong to: as the file says, as HOCOMOCO's table `names` says, or by the part of
+/// HOCOMOCO's names before the species (`GATA1_HUMAN.H11MO.0.A`).
+///
+/// # Errors
+/// As [`super::read_motifs`] and [`read_tf_names`].
+pub fn read_tf_motifs(path: &Path, names: Option<&Path>) -> Result<Vec<Motif>, MotifError> {
+    let mut motifs = super::read_motifs(path)?;
+    for motif in motifs.iter_mut().filter(|motif| motif.tf.is_none()) {
+        let prefix = ["_HUMAN.", "_MOUSE."].iter().find_map(|species| motif.name.split_once(species));
+        motif.tf = prefix.map(|(tf, _)| tf.to_owned());
+    }
+    if let Some(names) = names {
+        read_tf_names(names, &mut motifs)?;
+    }
+    Ok(motifs)
+}
+
 /// Sets the factors of `motifs` from HOCOMOCO's table (columns `Model` and `Transcription factor`); motifs that it does not name
 /// keep theirs.
 ///

@@ -31,7 +31,8 @@ pub struct Header {
 }
 
 impl Header {
-    pub(super) fn build(state: &State) -> Self {
+    /// What is to be said of a state.
+    pub fn build(state: &State) -> Self {
         let session = &state.session;
         let manifest = state.current_model().and_then(|m| m.manifest.as_ref().ok());
         let mut header = Self {
@@ -59,7 +60,9 @@ impl Header {
         if let (Some(manifest), Some(prediction)) = (manifest, prediction) {
             header.predicted = predicted(manifest, prediction);
             header.notes = caveats(manifest, prediction);
+            header.notes.extend(moved_bases(state));
         }
+        header.notes.extend(state.trust().map(crate::jobs::Trust::badge));
         header.n_caveats = header.notes.len();
         if !session.note.is_empty() {
             header.notes.push(session.note.clone());
@@ -69,11 +72,25 @@ impl Header {
     }
 }
 
+/// The prediction; where there are edits, before and after them with the difference.
 fn predicted(manifest: &Manifest, prediction: &Prediction) -> String {
-    match manifest.output.kind {
-        OutputKind::Regression => format!("{:.2}", prediction.output),
-        OutputKind::Binary => format!("P({}) {:.2}", manifest.output.unit, prediction.output),
+    let what = match manifest.output.kind {
+        OutputKind::Regression => String::new(),
+        OutputKind::Binary => format!("P({}) ", manifest.output.unit),
+    };
+    match prediction.unedited {
+        None => format!("{what}{:.2}", prediction.output),
+        Some(before) => {
+            let change = prediction.output - before.output;
+            format!("{what}{:.3} \u{2192} {:.3} ({change:+.3})", before.output, prediction.output)
+        }
     }
+}
+
+/// Said where bases are put in or taken out: rows of the model stand where the window reads, and that has moved.
+fn moved_bases(state: &State) -> Option<String> {
+    let growth: i64 = state.subject()?.edits.iter().map(|edit| edit.growth()).sum();
+    (growth != 0).then(|| format!("DNA away from the gene is moved by {} bp in the model's rows", growth.abs()))
 }
 
 /// The measurement in the model's own terms, or as it stands where there is no model.

@@ -1,8 +1,8 @@
 //! Genes and intervals packed in lanes, so that neither they nor their labels overlap.
 
 use super::{Geometry, Plot, Row, column_of};
-use crate::genome::{GeneId, Strand};
-use crate::session::TrackId;
+use crate::genome::{GeneId, Region, Strand};
+use crate::session::{Edit, TrackId};
 use crate::state::{GeneDisplay, State};
 use crate::theme::Rgb;
 use crate::tracks::Feature;
@@ -295,13 +295,7 @@ pub(super) fn fill_regions(row: &mut Row, state: &State, geometry: Geometry) {
     fill_intervals(row, &state.region, geometry, shapes, "accent");
 }
 
-fn fill_intervals(
-    row: &mut Row,
-    region: &crate::genome::Region,
-    geometry: Geometry,
-    shapes: impl Iterator<Item = IntervalShape>,
-    role: &str,
-) {
+fn fill_intervals(row: &mut Row, region: &Region, geometry: Geometry, shapes: impl Iterator<Item = IntervalShape>, role: &str) {
     let x = |position: u64| column_of(region, geometry.n_columns, position as f64);
     // Past one interval a column nothing more can be told apart.
     let in_view: Vec<_> = shapes.take(geometry.n_columns * geometry.max_lanes + 1).collect();
@@ -327,6 +321,41 @@ fn fill_intervals(
         (n, left_out) => format!("{n} here, {left_out} not drawn"),
     };
     row.plot = Plot::Intervals(lanes, role.to_owned());
+}
+
+/// What is edited, in lanes; what changes the answer shown is bold.
+pub(super) fn fill_edits(row: &mut Row, state: &State, geometry: Geometry) {
+    let in_view: Vec<&Edit> = state.edits.iter().filter(|edit| at_least_a_base(&edit.region).overlaps(&state.region)).collect();
+    let x = |position: u64| column_of(&state.region, geometry.n_columns, position as f64);
+    let labels: Vec<String> = in_view.iter().map(|edit| edit.label()).collect();
+    let is_read = |edit: &Edit| state.subject().is_some_and(|subject| subject.edits.contains(edit));
+    let body = |(edit, name): (&&Edit, &'_ String)| {
+        let region = at_least_a_base(&edit.region);
+        (x(region.start), x(region.end), name.clone(), is_read(edit))
+    };
+    let spans: Vec<(f64, f64, String, bool)> = in_view.iter().zip(&labels).map(body).collect();
+    let bodies: Vec<Body<'_>> =
+        spans.iter().map(|(from, to, name, is_current)| Body { from: *from, to: *to, name, is_current: *is_current }).collect();
+    let mut lanes: Vec<Vec<IntervalShape>> = Vec::new();
+    for ((edit, shape), place) in in_view.iter().zip(&spans).zip(pack(&bodies, geometry)) {
+        let Some((lane, label)) = place else { continue };
+        let region = at_least_a_base(&edit.region);
+        lanes.resize_with(lanes.len().max(lane + 1), Vec::new);
+        let (name, is_current) = (shape.2.clone(), shape.3);
+        let (start, end) = (region.start, region.end);
+        lanes[lane].push(IntervalShape { start, end, name, label, strand: None, is_current, colour: None, ends: None });
+    }
+    row.detail = match (state.edits.len(), in_view.len()) {
+        (n, 0) => format!("{n}, none in view"),
+        (n, here) if n == here => format!("{n} here"),
+        (n, here) => format!("{here} of {n} in view"),
+    };
+    row.plot = Plot::Intervals(lanes, "busy".to_owned());
+}
+
+/// What is put in between two bases is drawn at the one after it.
+fn at_least_a_base(region: &Region) -> Region {
+    Region::new(region.chrom.clone(), region.start, region.end.max(region.start + 1))
 }
 
 /// A feature's name; of an arc that leaves the chromosome with where it goes.

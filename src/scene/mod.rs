@@ -7,11 +7,12 @@ mod model_rows;
 mod profile;
 mod ruler;
 mod signals;
+mod variants;
 mod translation;
 
 pub use header::Header;
 pub use lanes::{GeneShape, IntervalShape, LabelPlace};
-pub use model_rows::input_row;
+pub use model_rows::{SIGNIFICANT, input_row};
 pub use profile::Profile;
 pub use ruler::{Ruler, Tick};
 pub use signals::format_value;
@@ -44,6 +45,8 @@ pub struct Scene {
     pub n_columns: usize,
     /// Positions along the top.
     pub ruler: Ruler,
+    /// What is selected, as far as it is in view.
+    pub selection: Option<Region>,
     /// Rows from the top.
     pub rows: Vec<Row>,
 }
@@ -156,6 +159,7 @@ impl Scene {
             region: state.region.clone(),
             n_columns: geometry.n_columns,
             ruler: Ruler::build(state, geometry),
+            selection: state.selected().filter(|s| s.overlaps(&state.region)),
             rows,
         }
     }
@@ -198,12 +202,16 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
         view,
     };
     match id {
+        RowId::Edits => lanes::fill_edits(&mut row, state, geometry),
         RowId::Genes => lanes::genes(&mut row, state, geometry),
         RowId::Sequence => {
             if let Some((region, bases)) = &state.sequence {
                 row.plot = match bases {
                     Err(reason) => Plot::Message(reason.clone()),
-                    Ok(bases) => Plot::Bases(signals::bases_per_column(bases, region, &state.region, geometry.n_columns)),
+                    Ok(bases) => {
+                        let bases = signals::edited_bases(bases, region, &state.edits);
+                        Plot::Bases(signals::bases_per_column(&bases, region, &state.region, geometry.n_columns))
+                    }
                 };
             }
         }
@@ -214,6 +222,7 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
             TrackKind::Signal => signals::fill(&mut row, state, geometry),
             TrackKind::Features => lanes::fill(&mut row, state, geometry, track),
         },
+        RowId::Variants => variants::fill(&mut row, state, geometry),
         RowId::Formula(_) => signals::fill(&mut row, state, geometry),
         RowId::Attention => model_rows::fill_attention(&mut row, state, geometry),
         RowId::Attribution(analysis) => model_rows::fill_attribution(&mut row, state, geometry, analysis),

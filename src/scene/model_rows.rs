@@ -5,11 +5,15 @@ use crate::attribution::Attribution;
 use crate::genome::{Region, Window};
 use crate::jobs::{Analysis, Subject};
 use crate::models::{Input, Manifest};
+use crate::regulation::significance;
 use crate::state::{RowId, RowState, State};
 use std::time::Duration;
 
 /// Marks read at base resolution are summed in blocks of this many bases before they are drawn: DeepCORE's pooling bin.
 const BLOCK: usize = 50;
+
+/// Label of the lane of bins with significant attention.
+pub const SIGNIFICANT: &str = "q<0.05";
 
 /// Completeness gaps above this are warned of.
 const LARGE_GAP: f64 = 0.01;
@@ -41,8 +45,34 @@ pub(super) fn fill_attention(row: &mut Row, state: &State, geometry: Geometry) {
     let n_bins = prediction.attention[0].len().max(1);
     row.detail = format!("weight per {} bp bin, sums to 1", subject.window.len() / n_bins as u64);
     row.axis = Some((0.0, limit));
+    let mut lanes = lanes;
+    mark_significant(row, &mut lanes, state, (subject, n_bins), geometry, limit);
     row.plot = Plot::Heat(lanes, limit);
     row.state = Some(state_of_row);
+}
+
+/// Says how many bins have more attention than chance would give them, and adds a lane in which they alone are drawn.
+fn mark_significant(
+    row: &mut Row,
+    lanes: &mut Vec<Lane>,
+    state: &State,
+    (drawn, n_bins): (&Subject, usize),
+    geometry: Geometry,
+    limit: f32,
+) {
+    let (about, _) = state.explained.drawn_attribution(Analysis::SignificantBins);
+    let Some((subject, found)) = about.filter(|(subject, _)| *subject == drawn) else { return };
+    let q = found.profile.as_deref().unwrap_or_default();
+    let is_called = |q: &f32| f64::from(*q) < significance::LEVEL;
+    let count = q.iter().filter(|q| is_called(q)).count();
+    row.detail = format!("{count} bins q<{} ({}) · {}", significance::LEVEL, found.settings, row.detail);
+    if count == 0 {
+        return;
+    }
+    let any = |bin: usize| q.iter().skip(bin).step_by(n_bins).any(&is_called);
+    let called: Vec<f32> = (0..n_bins).map(|bin| if any(bin) { limit } else { 0.0 }).collect();
+    let values = spread(&called, &subject.window, &state.region, geometry.n_columns, f32::max);
+    lanes.push(Lane { label: SIGNIFICANT.to_owned(), note: String::new(), values });
 }
 
 /// An attribution's row.
@@ -70,6 +100,8 @@ pub(super) fn fill_attribution(row: &mut Row, state: &State, geometry: Geometry,
     }
     row.plot = match analysis {
         Analysis::SaturationMutagenesis => mutagenesis(attribution, subject, state, geometry),
+        // It has no row of its own.
+        Analysis::SignificantBins => Plot::Message(String::new()),
         Analysis::IntegratedGradients | Analysis::Occlusion => by_mark(attribution, manifest, subject, state, geometry, analysis),
     };
     if let Plot::Signed(_, limit) | Plot::Letters(_, _, limit) = row.plot {

@@ -71,7 +71,7 @@ impl Profile {
             notes: [state.session.note.clone()].into_iter().filter(|note| !note.is_empty()).collect(),
             ..Header::default()
         };
-        Scene { header, ruler: Ruler::from_tss(&region, geometry), region, n_columns: geometry.n_columns, rows }
+        Scene { header, ruler: Ruler::from_tss(&region, geometry), region, n_columns: geometry.n_columns, selection: None, rows }
     }
 
     fn row(&self, sums: &Sums, state: &State, region: &Region, geometry: Geometry) -> Row {

@@ -2,6 +2,7 @@
 
 use super::{Geometry, Overlay, Plot, Row, bases_of_column};
 use crate::genome::Region;
+use crate::session::{Change, Edit};
 use crate::state::{Named, RowId, RowView, Scale, SignalStyle, State};
 use crate::tracks::{Column, SignalUnit};
 
@@ -238,6 +239,20 @@ pub(super) fn format_span(bases: f64) -> String {
         b if b < 1_000_000.0 => format!("{:.1} kb", b / 1e3),
         b => format!("{:.1} Mb", b / 1e6),
     }
+}
+
+/// Bases of a region with edits at the places of the reference: `-` where one is taken out; what is put in has no place.
+pub(super) fn edited_bases(bases: &[u8], region: &Region, edits: &[Edit]) -> Vec<u8> {
+    let mut edited = bases.to_vec();
+    for edit in edits.iter().filter(|edit| edit.region.overlaps(region)) {
+        let Change::Bases { to, .. } = &edit.change else { continue };
+        for position in edit.region.start.max(region.start)..edit.region.end.min(region.end) {
+            if let Some(base) = edited.get_mut((position - region.start) as usize) {
+                *base = to.as_bytes().get((position - edit.region.start) as usize).copied().unwrap_or(b'-');
+            }
+        }
+    }
+    edited
 }
 
 /// The reference base of each column; blank where it was not read.

@@ -1,5 +1,6 @@
 //! The text of `session.toml`. Paths are relative to its folder.
 
+use super::saved::{BookmarkEntry, FormulaEntry, RegionEntry, ViewEntry};
 use crate::genome::TssChoice;
 use crate::tracks::SignalUnit;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionFile {
-    /// Version of this layout; 1.
+    /// Version of this layout: 2; 1 is read too, and saved as 2.
     pub version: u32,
     /// Shown in the header: simulated data says so here.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -29,6 +30,18 @@ pub struct SessionFile {
     /// Folders with `model.toml`.
     #[serde(default, rename = "model", skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelEntry>,
+    /// How it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<ViewEntry>,
+    /// Places by letter.
+    #[serde(default, rename = "bookmark", skip_serializing_if = "Vec::is_empty")]
+    pub bookmarks: Vec<BookmarkEntry>,
+    /// Regions of interest.
+    #[serde(default, rename = "region", skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<RegionEntry>,
+    /// Rows of arithmetic.
+    #[serde(default, rename = "row", skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<FormulaEntry>,
 }
 
 /// The reference genome. Where neither sizes, sequence nor genes are given, bin tables make one of their genes.
@@ -38,10 +51,16 @@ pub struct GenomeEntry {
     /// Assembly (`hg38`).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// Lets models read the DNA of this assembly although they were trained on another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assume_assembly: bool,
     /// Two columns: chromosome, length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<PathBuf>,
-    /// Indexed FASTA, plain or bgzip.
+    /// Other names of the chromosomes, as accessions: UCSC's `chromAlias.txt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aliases: Option<PathBuf>,
+    /// Indexed FASTA, plain or bgzip; 2bit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fasta: Option<PathBuf>,
     /// GTF or GFF3.

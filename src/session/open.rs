@@ -1,6 +1,6 @@
 //! A session made ready: the genome and genes read, every track known by kind, nothing else opened yet.
 
-use super::{GenomeEntry, SessionFile, TrackEntry};
+use super::{GenomeEntry, SESSION_VERSION, SessionFile, TrackEntry};
 use crate::genome::{ChromSizes, Gene, Genes, TssChoice};
 use crate::tracks::{self, BinTable, Expression, ExpressionColumns, Kind, PUBLISHED_BIN_SIZE, SignalUnit, Track, TrackError};
 use std::collections::BTreeMap;
@@ -32,6 +32,12 @@ pub enum SessionError {
     /// Nothing says how long the chromosomes are.
     #[error("no chromosome sizes: name a sizes file, a FASTA, a bigWig or a bin table")]
     NoGenome,
+}
+
+/// What every version of a session file says first.
+#[derive(serde::Deserialize)]
+struct Layout {
+    version: u32,
 }
 
 /// Which track of a session.
@@ -83,6 +89,8 @@ pub struct Genome {
     pub genes: Arc<Genes>,
     /// Which transcript's start is the TSS.
     pub tss: TssChoice,
+    /// Whether models read its DNA although they were trained on another assembly.
+    pub is_assembly_assumed: bool,
     /// Reference sequence.
     pub fasta: Option<PathBuf>,
     /// Whether each "chromosome" is one gene of a bin table, with the TSS in its middle.
@@ -119,15 +127,28 @@ pub struct Session {
     pub models: Vec<PathBuf>,
     /// What readers had to say.
     pub warnings: Vec<String>,
+    /// The session file it was opened from, if it was.
+    pub path: Option<PathBuf>,
+    /// What it was made of.
+    pub source: Arc<SessionFile>,
+    /// Where relative paths of the source start.
+    pub folder: PathBuf,
 }
 
 impl Session {
     /// Reads a session file and everything the screen needs at once (genome, genes, expression, bin tables).
     pub fn open(path: &Path) -> Result<Self, SessionError> {
         let text = std::fs::read_to_string(path).map_err(|reason| SessionError::Read { path: path.to_owned(), reason })?;
+        let later = toml::from_str::<Layout>(&text).ok().filter(|layout| layout.version > SESSION_VERSION);
+        if let Some(Layout { version }) = later {
+            let reason = format!("it is of version {version}, made by a later cislens; this one reads up to {SESSION_VERSION}");
+            return Err(SessionError::Parse { path: path.to_owned(), reason });
+        }
         let file: SessionFile =
             toml::from_str(&text).map_err(|e| SessionError::Parse { path: path.to_owned(), reason: e.to_string() })?;
-        Self::build(&file, path.parent().unwrap_or(Path::new(".")))
+        let mut session = Self::build(&file, path.parent().unwrap_or(Path::new(".")))?;
+        session.path = Some(path.to_owned());
+        Ok(session)
     }
 
     /// Makes a session of a parsed file; relative paths start at `folder`.
@@ -136,6 +157,8 @@ impl Session {
             note: file.note.clone(),
             locus: file.locus.clone(),
             models: file.models.iter().map(|m| folder.join(&m.path)).collect(),
+            source: Arc::new(file.clone()),
+            folder: folder.to_owned(),
             ..Self::default()
         };
         for sample in &file.samples {
@@ -202,11 +225,12 @@ impl Session {
         file: &SessionFile,
         tables: &[SampleTable],
     ) -> Result<Genome, SessionError> {
-        let fasta = entry.fasta.as_ref().map(|p| folder.join(p));
-        let mut genome = Genome { name: entry.name.clone(), tss: entry.tss, fasta, ..Genome::default() };
+        let fasta = entry.fasta.as_ref().map(|p| tracks::locate(folder, p));
+        let (name, is_assembly_assumed) = (entry.name.clone(), entry.assume_assembly);
+        let mut genome = Genome { name, tss: entry.tss, is_assembly_assumed, fasta, ..Genome::default() };
         if let Some(sizes) = &entry.sizes {
-            let path = folder.join(sizes);
-            let text = std::fs::read_to_string(&path).map_err(|e| TrackError::io(&path, e))?;
+            let path = tracks::locate(folder, sizes);
+            let text = read_text(&path)?;
             genome.chroms = ChromSizes::parse(&text).map_err(|e| TrackError::malformed(&path, "sizes", e.to_string()))?;
         } else if let Some(path) = &genome.fasta {
             if let Track::Sequence(reader) = self.heed(tracks::open(path, None, &ChromSizes::default())?) {
@@ -228,25 +252,40 @@ impl Session {
         if genome.chroms.is_empty() {
             return Err(SessionError::NoGenome);
         }
+        if let Some(aliases) = &entry.aliases {
+            let path = tracks::locate(folder, aliases);
+            let n = read_text(&path).map(|text| genome.chroms.add_aliases(&text));
+            if let Ok(0) | Err(_) = n {
+                let reason =
+                    n.err().map_or(format!("{}: no line names a chromosome of the genome", path.display()), |e| e.to_string());
+                self.warnings.push(reason);
+            }
+        }
         if let Some(genes) = &entry.genes
-            && let Track::Genes(genes) = self.heed(tracks::open(&folder.join(genes), None, &genome.chroms)?)
+            && let Track::Genes(genes) = self.heed(tracks::open(&tracks::locate(folder, genes), None, &genome.chroms)?)
         {
             genome.genes = genes;
         }
         Ok(genome)
     }
 
-    /// Chromosome sizes from the headers of bigWigs where nothing else gives them.
+    /// Chromosome sizes from the headers of signals and indexed intervals where nothing else gives them. One file on a server is
+    /// asked, not all of them.
     fn sizes_of_signals(&mut self, file: &SessionFile, folder: &Path) -> ChromSizes {
         let mut sizes = ChromSizes::default();
         for entry in &file.tracks {
-            let opened = tracks::open(&folder.join(&entry.file), entry.format.as_deref(), &ChromSizes::default());
-            if let Ok(loaded) = opened
-                && let Track::Signal(reader) = loaded.value
-            {
-                for (chrom, len) in reader.chroms().iter() {
-                    sizes.push(chrom, len);
-                }
+            let path = tracks::locate(folder, &entry.file);
+            if tracks::is_url(&path) && !sizes.is_empty() {
+                continue;
+            }
+            let Ok(loaded) = tracks::open(&path, entry.format.as_deref(), &ChromSizes::default()) else { continue };
+            let chroms = match &loaded.value {
+                Track::Signal(reader) => reader.chroms(),
+                Track::Indexed(reader) => reader.chroms(),
+                _ => continue,
+            };
+            for (chrom, len) in chroms.iter() {
+                sizes.push(chrom, len);
             }
         }
         sizes
@@ -273,7 +312,7 @@ impl Session {
     }
 
     fn add_track(&mut self, entry: &TrackEntry, folder: &Path) {
-        let path = folder.join(&entry.file);
+        let path = tracks::locate(folder, &entry.file);
         let stem = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let stem = stem.split('.').next().unwrap_or_default().to_owned();
         let label = entry.label.clone().or_else(|| entry.mark.clone()).unwrap_or(stem);
@@ -365,6 +404,14 @@ impl Session {
     }
 }
 
+/// A short text, on disk or on a server.
+fn read_text(path: &Path) -> Result<String, TrackError> {
+    match tracks::is_url(path) {
+        true => tracks::fetch_text(path),
+        false => std::fs::read_to_string(path).map_err(|e| TrackError::io(path, e)),
+    }
+}
+
 /// Chromosomes as far as genes and intervals reach, where no file knows their length: enough to look at them.
 fn ends_of_annotation(entry: &GenomeEntry, file: &SessionFile, folder: &Path) -> Result<ChromSizes, TrackError> {
     let mut ends: BTreeMap<Arc<str>, u64> = BTreeMap::new();
@@ -379,11 +426,11 @@ fn ends_of_annotation(entry: &GenomeEntry, file: &SessionFile, folder: &Path) ->
         Track::Signal(_) | Track::Sequence(_) => {}
     };
     if let Some(path) = &entry.genes {
-        reach_all(tracks::open(&folder.join(path), None, &ChromSizes::default())?.value);
+        reach_all(tracks::open(&tracks::locate(folder, path), None, &ChromSizes::default())?.value);
     }
     for track in file.tracks.iter().filter(|t| !is_table(t)) {
         // One that cannot be opened says so on its row.
-        if let Ok(opened) = tracks::open(&folder.join(&track.file), track.format.as_deref(), &ChromSizes::default()) {
+        if let Ok(opened) = tracks::open(&tracks::locate(folder, &track.file), track.format.as_deref(), &ChromSizes::default()) {
             reach_all(opened.value);
         }
     }

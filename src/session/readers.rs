@@ -99,7 +99,9 @@ impl Readers {
                 Ok(loaded.value)
             }
             Err(error) => {
-                self.refused.insert(track, error.to_string());
+                if !tracks::is_url(&info.path) {
+                    self.refused.insert(track, error.to_string()); // a server may answer the next time
+                }
                 Err(error)
             }
         }

@@ -47,6 +47,7 @@ pub(super) fn session(world: &World) -> String {
         models: ["models/deepcore", "models/attentive-chrome", "models/isegnet"]
             .map(|path| ModelEntry { path: path.into() })
             .to_vec(),
+        ..SessionFile::default()
     };
     toml::to_string(&file).expect("a session of plain strings and tables can be written because no key is anything else")
 }

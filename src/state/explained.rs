@@ -153,6 +153,7 @@ impl State {
         self.say(format!("model {name}: its files were replaced; {hash}"));
         if self.explained.subject().is_some_and(|subject| subject.model == index) {
             self.explained = Explained::default();
+            self.beside.forget();
         }
     }
 

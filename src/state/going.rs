@@ -26,6 +26,22 @@ impl State {
         self.follow_view();
     }
 
+    /// Shows a stretch, and remembers where one was.
+    pub fn show_region(&mut self, region: Region) {
+        self.remember();
+        self.set_region(region);
+        self.follow_view();
+    }
+
+    /// Makes the view `factor` times as wide, the base at `position` staying where it is.
+    pub fn zoom_at(&mut self, position: u64, factor: f64) {
+        let span = ((self.region.len() as f64 * factor).round() as u64).max(1);
+        let before = position.saturating_sub(self.region.start) as f64 / self.region.len().max(1) as f64;
+        let start = position.saturating_sub((before * span as f64).round() as u64);
+        self.set_region(Region::new(self.region.chrom.clone(), start, start + span));
+        self.follow_view();
+    }
+
     /// Makes the view `factor` times as wide around its centre.
     pub fn zoom(&mut self, factor: f64) {
         let span = ((self.region.len() as f64 * factor).round() as u64).max(1);
@@ -233,7 +249,7 @@ impl State {
     }
 
     /// The model follows the view: a gene whose TSS is no longer near the view gives way to the nearest one.
-    pub(super) fn follow_view(&mut self) {
+    pub fn follow_view(&mut self) {
         let near = |gene: GeneId| {
             let gene = self.session.genome.genes.get(gene);
             let tss = gene.tss(self.session.genome.tss);

@@ -10,6 +10,8 @@ use std::collections::HashMap;
 /// One row of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RowId {
+    /// What is edited, at its place; there where anything is.
+    Edits,
     /// Gene models.
     Genes,
     /// Reference bases; there where one column is one base.
@@ -22,6 +24,8 @@ pub enum RowId {
     Regions,
     /// A track of the session.
     Track(TrackId),
+    /// What variants do to the prediction; there where a file of variants is.
+    Variants,
     /// Arithmetic over other rows, by its place in the state's list.
     Formula(usize),
     /// The model's attention.
@@ -94,6 +98,9 @@ impl State {
 
     fn all_rows(&self) -> Vec<RowId> {
         let mut rows = Vec::new();
+        if !self.edits.is_empty() {
+            rows.push(RowId::Edits);
+        }
         if self.shows_bases() && self.session.genome.fasta.is_some() {
             rows.push(RowId::Sequence);
         }
@@ -112,6 +119,9 @@ impl State {
         rows.extend(of_kind(TrackKind::Features).chain(of_kind(TrackKind::Signal)).map(|(id, _)| RowId::Track(id)));
         rows.extend((0..self.formulas.len()).map(RowId::Formula));
         if self.model.is_some() {
+            if self.vcf().is_some() {
+                rows.push(RowId::Variants);
+            }
             rows.push(RowId::Attention);
             rows.extend(Analysis::ALL.map(RowId::Attribution));
         }
@@ -121,17 +131,20 @@ impl State {
     /// The name of a row, by which its settings are kept over samples.
     pub fn label(&self, row: RowId) -> String {
         match row {
+            RowId::Edits => "edits".to_owned(),
             RowId::Genes => "genes".to_owned(),
             RowId::Sequence => "sequence".to_owned(),
             RowId::Translation => "frames".to_owned(),
             RowId::Pattern(i) => self.patterns.get(i).map_or_else(String::new, ToString::to_string),
             RowId::Regions => "regions".to_owned(),
             RowId::Track(track) => self.session.tracks[track.0].label.clone(),
+            RowId::Variants => "variants".to_owned(),
             RowId::Formula(i) => self.formulas.get(i).map_or_else(String::new, |f| f.label.clone()),
             RowId::Attention => "attention".to_owned(),
             RowId::Attribution(Analysis::IntegratedGradients) => "IG".to_owned(),
             RowId::Attribution(Analysis::Occlusion) => "occlusion".to_owned(),
             RowId::Attribution(Analysis::SaturationMutagenesis) => "ISM".to_owned(),
+            RowId::Attribution(Analysis::SignificantBins) => "significant bins".to_owned(),
         }
     }
 

@@ -191,7 +191,10 @@ impl State {
                 lines.push(Line { cells, target: region.to_string() });
             }
         }
-        Table::new(format!("features with \"{}\"", text.trim()), &["name", "row", "place", "score"], lines)
+        let title = if wanted.is_empty() { "features".to_owned() } else { format!("features with \"{}\"", text.trim()) };
+        let mut table = Table::new(title, &["name", "row", "place", "score"], lines);
+        table.sort_by(2);
+        table
     }
 }
 

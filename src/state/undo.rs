@@ -3,7 +3,7 @@
 use super::{FormulaRow, RowView, State};
 use crate::attribution::MutagenesisView;
 use crate::genome::Pattern;
-use crate::session::SampleId;
+use crate::session::{Edit, SampleId};
 use crate::theme::Theme;
 use std::collections::HashMap;
 
@@ -21,6 +21,7 @@ pub struct View {
     model: Option<usize>,
     theme: Theme,
     mutagenesis_view: MutagenesisView,
+    edits: Vec<Edit>,
 }
 
 /// The view before a change, and what the change was.
@@ -69,11 +70,13 @@ impl State {
             model: self.model,
             theme: self.theme.clone(),
             mutagenesis_view: self.mutagenesis_view,
+            edits: self.edits.clone(),
         }
     }
 
     fn restore(&mut self, view: View) {
-        let View { row_views, order, formulas, patterns, shows_translation, sample, model, theme, mutagenesis_view } = view;
+        let View { row_views, order, formulas, patterns, shows_translation, sample, model, theme, mutagenesis_view, edits } =
+            view;
         self.row_views = row_views;
         self.order = order;
         self.formulas = formulas;
@@ -83,6 +86,7 @@ impl State {
         self.model = model;
         self.theme = theme;
         self.mutagenesis_view = mutagenesis_view;
+        self.edits = edits;
     }
 
     /// Does something that can be taken back under this name, if it changes the view at all.

@@ -3,17 +3,19 @@
 //! Bases are found by the index's arithmetic and then looked at: `noodles_fasta`'s own query gives the next chromosome's bases
 //! for a place past a chromosome's end, and fewer bases than asked where the index is stale.
 
-use super::lines::{clean, explain_io, open_regular, quote};
-use super::{Loaded, SequenceReader, TrackError};
+use super::lines::{clean, explain_io, quote};
+use super::source::Source as Bytes;
+use super::{Loaded, SequenceReader, TrackError, is_url};
 use crate::genome::{ChromSizes, Region};
 use noodles::bgzf::{self, gzi};
 use noodles::fasta::{fai, io::Indexer};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Most bases read at once: the longest human chromosome fits.
 const MOST_BASES: u64 = 1 << 28;
+/// Longest index that is read, bytes: of a million sequences.
+const LONGEST_INDEX: u64 = 256 << 20;
 /// Headers compared with the index when a file is opened.
 const HEADERS_CHECKED: usize = 200;
 
@@ -26,15 +28,15 @@ pub struct Fasta {
 }
 
 enum Source {
-    Plain(File),
-    Bgzip(Box<bgzf::io::IndexedReader<File>>),
+    Plain(Bytes),
+    Bgzip(Box<bgzf::io::IndexedReader<Bytes>>),
 }
 
 impl Source {
     /// Fills `buffer` from a position of the uncompressed text.
     fn read_at(&mut self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
         match self {
-            Self::Plain(file) => file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(buffer)),
+            Self::Plain(file) => file.read_at(at, buffer),
             Self::Bgzip(reader) => reader.seek(SeekFrom::Start(at)).and_then(|_| reader.read_exact(buffer)),
         }
     }
@@ -58,7 +60,7 @@ impl Record {
 
 /// Opens a FASTA with its `.fai` (and `.gzi` where it is bgzip), or makes them in memory and says so.
 pub fn open(path: &Path) -> Result<Loaded<Fasta>, TrackError> {
-    let (mut file, len) = open_regular(path)?;
+    let (mut file, len) = Bytes::open(path)?;
     let io_error = |e| TrackError::io(path, e);
     let mut head = [0; 18];
     let read = read_up_to(&mut file, &mut head).map_err(io_error)?;
@@ -86,7 +88,7 @@ pub fn open(path: &Path) -> Result<Loaded<Fasta>, TrackError> {
     Ok(Loaded { value: fasta, warnings })
 }
 
-fn read_up_to(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+fn read_up_to(file: &mut Bytes, buffer: &mut [u8]) -> io::Result<usize> {
     let mut read = 0;
     while read < buffer.len() {
         match file.read(&mut buffer[read..])? {
@@ -112,12 +114,11 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// The `.gzi`, or the same made from the blocks' headers.
 fn block_index(path: &Path, len: u64, warnings: &mut Vec<String>) -> Result<gzi::Index, TrackError> {
     let index_path = beside(path, ".gzi");
-    if !index_path.exists() {
+    let Some(mut file) = open_index(path, &index_path)? else {
         warnings.push(format!("{}: made an index in memory, as {} is missing", path.display(), index_path.display()));
         return index_blocks(path, len);
-    }
-    open_regular(&index_path)?;
-    let index = gzi::fs::read(&index_path).map_err(|e| TrackError::malformed(&index_path, "index", explain_io(&e)))?;
+    };
+    let index = read_block_index(&mut file).map_err(|e| TrackError::malformed(&index_path, "index", explain_io(&e)))?;
     let pairs = index.as_ref();
     let is_ascending = pairs.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 <= w[1].1);
     if !is_ascending || pairs.last().is_some_and(|last| last.0 >= len) {
@@ -126,8 +127,32 @@ fn block_index(path: &Path, len: u64, warnings: &mut Vec<String>) -> Result<gzi:
     Ok(index)
 }
 
+/// Opens an index, if there is one. On a server there has to be: making one would fetch the whole file.
+fn open_index(path: &Path, index_path: &Path) -> Result<Option<Bytes>, TrackError> {
+    if !is_url(path) {
+        return if index_path.exists() { Ok(Some(Bytes::open(index_path)?.0)) } else { Ok(None) };
+    }
+    let refused = |e: TrackError| {
+        let reason = format!("a sequence on a server needs its index beside it: {e}");
+        TrackError::Unsupported { path: path.to_owned(), reason }
+    };
+    Bytes::open(index_path).map(|(file, _)| Some(file)).map_err(refused)
+}
+
+/// The `.gzi`: a count, then pairs of positions, of 8 bytes each.
+fn read_block_index(file: &mut Bytes) -> io::Result<gzi::Index> {
+    let mut bytes = Vec::new();
+    file.take(LONGEST_INDEX).read_to_end(&mut bytes)?;
+    let number = |b: &[u8]| u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
+    let (count, pairs) = bytes.split_at_checked(8).ok_or(io::ErrorKind::UnexpectedEof)?;
+    if number(count).checked_mul(16) != Some(pairs.len() as u64) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} blocks in {} bytes", number(count), bytes.len())));
+    }
+    Ok(pairs.chunks_exact(16).map(|pair| (number(&pair[..8]), number(&pair[8..]))).collect::<Vec<_>>().into())
+}
+
 fn index_blocks(path: &Path, len: u64) -> Result<gzi::Index, TrackError> {
-    let mut file = open_regular(path)?.0;
+    let mut file = Bytes::open(path)?.0;
     let (mut at, mut text_at, mut pairs) = (0, 0_u64, Vec::new());
     while at < len {
         let mut read = || -> io::Result<(u64, u64)> {
@@ -155,13 +180,13 @@ fn index_blocks(path: &Path, len: u64) -> Result<gzi::Index, TrackError> {
 /// The `.fai`, or the same made by reading the sequence through. Also the file that errors about it should name.
 fn sequence_index(path: &Path, is_bgzip: bool, warnings: &mut Vec<String>) -> Result<(fai::Index, PathBuf), TrackError> {
     let index_path = beside(path, ".fai");
-    if index_path.exists() {
-        open_regular(&index_path)?;
-        let index = fai::fs::read(&index_path).map_err(|e| TrackError::malformed(&index_path, "index", explain_io(&e)))?;
+    if let Some(file) = open_index(path, &index_path)? {
+        let index = fai::io::Reader::new(BufReader::new(file.take(LONGEST_INDEX))).read_index();
+        let index = index.map_err(|e| TrackError::malformed(&index_path, "index", explain_io(&e)))?;
         return Ok((index, index_path));
     }
     warnings.push(format!("{}: made an index in memory, as {} is missing", path.display(), index_path.display()));
-    let file = open_regular(path)?.0;
+    let file = Bytes::open(path)?.0;
     let records = match is_bgzip {
         false => index_sequence(path, BufReader::with_capacity(1 << 16, file))?,
         true => index_sequence(path, bgzf::io::Reader::new(file))?,

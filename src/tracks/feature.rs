@@ -104,9 +104,11 @@ impl Features {
         }
     }
 
-    /// All features with their chromosomes, those of each in order of start.
+    /// All features with their chromosomes, by name of the chromosome, those of each in order of start.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Feature)> {
-        self.chroms.iter().flat_map(|(name, chrom)| chrom.features.iter().map(move |feature| (name, feature)))
+        let mut chroms: Vec<_> = self.chroms.iter().collect();
+        chroms.sort_by_key(|(name, _)| *name);
+        chroms.into_iter().flat_map(|(name, chrom)| chrom.features.iter().map(move |feature| (name, feature)))
     }
 
     /// Names of the chromosomes with features.

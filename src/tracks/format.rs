@@ -2,7 +2,8 @@
 
 use super::lines::open_unzipped;
 use super::{
-    Loaded, Track, TrackError, arcs, bed, bed_methyl, bedgraph, bigbed, bigwig, fasta, genehancer, gff3, gtf, two_bit, vcf, wig,
+    Loaded, Track, TrackError, arcs, bed, bed_methyl, bedgraph, bigbed, bigwig, fasta, genehancer, gff3, gtf, is_url, renamed,
+    tabix, two_bit, vcf, wig,
 };
 use crate::genome::{ChromSizes, Genes};
 use std::collections::BTreeMap;
@@ -221,10 +222,23 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 /// genome's, and a file that shares none with it, are said in the warnings.
 pub fn open(path: &Path, format: Option<&str>, genome: &ChromSizes) -> Result<Loaded<Track>, TrackError> {
     let format = format_of(path, format)?;
-    let mut loaded = (format.open)(path, genome)?;
+    let mut loaded = match open_indexed(path, format, genome)? {
+        Some(indexed) => indexed,
+        None => (format.open)(path, genome)?,
+    };
     let remark = compare_with_genome(&loaded.value, genome);
     loaded.warnings.extend(remark.map(|remark| format!("{}: {remark}", path.display())));
-    Ok(loaded)
+    Ok(loaded.map(|track| renamed::by_names_of(track, genome)))
+}
+
+/// A packed text of intervals by its index, where it has one and is too long to be read whole at once.
+fn open_indexed(path: &Path, format: &Format, genome: &ChromSizes) -> Result<Option<Loaded<Track>>, TrackError> {
+    /// Bytes of a packed file up to which it is read whole: a moment, and then every interval is at hand.
+    const READ_WHOLE: u64 = 4 << 20;
+    let is_short = !is_url(path) && std::fs::metadata(path).is_ok_and(|about| about.len() <= READ_WHOLE);
+    let Some(parse) = tabix::line_of(format.name).filter(|_| !is_short) else { return Ok(None) };
+    let Some(index) = tabix::index_of(path) else { return Ok(None) };
+    Ok(Some(tabix::open(path, &index, parse, genome)?.map(|file| Track::Indexed(Box::new(file)))))
 }
 
 /// The format of a name, or the one the file is where none is named.
@@ -280,6 +294,7 @@ fn alignments(path: &Path) -> TrackError {
 /// The ending of a file's name in lower case, below `.gz` and `.bgz`.
 fn extension(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+    let name = if is_url(path) { name.split(['?', '#']).next().unwrap_or_default().to_owned() } else { name };
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".bgz")).unwrap_or(&name);
     Some(name.rsplit_once('.')?.1.to_owned())
 }

@@ -28,7 +28,7 @@ fn is_heading(line: &[u8]) -> bool {
     line.split(|&b| b == b'\t').nth(3).is_some_and(|column| column.eq_ignore_ascii_case(b"start"))
 }
 
-fn parse_line(line: &[u8]) -> Result<(String, Feature), String> {
+pub(super) fn parse_line(line: &[u8]) -> Result<(String, Feature), String> {
     let columns = Columns::parse(line)?;
     let mut feature = Feature {
         start: columns.span.0,

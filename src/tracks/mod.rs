@@ -17,6 +17,7 @@ mod bigbed;
 pub mod bigwig;
 mod bigwig_write;
 mod bin_table;
+mod chain;
 mod error;
 mod expression;
 pub mod fasta;
@@ -32,8 +33,11 @@ mod npy;
 mod npz;
 mod npz_rows;
 mod read_counts;
+mod remote;
+mod renamed;
 mod signal;
 mod source;
+mod tabix;
 mod text;
 mod two_bit;
 pub mod vcf;
@@ -48,6 +52,7 @@ pub use bin_table::{
     BinGene, BinTable, BinTableSignal, PUBLISHED_BIN_SIZE, PUBLISHED_MARK_ORDERS, genome_of_bin_tables, is_base_table,
     is_bin_table,
 };
+pub use chain::{Chains, MIN_MATCH, Unmapped};
 pub use error::{Loaded, TrackError};
 pub use expression::{Expression, ExpressionColumns, Unmatched};
 pub use fasta_write::{write_bgzip, write_bgzip_fasta};
@@ -58,7 +63,10 @@ pub use npy::{Array, Values, read_npy, write_npy};
 pub use npz::{NpzReader, npz_from_bytes, npz_to_bytes, write_npz};
 pub use npz_rows::NpzRows;
 pub use read_counts::{ReadTally, count_reads};
+pub use remote::{fetch_text, is_url, locate, while_wanted};
 pub use signal::{Column, SignalReader, SignalUnit, columns_of_values};
+pub use text::read_text_lines;
+pub use vcf::{Variant, read_variants};
 pub use write::write_whole;
 
 use crate::genome::{ChromSizes, Genes, Region};

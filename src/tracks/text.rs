@@ -48,6 +48,15 @@ impl TextLines {
     }
 }
 
+/// Gives every line of a text file, plain or gzipped, without its end.
+pub fn read_text_lines(path: &Path, give: &mut dyn FnMut(&str)) -> Result<(), TrackError> {
+    let mut lines = TextLines::open(path)?;
+    while let Some((_, line)) = lines.next()? {
+        give(line);
+    }
+    Ok(())
+}
+
 /// Ids of genes and transcripts are shorter; without a bound a packed file could fill the memory with a few of them.
 pub(super) const MAX_ID: usize = 1000;
 

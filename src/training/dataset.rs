@@ -25,6 +25,8 @@ pub struct Example {
     pub expression: f64,
     /// Its place in the file that lists the genes: the table of expression, or bin tables.
     pub file_order: usize,
+    /// Whether peaks cover half of it, where it is a locus and no gene.
+    pub is_open: Option<bool>,
 }
 
 /// Genes with the same kind of window in one sample or several. In memory are their names and labels; inputs are read batch by batch.
@@ -44,7 +46,8 @@ pub struct Dataset {
     base_order: Option<BaseOrder>,
     n_marks: usize,
     bin_size: u64,
-    transform: Transform,
+    /// Of each mark.
+    transforms: Vec<Transform>,
     /// Each mark is multiplied by its number when a batch is made.
     scale: Vec<f32>,
 }
@@ -74,9 +77,14 @@ impl Dataset {
             base_order: input.sequence,
             n_marks: input.marks.len(),
             bin_size: input.bin_size,
-            transform: input.transform,
+            transforms: (0..input.marks.len()).map(|channel| input.transform_of(channel)).collect(),
             scale: input.scale.clone(),
         })
+    }
+
+    /// What the network reads of an example, not scaled.
+    pub(super) fn record(&self, index: usize) -> Result<Record, TrainingError> {
+        self.store.read(index)
     }
 
     pub(super) fn push(&mut self, example: Example, record: &Record) -> Result<(), TrainingError> {
@@ -132,7 +140,10 @@ impl Dataset {
                 let file_order = if session.genome.is_gene_relative { i } else { table.row(gene).unwrap_or(i) };
                 let Input { sequence, marks, expression: tf_expression, motif_scores, .. } = input;
                 let record = Record { sequence, marks, tf_expression, motif_scores };
-                data.push(Example { gene: gene.id.clone(), sample: number, window, expression, file_order }, &record)?;
+                data.push(
+                    Example { gene: gene.id.clone(), sample: number, window, expression, file_order, is_open: None },
+                    &record,
+                )?;
             }
         }
         match data.examples.is_empty() {
@@ -162,13 +173,30 @@ impl Dataset {
         Ok(squares.iter().map(|sum| if *sum > 0.0 { (n as f64 / sum).sqrt() as f32 } else { 1.0 }).collect())
     }
 
+    /// For each transcription factor, 1 over the root of the mean square of the product of its expression and motif score in the
+    /// examples at `indices`; 1 for a factor whose product is 0 there.
+    ///
+    /// # Errors
+    /// Where the inputs cannot be read back.
+    pub fn measure_tf_scale(&self, indices: &[usize]) -> Result<Vec<f32>, TrainingError> {
+        let mut squares: Vec<f64> = Vec::new();
+        for &i in indices {
+            let record = self.store.read(i)?;
+            squares.resize(record.tf_expression.len(), 0.0);
+            let products = record.tf_expression.iter().zip(&record.motif_scores).map(|(x, score)| f64::from(x * score));
+            squares.iter_mut().zip(products).for_each(|(sum, product)| *sum += product * product);
+        }
+        let n = indices.len() as f64;
+        Ok(squares.iter().map(|sum| if *sum > 0.0 { (n / sum).sqrt() as f32 } else { 1.0 }).collect())
+    }
+
     /// For each example at `indices`, each mark's mean log signal over `parts` equal stretches of the window, part by part: what the
     /// baselines without a network read.
     ///
     /// # Errors
     /// Where the inputs cannot be read back.
     pub fn mean_log_signal(&self, indices: &[usize], parts: usize) -> Result<Vec<Vec<f64>>, TrainingError> {
-        let log = |x: f32| match self.transform {
+        let log = |x: f32, channel: usize| match self.transforms[channel] {
             Transform::Log1p => f64::from(x),
             Transform::None => f64::from(x.max(0.0)).ln_1p(),
         };
@@ -178,7 +206,7 @@ impl Dataset {
             let part = |p: usize, channel: usize| {
                 let rows = p * positions / parts..(p + 1) * positions / parts;
                 let n = rows.len().max(1) as f64;
-                rows.map(|row| log(marks[row * self.n_marks + channel])).sum::<f64>() / n
+                rows.map(|row| log(marks[row * self.n_marks + channel], channel)).sum::<f64>() / n
             };
             Ok((0..parts).flat_map(|p| (0..self.n_marks).map(move |channel| (p, channel))).map(|(p, c)| part(p, c)).collect())
         };
@@ -267,12 +295,18 @@ impl Dataset {
         median(&indices.iter().map(|i| self.examples[*i].expression).collect::<Vec<_>>())
     }
 
-    /// What is high in a sample: above the median of its expression file where its genes are some of them, else above that of the
+    /// What is high in a sample: an open locus; a gene above the median of its expression file where its genes are some of them, else above that of the
     /// examples at `indices`.
     pub fn threshold(&self, sample: usize, indices: &[usize]) -> f64 {
+        if self.examples.first().is_some_and(|example| example.is_open.is_some()) {
+            return OPEN;
+        }
         self.file_medians.get(sample).copied().flatten().unwrap_or_else(|| self.median_expression(indices))
     }
 }
+
+/// A locus is labelled 1 where it is open, else 0.
+const OPEN: f64 = 0.5;
 
 /// `(index after a shift, item)` of those that stay inside.
 fn shifted<T>(items: &[T], shift: i64) -> impl Iterator<Item = (usize, &T)> {
@@ -298,7 +332,7 @@ pub(super) mod tests {
     /// A gene on `chrom` with an empty window.
     pub(in crate::training) fn example(chrom: &str, expression: f64) -> Example {
         let window = Window::around(chrom, 100, Strand::Forward, 2, 4);
-        Example { gene: String::new(), sample: 0, window, expression, file_order: 0 }
+        Example { gene: String::new(), sample: 0, window, expression, file_order: 0, is_open: None }
     }
 
     #[test]

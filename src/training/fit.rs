@@ -106,6 +106,9 @@ pub fn fit(
     if options.standardise && manifest.input.scale.is_empty() {
         manifest.input.scale = data.measure_scale(&split.train)?;
     }
+    if options.standardise && !manifest.input.tfs.is_empty() && manifest.input.tfs.scale.is_empty() {
+        manifest.input.tfs.scale = data.measure_tf_scale(&split.train)?;
+    }
     data.set_scale(manifest.input.scale.clone());
     if manifest.output.kind == OutputKind::Binary && manifest.output.threshold.is_none() {
         manifest.output.threshold = Some(data.threshold(0, &split.train));
@@ -202,7 +205,12 @@ pub fn fit(
             }
         }
     }
-    let FitState { best: weights, history, best_epoch, .. } = state;
+    let FitState { best: mut weights, history, best_epoch, .. } = state;
+    if options.is_half {
+        for (_, tensor) in weights.iter_mut().filter(|(name, _)| !name.contains("running_")) {
+            *tensor = tensor.to_dtype(DType::F16)?;
+        }
+    }
     let stored = Weights::stored(weights.clone().into_iter().collect(), DType::F32, &Device::Cpu);
     let model = (architecture.build)(&stored, manifest.clone())?;
     let test = evaluate(&*model, data, &split.test, options.bootstraps, options.seed)?;
@@ -344,7 +352,7 @@ mod tests {
         let example = |i| {
             let (sequence, marks, expression) = of(i, &mut random);
             let window = Window::around(["a", "b", "c"][i * 3 / n], 1_000, Strand::Forward, 2, 4);
-            let example = Example { gene: format!("g{i}"), sample: 0, window, expression, file_order: i };
+            let example = Example { gene: format!("g{i}"), sample: 0, window, expression, file_order: i, is_open: None };
             (example, Record { sequence, marks, ..Record::default() })
         };
         (0..n).map(example).collect()

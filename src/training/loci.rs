@@ -1,12 +1,11 @@
-//! Loci of a signal as examples (DeepCAGE): bins at and around a sample's peaks, and background between them.
+//! Loci of a signal as examples (DeepCAGE): bins at and around the samples' peaks, and background between them.
 
 use super::TrainingError;
 use super::dataset::{Dataset, Example};
 use super::store::Record;
 use crate::genome::{Region, Strand};
-use crate::models::{Input, Manifest, ModelError, SampleSource, SignalTarget};
-use crate::session::{Readers, SampleId, Session, TrackId, TrackKind};
-use crate::tracks::TrackError;
+use crate::models::{Input, Manifest, OutputKind, SampleSource, SignalTarget};
+use crate::session::{Readers, SampleId, Session};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ const BACKGROUND: u64 = 40;
 
 impl Dataset {
     /// Reads the bins of `target.length` bases that hold the middle of a peak of any of `samples`, their neighbours to either side and
-    /// every fortieth one, in every sample. The label is the signal's mean over the bin.
+    /// every fortieth one, in every sample, but for those in a gap of the assembly. The label is the signal's mean over the bin, or (a class) 1 where peaks cover half of it.
     ///
     /// A sample's peaks are its intervals in a file of peaks (narrowPeak). `step(done, total)` is called for each locus and may stop it.
     ///
@@ -37,7 +36,12 @@ impl Dataset {
         for (number, &sample) in samples.iter().enumerate() {
             data.samples.push(session.samples[sample.0].name.clone());
             data.file_medians.push(None);
-            let track = signal(&session, sample, target)?;
+            let expression_of_tfs = match manifest.input.tfs.is_empty() {
+                true => Vec::new(),
+                false => manifest.input.tfs.expression(&session, sample)?,
+            };
+            // Of the first sample: its records come one after the other.
+            let mut n_kept = 0;
             for (i, bin) in loci.iter().enumerate() {
                 if step(number * loci.len() + i, samples.len() * loci.len()).is_break() {
                     return Err(TrainingError::Cancelled);
@@ -47,11 +51,29 @@ impl Dataset {
                     data.past_the_end += 1;
                     continue;
                 }
-                let expression = mean(readers, track, bin)?;
-                let input = Input::assemble(&unscaled, &window, &mut SampleSource::new(readers, sample, &unscaled))?;
-                let Input { sequence, marks, expression: tf_expression, motif_scores, .. } = input;
-                let record = Record { sequence, marks, tf_expression, motif_scores };
-                data.push(Example { gene: bin.to_string(), sample: number, window, expression, file_order: i }, &record)?;
+                if !SignalTarget::is_known(readers, &Region::new(bin.chrom.clone(), window.start() as u64, window.end() as u64))?
+                {
+                    data.unmeasured += 1;
+                    continue;
+                }
+                let is_open = target.open(readers, sample, bin)?[0];
+                let mean = target.means(readers, sample, bin)?[0];
+                let record = if number > 0 && manifest.input.marks.is_empty() {
+                    // DNA and its motif scores are those of the first sample.
+                    Record { tf_expression: expression_of_tfs.clone(), ..data.record(n_kept)? }
+                } else {
+                    let input = Input::assemble(&unscaled, &window, &mut SampleSource::new(readers, sample, &unscaled))?;
+                    let Input { sequence, marks, expression, motif_scores, .. } = input;
+                    Record { sequence, marks, tf_expression: expression, motif_scores }
+                };
+                n_kept += 1;
+                let expression = match manifest.output.kind {
+                    OutputKind::Regression => mean,
+                    OutputKind::Binary => f64::from(u8::from(is_open)),
+                };
+                let example =
+                    Example { gene: bin.to_string(), sample: number, window, expression, file_order: i, is_open: Some(is_open) };
+                data.push(example, &record)?;
             }
         }
         match data.examples.is_empty() {
@@ -59,20 +81,6 @@ impl Dataset {
             false => Ok(data),
         }
     }
-}
-
-/// The mean signal of a bin; what is not measured counts as 0.
-fn mean(readers: &mut Readers, track: TrackId, bin: &Region) -> Result<f64, TrainingError> {
-    let values = readers.values(track, bin).map_err(ModelError::from)?;
-    let measured = values.iter().filter(|v| !v.is_nan()).map(|v| f64::from(*v));
-    Ok(measured.sum::<f64>() / values.len().max(1) as f64)
-}
-
-fn signal(session: &Session, sample: SampleId, target: &SignalTarget) -> Result<TrackId, TrainingError> {
-    session.signal_for(sample, &target.mark).ok_or_else(|| {
-        let name = &session.samples[sample.0].name;
-        TrainingError::Data(format!("sample {name} has no {} to learn", target.mark))
-    })
 }
 
 /// The bins, in genome order.
@@ -85,26 +93,11 @@ fn loci(
     let chroms: Vec<_> = session.genome.chroms.iter().map(|(chrom, length)| (chrom.clone(), length)).collect();
     let mut bins = BTreeSet::new();
     for &sample in samples {
-        let is_peaks = |id: &TrackId| {
-            let track = &session.tracks[id.0];
-            track.kind == TrackKind::Features && track.sample == Some(sample)
-        };
-        let tracks: Vec<TrackId> = session.tracks_of(sample).map(|(id, _)| id).filter(is_peaks).collect();
-        if tracks.is_empty() {
-            let name = &session.samples[sample.0].name;
-            return Err(TrainingError::Data(format!(
-                "sample {name} has no peaks: loci are bins at and around them (narrowPeak)"
-            )));
-        }
-        for track in tracks {
+        for track in SignalTarget::peaks(session, sample) {
             for (i, (chrom, length)) in chroms.iter().enumerate() {
                 let whole = Region::new(chrom.clone(), 0, *length);
-                let peaks = match readers.features(track, &whole) {
-                    Err(TrackError::UnknownChrom { .. }) => continue, // an indexed file names only chromosomes with peaks
-                    peaks => peaks.map_err(ModelError::from)?,
-                };
-                for peak in peaks.overlapping(&whole) {
-                    let bin = peak.anchor() / target.length;
+                for anchor in SignalTarget::peak_spans(readers, track, &whole)?.into_iter().map(|(_, _, anchor)| anchor) {
+                    let bin = anchor / target.length;
                     bins.extend((bin.saturating_sub(1)..=bin + 1).map(|bin| (i, bin)));
                 }
             }

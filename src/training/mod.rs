@@ -7,6 +7,7 @@ mod designs;
 mod evaluation;
 mod fit;
 mod judge;
+mod linear_svr;
 mod loci;
 mod loss;
 mod metrics;

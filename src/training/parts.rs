@@ -40,6 +40,11 @@ impl Parts {
         self.of.get(gene).copied()
     }
 
+    /// Ids of the genes of a part.
+    pub fn genes(&self, part: Part) -> impl Iterator<Item = &String> {
+        self.of.iter().filter(move |(_, of)| **of == part).map(|(gene, _)| gene)
+    }
+
     /// Writes the table into a model's folder.
     ///
     /// # Errors

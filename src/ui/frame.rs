@@ -61,6 +61,7 @@ pub(super) fn draw_header(buffer: &mut Buffer, layout: &Layout, scene: &Scene, p
         line.field("predicted ", predicted, palette, bold);
     }
     match header.measured.is_empty() {
+        true if header.gene.is_empty() => {}
         true => line.field("", "not measured", palette, palette.style("dim")),
         false => line.field("measured ", &header.measured, palette, bold),
     }
@@ -90,6 +91,27 @@ pub(super) fn draw_ruler(buffer: &mut Buffer, layout: &Layout, scene: &Scene, pa
         let end = at + text.chars().count() as u16;
         if taken.is_none_or(|(a, b)| end < a || b < at) && end <= right {
             write(buffer, (at, y), end - at, &text, palette.style("dim"));
+        }
+    }
+}
+
+/// The ground behind what is selected, and its ends on the ruler.
+pub(super) fn draw_selection(buffer: &mut Buffer, layout: &Layout, scene: &Scene, palette: &Palette) {
+    let Some(selection) = &scene.selection else { return };
+    let width = f64::from(layout.plot_width);
+    let column = |x: f64| layout.plot_x + x.clamp(0.0, width) as u16;
+    let from = column(scene.x(selection.start as f64).floor());
+    let to = column(scene.x(selection.end as f64).ceil()).max(from + 1).min(layout.plot_x + layout.plot_width);
+    let style = if palette.is_mono() {
+        Style::new().add_modifier(Modifier::REVERSED)
+    } else {
+        Style::new().bg(palette.colour("highlight"))
+    };
+    let area = Rect { x: from, y: layout.ruler_y, width: to.saturating_sub(from), height: layout.footer_y - layout.ruler_y };
+    buffer.set_style(area, style);
+    for (x, glyph) in [(to.saturating_sub(1), "┤"), (from, if area.width == 1 { "╪" } else { "├" })] {
+        if x >= layout.plot_x {
+            buffer.set_string(x, layout.ruler_y, glyph, palette.style("focus").add_modifier(Modifier::BOLD));
         }
     }
 }

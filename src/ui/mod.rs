@@ -8,16 +8,20 @@
 //! footer   what was said, or the keys
 //! ```
 
+mod ascii;
 mod braille;
 mod cells;
+mod edits;
 mod frame;
+mod hit;
 mod layout;
 mod overlay;
 mod palette;
 mod rows;
 
+pub use hit::{Hit, hit};
 pub use layout::{MIN_HEIGHT, MIN_WIDTH, plot_columns};
-pub use palette::{Depth, Palette};
+pub use palette::{Depth, Palette, is_ascii_only};
 
 use crate::input::Keymap;
 use crate::scene::{Geometry, Scene};
@@ -31,6 +35,13 @@ const MAX_LANES: usize = 3;
 
 /// Draws the state. `state.n_columns` must be [`plot_columns`] of the frame's width.
 pub fn draw(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Palette) {
+    paint(frame, state, keymap, palette);
+    if palette.is_ascii() {
+        ascii::to_ascii(frame.buffer_mut());
+    }
+}
+
+fn paint(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Palette) {
     let area = frame.area();
     frame.buffer_mut().set_style(area, palette.ground());
     if area.width < MIN_WIDTH || area.height < MIN_HEIGHT {
@@ -47,9 +58,15 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Pal
         let lines = Rect { x: area.x, y: top, width: area.width, height };
         rows::draw(buffer, &layout, lines, &scene, row, palette);
     }
+    frame::draw_selection(buffer, &layout, &scene, palette);
     frame::draw_footer(buffer, &layout, state, &scene, keymap, palette);
     match &state.mode {
-        Mode::Browse => {}
+        Mode::Browse | Mode::Select(_) => {}
+        Mode::Edit(prompt) => {
+            let cursor = edits::draw_prompt(buffer, area, prompt, state, palette);
+            frame.set_cursor_position(cursor);
+        }
+        Mode::Edits(chosen) => edits::draw_list(buffer, area, *chosen, state, palette),
         Mode::Prompt(prompt) => {
             let cursor = overlay::draw_prompt(buffer, area, prompt, palette);
             frame.set_cursor_position(cursor);
@@ -60,5 +77,8 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Pal
     }
 }
 
+#[cfg(test)]
+#[path = "screens/tests.rs"]
+mod screens;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use ratatui::style::Modifier;
 use ratatui::widgets::{Clear, Widget};
 
 /// Clears a panel and frames it; returns the inside.
-fn panel(buffer: &mut Buffer, area: Rect, title: &str, palette: &Palette) -> Rect {
+pub(super) fn panel(buffer: &mut Buffer, area: Rect, title: &str, palette: &Palette) -> Rect {
     Clear.render(area, buffer);
     buffer.set_style(area, palette.ground());
     let style = palette.style("accent");
@@ -25,7 +25,7 @@ fn panel(buffer: &mut Buffer, area: Rect, title: &str, palette: &Palette) -> Rec
     Rect { x: area.x + 2, y: area.y + 1, width: area.width - 4, height: area.height - 2 }
 }
 
-fn centred(area: Rect, width: u16, height: u16) -> Rect {
+pub(super) fn centred(area: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(area.width), height.min(area.height));
     Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
 }
@@ -73,11 +73,10 @@ pub(super) fn draw_prompt(buffer: &mut Buffer, area: Rect, prompt: &Prompt, pale
 pub(super) fn draw_table(buffer: &mut Buffer, area: Rect, table: &Table, palette: &Palette) {
     let shown = table.lines().len();
     let count = if shown == table.len() { format!("{shown}") } else { format!("{shown} of {}", table.len()) };
-    let width = area.width.saturating_sub(4).min(120);
+    let most = area.width.saturating_sub(4);
     let height = (shown as u16).saturating_add(5).clamp(8, area.height.saturating_sub(2).max(8));
-    let inside = panel(buffer, centred(area, width, height), &format!("{} ({count})", table.title), palette);
     let (dim, text) = (palette.style("dim"), palette.style("text"));
-    let room = usize::from(inside.height).saturating_sub(2);
+    let room = usize::from(height).saturating_sub(4);
     let first = (table.selected + 1).saturating_sub(room);
     let lines: Vec<_> = table.lines().skip(first).take(room).collect();
     // A column is as wide as what is seen of it; the last one takes what is left.
@@ -87,6 +86,9 @@ pub(super) fn draw_table(buffer: &mut Buffer, area: Rect, table: &Table, palette
             cells.chain([table.columns[c].chars().count() + 2]).max().unwrap_or(0).min(40) as u16
         })
         .collect();
+    // As wide as its columns, and as its foot.
+    let wished = widths.iter().map(|w| w + 2).sum::<u16>().max(70) + 4;
+    let inside = panel(buffer, centred(area, wished.min(most), height), &format!("{} ({count})", table.title), palette);
     let mut x = inside.x;
     for (c, (name, width)) in table.columns.iter().zip(&widths).enumerate() {
         let arrow = match table.sorted_by() {
@@ -136,11 +138,11 @@ pub(super) fn draw_table(buffer: &mut Buffer, area: Rect, table: &Table, palette
 
 /// Every key, from the same tables as the keymap: in two columns where there is room.
 pub(super) fn draw_help(buffer: &mut Buffer, area: Rect, keymap: &Keymap, scroll: u16, palette: &Palette) {
-    const COLUMN: u16 = 74;
+    const COLUMN: u16 = 76;
     let mut lines = Vec::new();
     for (group, entries) in keymap.help() {
         lines.push((group.to_owned(), true));
-        lines.extend(entries.into_iter().map(|(keys, help)| (format!("  {keys:<18} {help}"), false)));
+        lines.extend(entries.into_iter().map(|(keys, help)| (format!("  {keys:<20} {help}"), false)));
     }
     lines.push((String::new(), false));
     lines.push((": lists commands too; a count before a key repeats it: 20W, 3z, 5]".to_owned(), false));

@@ -38,17 +38,36 @@ impl Depth {
     }
 }
 
+/// Whether the environment says that only ASCII can be shown: a locale of another code, or the Linux console, whose font has no
+/// eighths of blocks. A locale that is not set says nothing.
+pub fn is_ascii_only(get: impl Fn(&str) -> Option<String>) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(&get).find(|value| !value.is_empty());
+    let is_utf8 = |locale: String| locale.to_lowercase().replace('-', "").contains("utf8");
+    locale.is_some_and(|locale| !is_utf8(locale)) || get("TERM").as_deref() == Some("linux")
+}
+
 /// A theme at a colour depth.
 #[derive(Clone, Debug)]
 pub struct Palette {
     theme: Theme,
     depth: Depth,
+    is_ascii: bool,
 }
 
 impl Palette {
     /// Colours of `theme` as a terminal of `depth` shows them.
     pub fn new(theme: Theme, depth: Depth) -> Self {
-        Self { theme, depth }
+        Self { theme, depth, is_ascii: false }
+    }
+
+    /// The same, in ASCII characters alone or not.
+    pub fn in_ascii(self, is_ascii: bool) -> Self {
+        Self { is_ascii, ..self }
+    }
+
+    /// Whether only ASCII characters are shown.
+    pub fn is_ascii(&self) -> bool {
+        self.is_ascii
     }
 
     /// Whether there are no colours at all.
@@ -158,6 +177,15 @@ mod tests {
         assert_eq!(detect(&[("TERM", "screen-256color")]), Depth::Ansi256);
         assert_eq!(detect(&[("TERM", "linux")]), Depth::Ansi16);
         assert_eq!(detect(&[("TERM", "dumb")]), Depth::Mono);
+    }
+
+    #[test]
+    fn the_locale_tells_whether_there_are_blocks() {
+        let says =
+            |vars: &[(&str, &str)]| is_ascii_only(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()));
+        assert!(!says(&[]) && !says(&[("LANG", "de_DE.UTF-8")]) && !says(&[("LC_ALL", "C.utf8"), ("LANG", "C")]));
+        assert!(says(&[("LANG", "C")]) && says(&[("LC_ALL", "POSIX"), ("LANG", "en_US.UTF-8")]));
+        assert!(says(&[("TERM", "linux"), ("LANG", "en_US.UTF-8")]));
     }
 
     #[test]

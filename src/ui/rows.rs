@@ -101,8 +101,10 @@ fn draw_detail(buffer: &mut Buffer, layout: &Layout, lines: Rect, row: &Row, pal
             line = joined; // on the last line what does not fit is cut with an ellipsis
             continue;
         }
-        write(buffer, (x, y), width, &line, palette.style("dim"));
-        y += 1;
+        if !line.is_empty() {
+            write(buffer, (x, y), width, &line, palette.style("dim"));
+            y += 1;
+        }
         line = word.to_owned();
     }
     write(buffer, (x, y), width, &line, palette.style("dim"));

@@ -18,7 +18,7 @@ fn screen(state: &mut State, width: u16, height: u16) -> Buffer {
     screen_as_is(state, width, height, Depth::True)
 }
 
-fn screen_as_is(state: &State, width: u16, height: u16, depth: Depth) -> Buffer {
+pub(super) fn screen_as_is(state: &State, width: u16, height: u16, depth: Depth) -> Buffer {
     let palette = Palette::new(state.theme.clone(), depth);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(frame, state, &Keymap::built_in(), &palette)).unwrap();
@@ -42,7 +42,7 @@ fn manifest() -> Manifest {
 }
 
 /// A state whose model has answered: attention in bins 90..110, a positive and a negative block, one base of effect.
-fn explained() -> State {
+pub(super) fn explained() -> State {
     let mut state = toy::state(Some(Ok(manifest())));
     state.explained.begin(state.subject());
     let mut attention = vec![0.0; 200];
@@ -53,6 +53,7 @@ fn explained() -> State {
         attention: vec![attention],
         mark_attention: Vec::new(),
         missing: vec![0.0, 0.25],
+        unedited: None,
         off_chromosome: 0,
         input_hash: String::new(),
     };
@@ -307,7 +308,7 @@ fn without_colours_shades_and_signs_carry_the_meaning() {
 fn help_lists_every_key_from_the_keymap() {
     let mut state = toy::state(None);
     state.mode = Mode::Help(0);
-    let all = lines(&screen(&mut state, 160, 60)).join("\n");
+    let all = lines(&screen(&mut state, 160, 120)).join("\n");
     for info in crate::input::ACTIONS {
         assert!(all.contains(info.help), "{} is not in the help", info.name);
     }
@@ -424,4 +425,46 @@ fn squished_genes_stand_two_a_line() {
     let all = lines(&screen(&mut state, 160, 48));
     let line = line_with(&all, "genes");
     assert!(line.contains('▀') && !line.contains("ALPHA"), "{line}");
+}
+
+/// Fault 12 of a peer: two borders and a title took three of the seven lines of a row.
+#[test]
+fn a_row_spends_all_its_lines_on_its_plot() {
+    let (lines, _) = drawn("H3K4me3", &[8.0], |view| view.scale = crate::state::Scale::Fixed(0.0, 8.0));
+    assert!(lines.iter().all(|line| *line == "█".repeat(64)), "{lines:?}");
+}
+
+/// Faults 1 and 5 of a peer, on the file that showed them: a record of one base painted over kilobases, a negative one not at all.
+#[test]
+fn a_negative_base_of_a_measured_file_hangs_alone() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/real/formats/sparse_signed.bigWig");
+    if !path.exists() {
+        println!("skipped: {} is not here", path.display());
+        return;
+    }
+    let session = Arc::new(crate::session::open_paths(&[path]).unwrap());
+    let mut readers = crate::session::Readers::new(session.clone());
+    let mut lowest = |region: &crate::genome::Region, n: usize| {
+        let columns = readers.columns(TrackId(0), region, n).unwrap();
+        let at = columns.iter().position(|c| c.min < 0.0)?;
+        let edge = |i: usize| region.start + i as u64 * region.len() / n as u64;
+        Some(crate::genome::Region::new(region.chrom.clone(), edge(at), edge(at + 1)))
+    };
+    let wholes = session.genome.chroms.iter().map(|(chrom, len)| crate::genome::Region::new(chrom.clone(), 0, len));
+    let coarse = wholes.filter_map(|whole| lowest(&whole, 50_000)).next().expect("the file has a negative base");
+    let base = lowest(&coarse, coarse.len() as usize).unwrap().start;
+    let mut state = State::new(session, Vec::new(), crate::theme::Theme::named("dark").unwrap());
+    state.n_columns = plot_columns(160);
+    // 66 bases a column, as where the fault was seen; the base in the middle.
+    let span = 66 * state.n_columns as u64;
+    state.set_region(crate::genome::Region::new(coarse.chrom.clone(), base - span / 2, base + span / 2));
+    let columns = readers.columns(TrackId(0), &state.region, state.n_columns).map_err(|e| e.to_string());
+    state.signals.insert(TrackId(0), SignalView { region: state.region.clone(), columns });
+    let buffer = screen(&mut state, 160, 48);
+    let n = plot_columns(160) as u16;
+    let is_painted = |x: u16, y: u16| buffer[(x, y)].symbol() != " ";
+    let painted: Vec<u16> = (0..n).filter(|x| (3..46).any(|y| is_painted(22 + x, y))).collect();
+    assert!(painted.contains(&(n / 2)) && painted.len() <= 3, "{painted:?}");
+    let scene = Scene::build(&state, Geometry { n_columns: usize::from(n), char_columns: 1.0, max_lanes: 3 });
+    assert!(scene.rows[0].axis.unwrap().0 < 0.0, "the axis reaches below zero");
 }

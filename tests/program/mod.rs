@@ -1,6 +1,6 @@
 //! The program, run as it is called.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// How a run ended and what it said.
@@ -39,14 +39,4 @@ impl Ran {
         }
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
     }
-}
-
-/// A file of measured data beside the project, where it is there.
-pub fn shared(path: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
-    if !path.exists() {
-        println!("skipped: {} is not here", path.display());
-        return None;
-    }
-    Some(path.canonicalize().unwrap())
 }

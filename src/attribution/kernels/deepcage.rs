@@ -225,7 +225,7 @@ impl<T: Real> DeepCageKernel<T> {
             stages.push(next);
         }
         let factors: Vec<T> = match (&batch.expression, &batch.motif_scores) {
-            (Some(expression), Some(scores)) => numbers(&(expression * scores)?)?,
+            (Some(expression), Some(scores)) => numbers(&model.products(expression, scores)?)?,
             _ => Vec::new(),
         };
         let [weight, bias] = model.dense.folded()?;

@@ -33,6 +33,7 @@ pub(super) fn run(
         None => {
             let mut manifest = read_manifest(&find_model(&args.model, session)?)?;
             (manifest.input.scale, manifest.output.threshold) = (Vec::new(), None);
+            manifest.input.tfs.scale.clear();
             recipe.adapt(&mut manifest, session, samples)?;
             manifest
         }
@@ -83,7 +84,7 @@ pub(super) fn run(
         table.write(path)?;
     }
     match &args.svg {
-        Some(path) => write_charts(path, &table.provenance, &charts(&lines)),
+        Some(path) => write_charts(path, "Evaluation", &table.provenance, &charts(&lines)),
         None => Ok(()),
     }
 }

@@ -5,6 +5,8 @@ mod design;
 pub(super) mod page;
 mod truth;
 
+pub(in crate::cli) use page::write_charts;
+
 use super::device::DeviceChoice;
 use super::input::{find_model, listed_genes};
 use super::train::{Recipe, Watcher, read, samples_named, threads};
@@ -12,9 +14,11 @@ use super::{Failure, find_session, interrupt};
 use crate::models::{Manifest, Model, OutputKind, OutputSpec, load_model, missing_input};
 use crate::session::{SampleId, Session};
 use crate::tracks::{TrackError, clean_text, write_whole};
-use crate::training::{BASELINES, Dataset, Evaluation, Panel, Part, Parts, Scores, baseline_scores, count_overlapping, predict};
+use crate::training::{
+    BASELINES, Dataset, Evaluation, Example, Panel, Part, Parts, Scores, baseline_scores, count_overlapping, predict,
+};
 use clap::{Args, ValueEnum};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,7 +39,7 @@ pub(super) struct EvaluateArgs {
     /// Genes by name or id, one a line
     #[arg(long, value_name = "FILE", conflicts_with = "part")]
     genes: Option<PathBuf>,
-    /// Compare with: a model, a .tsv of predictions (gene_id, output), or a baseline (random-forest, svr-rbf); may be repeated
+    /// Compare with: a model, a .tsv of predictions (gene_id, output), or a baseline (random-forest, svr-rbf, svr-linear); may be repeated
     #[arg(long, value_name = "MODEL|TSV")]
     against: Vec<PathBuf>,
     /// A published design instead: networks are fitted and judged for each of its lines
@@ -80,6 +84,8 @@ enum PartChoice {
     Valid,
     /// Not seen
     Test,
+    /// Not in the model's table at all: loci that none of its samples has
+    New,
     /// Every gene
     All,
 }
@@ -92,7 +98,7 @@ pub(in crate::cli) struct Table {
 }
 
 impl Table {
-    fn write(&self, path: &Path) -> Result<(), Failure> {
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let line = |fields: &[String]| fields.iter().map(|f| clean_text(f).into_owned()).collect::<Vec<_>>().join("\t") + "\n";
         let body: String = self.rows.iter().map(|row| line(row)).collect();
         let text = format!("# {}\n{}{body}", clean_text(&self.provenance), line(&self.columns));
@@ -183,11 +189,11 @@ fn judge(
 ) -> Result<Vec<OfSample>, Failure> {
     let manifest = model.manifest();
     let parts = Parts::read(folder)?;
-    let chosen = chosen_genes(args, session, parts.as_ref())?;
+    let chosen = chosen_examples(args, session, model.manifest(), parts.as_ref())?;
     let others = against::open(&args.against, session)?;
     let mut judged = Vec::new();
     for (sample, name) in data.samples.iter().enumerate() {
-        let Asked { genes, train, output, targets } = Asked::of(manifest, data, sample, chosen.as_ref(), parts.as_ref())?;
+        let Asked { genes, train, output, targets } = Asked::of(manifest, data, sample, &chosen, parts.as_ref())?;
         let mut predictors = vec![Scores { name: manifest.name.clone(), values: predict(model, data, &genes)? }];
         if !manifest.input.marks.is_empty() {
             predictors.push(baseline_scores(&BASELINES[0], data, &train, &genes, &targets, args.recipe.seed)?);
@@ -226,24 +232,24 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The chosen genes of the `sample`-th sample of the data; all where none are chosen.
+    /// The chosen genes of the `sample`-th sample of the data.
     pub fn of(
         manifest: &Manifest,
         data: &Dataset,
         sample: usize,
-        chosen: Option<&BTreeSet<String>>,
+        chosen: &dyn Fn(&Example) -> bool,
         parts: Option<&Parts>,
     ) -> Result<Self, Failure> {
         let name = &data.samples[sample];
-        let of_part = |wanted: &dyn Fn(&str) -> bool| -> Vec<usize> {
-            let here = |i: &usize| data.examples[*i].sample == sample && wanted(&data.examples[*i].gene);
+        let of_part = |wanted: &dyn Fn(&Example) -> bool| -> Vec<usize> {
+            let here = |i: &usize| data.examples[*i].sample == sample && wanted(&data.examples[*i]);
             (0..data.examples.len()).filter(here).collect()
         };
-        let genes = of_part(&|gene| chosen.is_none_or(|chosen| chosen.contains(gene)));
+        let genes = of_part(chosen);
         if genes.is_empty() {
             return Err(anyhow::anyhow!("no gene of sample {name} to judge").into());
         }
-        let train = of_part(&|gene| parts.and_then(|p| p.part(gene)) == Some(Part::Train));
+        let train = of_part(&|example| parts.and_then(|p| p.part(&example.gene)) == Some(Part::Train));
         let mut output = manifest.output.clone();
         if output.kind == OutputKind::Binary && (output.threshold.is_none() || !manifest.samples.contains(name)) {
             // What is high in another sample is said by that sample.
@@ -255,29 +261,45 @@ impl Asked {
     }
 }
 
-/// Ids of the genes to judge; `None` for all.
-fn chosen_genes(args: &EvaluateArgs, session: &Session, parts: Option<&Parts>) -> Result<Option<BTreeSet<String>>, Failure> {
+/// Whether an example is judged.
+type Chosen = Box<dyn Fn(&Example) -> bool>;
+
+/// Which genes, or loci, to judge.
+fn chosen_examples(
+    args: &EvaluateArgs,
+    session: &Session,
+    manifest: &Manifest,
+    parts: Option<&Parts>,
+) -> Result<Chosen, Failure> {
     let genes = &session.genome.genes;
     if let Some(path) = &args.genes {
-        return Ok(Some(listed_genes(path, session)?.into_iter().map(|id| genes.get(id).id.clone()).collect()));
+        if manifest.output.signal.is_some() {
+            return Err(Failure::Usage(format!("--genes: {} predicts loci; --test and --part choose among them", manifest.name)));
+        }
+        let ids: BTreeSet<String> = listed_genes(path, session)?.into_iter().map(|id| genes.get(id).id.clone()).collect();
+        return Ok(Box::new(move |example| ids.contains(&example.gene)));
     }
     if !args.recipe.test.is_empty() {
-        let on = |chrom: &str| args.recipe.test.iter().any(|t| t == chrom);
-        return Ok(Some(genes.iter().filter(|(_, g)| on(&g.region.chrom)).map(|(_, g)| g.id.clone()).collect()));
+        let chroms = args.recipe.test.clone();
+        return Ok(Box::new(move |example| chroms.iter().any(|chrom| **chrom == **example.window.chrom())));
     }
     let wanted = match (args.part, parts) {
-        (Some(PartChoice::All), _) => return Ok(None),
+        (Some(PartChoice::All), _) => return Ok(Box::new(|_| true)),
         (None, None) => {
             eprintln!("cislens: which genes the model learnt from is not known: every gene of the session is judged");
-            return Ok(None);
+            return Ok(Box::new(|_| true));
         }
         (Some(_), None) => return Err(Failure::Usage("--part: the model's folder has no genes.tsv that says which".to_owned())),
+        (Some(PartChoice::New), Some(parts)) => {
+            let parts = parts.clone();
+            return Ok(Box::new(move |example| parts.part(&example.gene).is_none()));
+        }
         (Some(PartChoice::Train), _) => Part::Train,
         (Some(PartChoice::Valid), _) => Part::Valid,
         (Some(PartChoice::Test) | None, _) => Part::Test,
     };
-    let is_wanted = |id: &str| parts.and_then(|p| p.part(id)) == Some(wanted);
-    Ok(Some(genes.iter().filter(|(_, g)| is_wanted(&g.id)).map(|(_, g)| g.id.clone()).collect()))
+    let ids: BTreeSet<String> = parts.into_iter().flat_map(|parts| parts.genes(wanted).cloned()).collect();
+    Ok(Box::new(move |example| ids.contains(&example.gene)))
 }
 
 fn report(args: &EvaluateArgs, manifest: &Manifest, data: &Dataset, judged: &[OfSample]) -> Result<(), Failure> {
@@ -338,12 +360,16 @@ fn panel_rows(judged: &[OfSample], data: &Dataset) -> Vec<Vec<String>> {
         let here: BTreeSet<&String> = of.evaluation.genes.iter().collect();
         common.intersection(&here).copied().collect()
     });
+    let common: Vec<&String> = common.into_iter().collect();
+    // A locus is high where it is open.
+    let open: BTreeMap<(&str, &String), bool> =
+        data.examples.iter().filter_map(|e| Some(((data.samples.get(e.sample)?.as_str(), &e.gene), e.is_open?))).collect();
     let panel = |of: &dyn Fn(&Evaluation) -> Vec<f64>| Panel {
         rows: judged
             .iter()
             .map(|judged| {
                 let values = of(&judged.evaluation);
-                let by_gene: std::collections::BTreeMap<_, _> = judged.evaluation.genes.iter().zip(values).collect();
+                let by_gene: BTreeMap<_, _> = judged.evaluation.genes.iter().zip(values).collect();
                 common.iter().map(|gene| by_gene[*gene]).collect()
             })
             .collect(),
@@ -352,7 +378,7 @@ fn panel_rows(judged: &[OfSample], data: &Dataset) -> Vec<Vec<String>> {
     let expression = |evaluation: &Evaluation| -> Vec<f64> {
         let sample = data.samples.iter().position(|name| *name == evaluation.sample);
         let of = data.examples.iter().filter(|e| Some(e.sample) == sample);
-        let by_gene: std::collections::BTreeMap<_, _> = of.map(|e| (&e.gene, e.expression.ln_1p())).collect();
+        let by_gene: BTreeMap<_, _> = of.map(|e| (&e.gene, e.expression.ln_1p())).collect();
         evaluation.genes.iter().map(|gene| by_gene[gene]).collect()
     };
     let is_class = judged[0].evaluation.kind == OutputKind::Binary;
@@ -365,7 +391,11 @@ fn panel_rows(judged: &[OfSample], data: &Dataset) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for (i, predictor) in judged[0].evaluation.predictors.iter().enumerate() {
         let predicted = panel(&|e| e.predictors[i].values.clone());
-        for (name, value) in predicted.judge(&measured, |sample, y| y > cuts[sample]).named() {
+        let is_high = |sample: usize, locus: usize| match open.get(&(judged[sample].evaluation.sample.as_str(), common[locus])) {
+            Some(is_open) => *is_open,
+            None => measured.rows[sample][locus] > cuts[sample],
+        };
+        for (name, value) in predicted.judge(&measured, is_high).named() {
             let value = if value.is_finite() { format!("{value:.6}") } else { "NA".to_owned() };
             let (samples, genes) = (format!("{} samples", judged.len()), common.len().to_string());
             rows.push(vec![

@@ -23,13 +23,13 @@ pub(super) fn write<'a>(
     unit: &str,
 ) -> Result<(), Failure> {
     let charts: Vec<Chart> = evaluations.flat_map(|evaluation| charts(evaluation, unit)).collect();
-    write_charts(path, provenance, &charts)
+    write_charts(path, "Evaluation", provenance, &charts)
 }
 
 /// Writes any charts with what made them.
-pub(super) fn write_charts(path: &Path, provenance: &str, charts: &[Chart]) -> Result<(), Failure> {
+pub(in crate::cli) fn write_charts(path: &Path, title: &str, provenance: &str, charts: &[Chart]) -> Result<(), Failure> {
     let theme = Theme::named("print")?;
-    let svg = draw_charts("Evaluation", &[provenance.to_owned()], charts, WIDTH_MM, &theme)?;
+    let svg = draw_charts(title, &[provenance.to_owned()], charts, WIDTH_MM, &theme)?;
     Ok(export::write(path, &svg, &FigureOptions::new(theme))?)
 }
 

@@ -62,10 +62,15 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long, value_name = "LOCUS", conflicts_with = "loci")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zoom: Option<String>,
-    /// Change a base (alleles of the forward strand) and show the model's answer below the one for the reference; may be repeated
-    #[arg(long, value_name = "LOCUS:A>G", conflicts_with_all = ["loci", "zoom"])]
+    /// Change bases (alleles of the forward strand) or signals ("blank H3K4me3 chr1:1-500", see README) and show the model's answer
+    /// below the one without; may be repeated
+    #[arg(long, value_name = "EDIT", conflicts_with_all = ["loci", "zoom"])]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub edit: Vec<String>,
+    /// The same, in one panel as the browser shows it; may be repeated
+    #[arg(long, value_name = "EDIT", conflicts_with_all = ["loci", "zoom"])]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
     /// What kind of figure
     #[arg(long, value_enum, default_value_t, hide_default_value = true)]
     #[serde(skip_serializing_if = "is_default")]

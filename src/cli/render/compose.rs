@@ -3,14 +3,13 @@
 use super::super::Failure;
 use super::super::view::{commands, open_state};
 use super::args::{FigureArgs, Kind};
-use super::edit::Edit;
 use super::{loci, predicted};
 use crate::export::{self, FigureOptions, Highlight, Logo, Panels, Progress, Provenance};
 use crate::genome::{ChromSizes, GeneId, Locus, Region, Strand, reverse_complement, thousands};
 use crate::jobs::Analysis;
 use crate::models::{FilterSites, Input, SequenceFilters, open_model};
 use crate::scene::{Geometry, Profile, Scene};
-use crate::session::{Readers, TrackId, TrackKind};
+use crate::session::{Edit, Readers, TrackId, TrackKind, parse_edits};
 use crate::state::{RowId, RowState, State};
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
@@ -112,6 +111,9 @@ impl Composer<'_> {
         let mut state = state.clone();
         go_to(&mut state, "--locus", self.figure.locus.as_deref())?;
         choose_gene(&mut state, self.figure)?;
+        let edits = parse_edits(self.figure.with.iter().map(String::as_str), &state.edit_words())
+            .map_err(|reason| Failure::Usage(format!("--with {reason}")))?;
+        state.add_edits("--with", edits).map_err(|reason| Failure::Usage(format!("--with {reason}")))?;
         let analyses = analyses(self.figure, &state);
         arrange(&mut state, self.figure, &analyses)?;
         let scene = self.scene(&mut state, &analyses, 1)?;
@@ -172,39 +174,40 @@ impl Composer<'_> {
         Ok((vec![whole, part], vec![above, below], Panels::Zoom))
     }
 
-    /// What the model says of the reference, and below it of the edited sequence, on the same scales.
+    /// What the model says of the reference, and below it of the edited input, on the same scales.
     fn edited(&mut self, state: &State) -> Result<Composed, Failure> {
-        let chroms = &state.session.genome.chroms;
-        let edits = self.figure.edit.iter().map(|text| Edit::parse(text, chroms)).collect::<Result<Vec<_>, _>>()?;
-        for edit in &edits {
-            let region = Region::new(edit.chrom.clone(), edit.position, edit.position + 1);
-            self.options.highlights.push(Highlight { region, name: edit.to_string() });
-        }
         let (before, mut above) = self.single(state)?;
+        let edits = parse_edits(self.figure.edit.iter().map(String::as_str), &before.edit_words())
+            .map_err(|reason| Failure::Usage(format!("--edit {reason}")))?;
+        if let Some((edit, reason)) = edits.iter().find_map(|edit| Some((edit, before.edit_obstacle(edit)?))) {
+            return Err(anyhow!("--edit {edit}: it changes nothing, {reason}").into());
+        }
         let Some(said) = before.explained.prediction().map(|p| p.output) else {
             return Err(anyhow!("--edit: there is no prediction to compare with (see the rows of the figure without it)").into());
         };
+        for edit in &edits {
+            let region = Region { end: edit.region.end.max(edit.region.start + 1), ..edit.region.clone() };
+            self.options.highlights.push(Highlight { region, name: edit.label() });
+        }
         let mut after = before.clone();
+        after.edits.extend(edits.iter().cloned());
         for row in after.rows() {
-            if matches!(row, RowId::Track(_)) {
+            let is_edited = |track: TrackId| {
+                edits.iter().any(|e| e.mark().is_some() && e.mark() == state.session.tracks[track.0].mark.as_deref())
+            };
+            if matches!(row, RowId::Track(track) if !is_edited(track)) {
                 hide(&mut after, row);
             }
         }
         let shown: Vec<Analysis> = Analysis::ALL.into_iter().filter(|a| after.rows().contains(&RowId::Attribution(*a))).collect();
-        let change = |input: &mut Input| edits.iter().try_for_each(|edit| edit.apply(input));
-        self.explain(&mut after, &shown, &change)?;
+        self.explain(&mut after, &shown)?;
         if let (_, RowState::Failed(reason)) = after.explained.drawn_prediction() {
             return Err(anyhow!("--edit: {reason}").into());
         }
         let mut below = self.drawn(&mut after, 1);
-        if let Some((region, Ok(bases))) = &mut after.sequence {
-            for edit in edits.iter().filter(|e| *e.chrom == *region.chrom && region.contains(e.position)) {
-                bases[(edit.position - region.start) as usize] = edit.alternative;
-            }
-            below = self.built(&after, 1);
-        }
-        let names: Vec<String> = edits.iter().map(Edit::to_string).collect();
+        // The first panel has the reference's own answer; here the one with the edits is said.
         let change = after.explained.prediction().map_or(0.0, |p| p.output - said);
+        let names: Vec<String> = edits.iter().map(Edit::to_string).collect();
         caveat(&mut above, "reference".to_owned());
         caveat(&mut below, format!("with {}: predicted {change:+.3} to the reference", names.join(", ")));
         let mut scenes = [above, below];
@@ -228,7 +231,7 @@ impl Composer<'_> {
             return Err(anyhow!("--kind heatmap: the session has no model that reads this gene").into());
         };
         let manifest = info.manifest.clone().map_err(|reason| anyhow!("{reason}"))?;
-        let input = self.explain(&mut state, &[], &|_| Ok(()))?;
+        let input = self.explain(&mut state, &[])?;
         let Some(input) = input.filter(|input| !input.marks.is_empty()) else {
             let reason = match state.explained.drawn_prediction() {
                 (_, RowState::Failed(reason)) => reason,
@@ -287,7 +290,7 @@ impl Composer<'_> {
 
     /// Reads and explains what a state shows, and builds its scene.
     fn scene(&mut self, state: &mut State, analyses: &[Analysis], columns: usize) -> Result<Scene, Failure> {
-        self.explain(state, analyses, &|_| Ok(()))?;
+        self.explain(state, analyses)?;
         if self.figure.analyses.is_none() {
             leave_out_inapplicable(state, analyses);
         }
@@ -310,22 +313,16 @@ impl Composer<'_> {
         scene
     }
 
-    fn explain(
-        &mut self,
-        state: &mut State,
-        analyses: &[Analysis],
-        change: &dyn Fn(&mut Input) -> Result<(), String>,
-    ) -> Result<Option<Input>, Failure> {
+    fn explain(&mut self, state: &mut State, analyses: &[Analysis]) -> Result<Option<Input>, Failure> {
         let commands = commands(self.figure.allow_command);
         let load = move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string());
         let bar = if self.shows_progress { ProgressBar::new(0) } else { ProgressBar::hidden() };
         bar.set_style(ProgressStyle::with_template("{msg:20} {bar:30} {pos}/{len}  {elapsed}").context("progress")?);
-        let input =
-            export::explain(state, &mut self.readers, &load, analyses, change, &mut |Progress { analysis, done, total }| {
-                bar.set_message(analysis.map_or("prediction", Analysis::method));
-                bar.set_length(total as u64);
-                bar.set_position(done as u64);
-            });
+        let input = export::explain(state, &mut self.readers, &load, analyses, &mut |Progress { analysis, done, total }| {
+            bar.set_message(analysis.map_or("prediction", Analysis::method));
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        });
         bar.finish_and_clear();
         Ok(input)
     }
@@ -427,6 +424,7 @@ fn provenance(figure: &FigureArgs, states: &[State], out: &Path, options: &Figur
             }
             place.append(&mut kind);
             place.extend(figure.edit.iter().flat_map(|edit| ["--edit".to_owned(), edit.clone()]));
+            place.extend(figure.with.iter().flat_map(|edit| ["--with".to_owned(), edit.clone()]));
             place.extend(zoom.iter().flat_map(|zoom| ["--zoom".to_owned(), zoom.clone()]));
             export::command_at(first, &figure.files, &place, out, options)
         }
@@ -560,7 +558,7 @@ fn check_label(option: &str, label: &str, labels: &[String]) -> Result<(), Failu
 /// Labels that rows can have with this session, whatever the sample or zoom.
 fn labels(state: &State) -> Vec<String> {
     let of_model = [RowId::Attention].into_iter().chain(Analysis::ALL.map(RowId::Attribution));
-    let rows = [RowId::Sequence, RowId::Genes].into_iter().chain(of_model);
+    let rows = [RowId::Edits, RowId::Sequence, RowId::Genes].into_iter().chain(of_model);
     let mut labels: Vec<String> = rows.map(|row| state.label(row)).collect();
     labels.extend(state.session.tracks.iter().map(|track| track.label.clone()));
     let mut seen = std::collections::HashSet::new();

@@ -3,7 +3,6 @@
 mod args;
 mod compose;
 mod each;
-mod edit;
 mod loci;
 mod predicted;
 

@@ -10,7 +10,7 @@ use crate::export::{self, FigureOptions, Provenance};
 use crate::genome::thousands;
 use crate::models::{missing_input, open_model};
 use crate::state::State;
-use crate::training::{Evaluation, Part, Parts, Scores, predict};
+use crate::training::{Evaluation, Example, Part, Parts, Scores, predict};
 use anyhow::anyhow;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -46,7 +46,8 @@ pub(super) fn compose(state: State, figure: &FigureArgs, out: &Path, options: Fi
         (None, Some(_)) => "genes the model has not seen",
         (None, None) => "every gene; which of them the model learnt from is not known",
     };
-    let Asked { genes, output, targets, .. } = Asked::of(&manifest, &data, 0, chosen.as_ref(), parts.as_ref())?;
+    let is_chosen = |example: &Example| chosen.as_ref().is_none_or(|ids| ids.contains(&example.gene));
+    let Asked { genes, output, targets, .. } = Asked::of(&manifest, &data, 0, &is_chosen, parts.as_ref())?;
     let evaluation = Evaluation {
         kind: output.kind,
         sample: data.samples[0].clone(),

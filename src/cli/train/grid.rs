@@ -149,3 +149,33 @@ fn at(
         watcher.fitting(&what, progress, &point.options)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::architecture;
+
+    #[test]
+    fn a_published_grid_names_what_its_network_has() {
+        for (name, axes) in PUBLISHED {
+            let manifest = architecture(name).unwrap().default_manifest();
+            let points = points(&["published".to_owned()], &manifest, &FitOptions::published(name)).ok().unwrap();
+            assert_eq!(points.len(), axes.iter().map(|(_, values)| values.len()).product::<usize>());
+            // Every axis is set at every point, and no two points are the same network and fit.
+            let settings: std::collections::BTreeSet<String> =
+                points.iter().map(|p| format!("{:?} {:?}", p.manifest.sizes, p.options)).collect();
+            assert_eq!(settings.len(), points.len());
+            assert_eq!(points[0].label, "filters=16 kernel=20 l2=0.0001 dropout=0.1");
+            assert_eq!((points[0].manifest.sizes["filters"], points[0].options.descent.l2), (16, 1e-4));
+        }
+        let other = architecture("linear").unwrap().default_manifest();
+        let options = FitOptions::of("linear");
+        let error = |asked: &str| match points(&[asked.to_owned()], &other, &options) {
+            Err(Failure::Usage(text)) => text,
+            _ => String::new(),
+        };
+        assert!(error("published").contains("there is one of isegnet"));
+        assert!(error("filters=16").contains("there are rate, l2"));
+        assert!(error("batch=0.5").contains("a whole number"));
+    }
+}

@@ -1,12 +1,14 @@
 //! What is fitted, to which genes, and how: the options that training and the designs of an evaluation share.
 
 use super::super::Failure;
-use crate::models::{BinStatistic, Manifest, Orientation, TfSpec, Transform, architecture, missing_input};
-use crate::motifs::bundled_motifs;
+use crate::models::{BinStatistic, Manifest, MarkSpec, Orientation, OutputKind, TfSpec, Transform, architecture, missing_input};
+use crate::motifs::{bundled_motifs, read_tf_motifs};
 use crate::session::{SampleId, Session};
+use crate::tracks::SignalUnit;
 use crate::training::{Clip, Descent, FitOptions, Rule, Shares, SplitPlan, Validation};
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 #[derive(Args, Clone, Debug)]
 pub(in crate::cli) struct Recipe {
@@ -25,6 +27,15 @@ pub(in crate::cli) struct Recipe {
     /// Bases around the TSS [default: as published]
     #[arg(long, value_name = "BASES")]
     pub window: Option<u64>,
+    /// Motifs of transcription factors (MEME, HOMER), where the network reads any [default: those of the sample genome]
+    #[arg(long, alias = "motifs", value_name = "FILE")]
+    pub tf_motifs: Option<PathBuf>,
+    /// HOCOMOCO's table of the factors that motifs belong to (columns "Model" and "Transcription factor")
+    #[arg(long, value_name = "FILE", requires = "tf_motifs")]
+    pub tf_names: Option<PathBuf>,
+    /// Store weights in half precision; the figures printed are those of the weights stored
+    #[arg(long)]
+    pub half: bool,
     /// How genes are parted [default: chromosomes; file-order for bin tables]
     #[arg(long, value_enum)]
     pub split: Option<SplitKind>,
@@ -94,6 +105,16 @@ pub(in crate::cli) enum OptimiserKind {
     Rmsprop,
 }
 
+/// The unit a mark has in every sample; `None` where no track says.
+fn unit_of(session: &Session, samples: &[SampleId], mark: &str) -> Result<Option<SignalUnit>, Failure> {
+    let mut units = samples.iter().filter_map(|s| session.tracks[session.signal_for(*s, mark)?.0].unit);
+    let first = units.next();
+    match units.find(|unit| Some(*unit) != first).zip(first) {
+        Some((other, first)) => Err(Failure::Failed(anyhow!("{mark} is {first} in one sample and {other} in another"))),
+        None => Ok(first),
+    }
+}
+
 /// Share of the genes of the training chromosomes that say when to stop.
 const VALIDATION: f64 = 0.1;
 
@@ -155,6 +176,7 @@ impl Recipe {
             },
             penalty: self.penalty.unwrap_or(default.penalty),
             dropout: self.dropout.unwrap_or(default.dropout),
+            is_half: self.half,
             ..default
         };
         options.check().map_err(Failure::Usage)?;
@@ -196,11 +218,15 @@ impl Recipe {
             None => {}
         }
         if !self.marks.is_empty() {
-            if let Some(unknown) = self.marks.iter().find(|m| !manifest.input.marks.contains(m)) {
-                let known = manifest.input.marks.join(", ");
-                return Err(Failure::Usage(format!("--marks {unknown}: {} reads {known}", manifest.architecture)));
+            if manifest.input.marks.is_empty() {
+                return Err(Failure::Usage(format!("--marks: {} reads none", manifest.architecture)));
             }
-            manifest.input.marks.retain(|mark| self.marks.contains(mark));
+            // Published marks in their order, then others.
+            let published = |mark: &String| manifest.input.marks.iter().position(|m| m == mark).unwrap_or(usize::MAX);
+            let mut marks = self.marks.clone();
+            marks.sort_by_key(published);
+            manifest.input.marks = marks;
+            manifest.check().map_err(|e| Failure::Usage(format!("--marks: {e}")))?;
         }
         if let Some(length) = self.window {
             manifest.set_window_length(length);
@@ -208,7 +234,11 @@ impl Recipe {
         }
         if !manifest.input.tfs.is_empty() {
             // The factors of the publication are those of its motif file; here they are those with a motif and a measurement.
-            manifest.input.tfs = TfSpec::of_samples(&bundled_motifs(), session, samples)?;
+            let motifs = match &self.tf_motifs {
+                Some(path) => read_tf_motifs(path, self.tf_names.as_deref())?,
+                None => bundled_motifs(),
+            };
+            manifest.input.tfs = TfSpec::of_samples(&motifs, session, samples)?;
         }
         if session.genome.is_gene_relative
             && let Some((_, gene)) = session.genome.genes.iter().next()
@@ -222,21 +252,82 @@ impl Recipe {
                 manifest.window.tss_index = gene.tss(session.genome.tss);
             }
         }
-        let mut units = samples.iter().flat_map(|sample| {
-            let track = |mark: &String| session.signal_for(*sample, mark);
-            manifest.input.marks.iter().filter_map(track).filter_map(|t| session.tracks[t.0].unit).collect::<Vec<_>>()
-        });
-        if let Some(first) = units.next() {
-            if let Some(other) = units.find(|unit| *unit != first) {
-                return Err(Failure::Failed(anyhow!("the marks are of several units: {first} and {other}")));
-            }
-            manifest.input.signal = first;
-        }
+        self.take_units(manifest, session, samples)?;
         for sample in samples {
             if let Some(reason) = missing_input(session, *sample, manifest) {
                 return Err(Failure::Usage(reason));
             }
         }
         Ok(())
+    }
+
+    /// Says of each mark, and of the signal that is predicted, what kind of numbers the samples have: most marks' kind for all, and its
+    /// own for each other mark. A fraction is read as it is, for its logarithm says nothing more.
+    fn take_units(&self, manifest: &mut Manifest, session: &Session, samples: &[SampleId]) -> Result<(), Failure> {
+        if let Some(target) = &mut manifest.output.signal
+            && let Some(unit) = unit_of(session, samples, &target.mark)?
+        {
+            target.unit = unit;
+            if manifest.output.kind == OutputKind::Regression {
+                manifest.output.unit = format!("ln({}+{})", unit, manifest.output.pseudocount);
+            }
+        }
+        let input = &mut manifest.input;
+        input.of_mark.clear();
+        let units = input.marks.iter().map(|mark| unit_of(session, samples, mark)).collect::<Result<Vec<_>, _>>()?;
+        let count = |unit: SignalUnit| units.iter().flatten().filter(|u| **u == unit).count();
+        // Of units that are as frequent the first.
+        let Some(most) = units.iter().flatten().copied().rev().max_by_key(|unit| count(*unit)) else { return Ok(()) };
+        let of_unit = |unit, transform| if unit == SignalUnit::Fraction && !self.published { Transform::None } else { transform };
+        let transform = input.transform;
+        input.signal = most;
+        input.transform = of_unit(most, transform);
+        for (mark, unit) in input.marks.iter().zip(&units) {
+            if let Some(signal) = unit.filter(|unit| *unit != most) {
+                let transform = of_unit(signal, transform);
+                input.of_mark.insert(mark.clone(), MarkSpec { signal, transform });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::missing_input;
+    use clap::Parser;
+    use std::path::Path;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        recipe: Recipe,
+    }
+
+    #[test]
+    fn each_mark_has_its_own_unit_and_transform() {
+        let session = Session::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/session.toml")).unwrap();
+        let sample = SampleId(0);
+        let manifest =
+            |line: &str| Line::parse_from(line.split(' ')).recipe.manifest("isegnet", &session, &[sample]).ok().unwrap();
+        let mut joint = manifest("train --marks 5mC,H3K4me3,DNase");
+        assert_eq!(joint.input.marks, ["DNase", "H3K4me3", "5mC"], "published marks come first, in their order");
+        assert_eq!((joint.input.signal, joint.input.transform), (SignalUnit::Rpm, Transform::Log1p));
+        let own = MarkSpec { signal: SignalUnit::Fraction, transform: Transform::None };
+        assert_eq!(joint.input.of_mark, [("5mC".to_owned(), own)].into());
+        assert_eq!([joint.input.value(1, 3.0), joint.input.value(2, 0.5)], [4f32.ln(), 0.5]);
+        assert_eq!(missing_input(&session, sample, &joint), None);
+        let written = toml::to_string(&joint).unwrap();
+        assert_eq!(toml::from_str::<Manifest>(&written).unwrap(), joint, "{written}");
+        // Another unit than a mark's own is refused, and no other mark's.
+        joint.input.of_mark.clear();
+        assert!(missing_input(&session, sample, &joint).is_some_and(|reason| reason.contains("5mC is fraction")));
+        let alone = manifest("train --marks 5mC");
+        assert_eq!((alone.input.signal, alone.input.transform), (SignalUnit::Fraction, Transform::None));
+        assert!(alone.input.of_mark.is_empty());
+        let mut unknown = alone.clone();
+        unknown.input.of_mark.insert("H3K9ac".to_owned(), own);
+        assert!(unknown.check().unwrap_err().to_string().contains("\"H3K9ac\" is none of the marks"));
     }
 }

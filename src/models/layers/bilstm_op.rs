@@ -4,8 +4,9 @@
 
 use super::composed;
 use super::lstm_cell::{LANES, Steps, StepsBack};
-use super::real::{Matrix, MatrixMut, Real, dispatch, multiply, values, with_values};
+use super::real::{Kernel, Matrix, MatrixMut, Real, add_scaled, dispatch, multiply, values, with_values};
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use pulp::Simd;
 use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -53,6 +54,12 @@ impl Sizes {
         self.hidden.next_multiple_of(LANES)
     }
 
+    /// `x` `[samples, steps, inputs]` of one work item as `[steps, samples, inputs]`.
+    fn by_step<T: Real>(&self, x: &[T], samples: usize) -> Vec<T> {
+        let rows = (0..self.steps).flat_map(|step| (0..samples).map(move |sample| sample * self.steps + step));
+        rows.flat_map(|row| x[row * self.inputs..][..self.inputs].iter().copied()).collect()
+    }
+
     /// Samples of a work item: a batch is cut into pairs of (group of samples, direction).
     fn group(&self, item: usize) -> Range<usize> {
         let first = item / 2 * SAMPLES;
@@ -65,7 +72,7 @@ const SAMPLES: usize = 4;
 
 /// One direction's weights, gates padded to whole vectors.
 struct Weights<T> {
-    /// `[4 * lanes, inputs]`.
+    /// `[inputs, 4 * lanes]`.
     input: Vec<T>,
     /// `[4 * lanes]`.
     bias: Vec<T>,
@@ -87,7 +94,7 @@ impl<T: Real> Weights<T> {
             };
             for (from, to) in s.gate_rows() {
                 let row = &input[(direction * 4 * s.hidden + from) * (s.inputs + 1)..][..s.inputs + 1];
-                w.input[to * s.inputs..][..s.inputs].copy_from_slice(&row[..s.inputs]);
+                row[..s.inputs].iter().enumerate().for_each(|(k, value)| w.input[k * gates + to] = *value);
                 w.bias[to] = row[s.inputs];
                 let row = &recurrent[(direction * 4 * s.hidden + from) * s.hidden..][..s.hidden];
                 w.recurrent[to * lanes..][..s.hidden].copy_from_slice(row);
@@ -121,7 +128,7 @@ struct Trace<T> {
 struct Part<T> {
     /// `[samples, steps, inputs]`.
     x: Vec<T>,
-    /// `[4 * lanes, inputs + 1]`.
+    /// `[inputs + 1, 4 * lanes]`, the bias last.
     input: Vec<T>,
     /// `[4 * lanes, lanes]`.
     recurrent: Vec<T>,
@@ -172,18 +179,19 @@ impl<T: Real> BiLstmOp<T> {
 
     fn run_steps(&self, x: &[T], weights: &Weights<T>, samples: usize, reverse: bool) -> Trace<T> {
         let s = self.sizes;
-        let (lanes, row) = (s.lanes(), 4 * s.lanes() * samples);
-        let mut gates = weights.bias.repeat(s.steps * samples);
-        for sample in 0..samples {
-            if s.steps > 0 {
-                multiply(
-                    [s.steps, s.inputs, 4 * lanes],
-                    MatrixMut { data: &mut gates[sample * 4 * lanes..], row, column: 1 },
-                    true,
-                    Matrix { data: &x[sample * s.steps * s.inputs..], row: s.inputs, column: 1 },
-                    Matrix { data: &weights.input, row: 1, column: s.inputs },
-                );
-            }
+        let (lanes, width, rows) = (s.lanes(), 4 * s.lanes(), s.steps * samples);
+        let mut gates = weights.bias.repeat(rows);
+        let x = s.by_step(x, samples);
+        if s.inputs <= FEW {
+            dispatch(Project { x: &x, weights: &weights.input, inputs: s.inputs, rows: &mut gates });
+        } else if rows > 0 {
+            multiply(
+                [rows, s.inputs, width],
+                MatrixMut { data: &mut gates, row: width, column: 1 },
+                true,
+                Matrix { data: &x, row: s.inputs, column: 1 },
+                Matrix { data: &weights.input, row: width, column: 1 },
+            );
         }
         let mut cells = vec![T::ZERO; s.steps * samples * lanes];
         let mut states = cells.clone();
@@ -220,58 +228,105 @@ impl<T: Real> BiLstmOp<T> {
             lanes,
             reverse,
         });
-        let gates = 4 * lanes;
+        let (gates, rows) = (4 * lanes, s.steps * samples);
         let mut part = Part { x: Vec::new(), input: Vec::new(), recurrent: Vec::new() };
+        if rows == 0 {
+            return Part { x: Vec::new(), input: vec![T::ZERO; gates * (s.inputs + 1)], recurrent: vec![T::ZERO; gates * lanes] };
+        }
         if self.input_gradient {
-            part.x = vec![T::ZERO; samples * s.steps * s.inputs];
+            let mut by_step = vec![T::ZERO; rows * s.inputs];
+            multiply(
+                [rows, gates, s.inputs],
+                MatrixMut { data: &mut by_step, row: s.inputs, column: 1 },
+                false,
+                Matrix { data: &of_gates, row: gates, column: 1 },
+                Matrix { data: &weights.input, row: 1, column: gates },
+            );
+            part.x = vec![T::ZERO; rows * s.inputs];
+            for (row, values) in by_step.chunks_exact(s.inputs).enumerate() {
+                part.x[(row % samples * s.steps + row / samples) * s.inputs..][..s.inputs].copy_from_slice(values);
+            }
         }
         if self.weight_gradient {
             part.input = vec![T::ZERO; gates * (s.inputs + 1)];
             part.recurrent = vec![T::ZERO; gates * lanes];
-        }
-        for sample in 0..samples {
-            let from = &of_gates[sample * gates..];
-            let row = samples * gates;
-            if self.input_gradient {
+            let x = s.by_step(&x[group.start * s.steps * s.inputs..], samples);
+            let (of_input, of_bias) = part.input.split_at_mut(s.inputs * gates);
+            let few = if s.inputs <= FEW { s.inputs } else { 0 };
+            dispatch(SumRows { x: &x, inputs: few, rows: &of_gates, of_input: &mut of_input[..few * gates], of_bias });
+            if few < s.inputs {
                 multiply(
-                    [s.steps, gates, s.inputs],
-                    MatrixMut { data: &mut part.x[sample * s.steps * s.inputs..], row: s.inputs, column: 1 },
-                    false,
-                    Matrix { data: from, row, column: 1 },
-                    Matrix { data: &weights.input, row: s.inputs, column: 1 },
+                    [s.inputs, rows, gates],
+                    MatrixMut { data: of_input, row: gates, column: 1 },
+                    true,
+                    Matrix { data: &x, row: 1, column: s.inputs },
+                    Matrix { data: &of_gates, row: gates, column: 1 },
                 );
             }
-            if self.weight_gradient {
+            // A gate at a step saw the state of the step before: the one after, where steps run backwards. The samples of a step lie
+            // side by side, so all of them are one product.
+            let (gates_from, states_from) = if reverse { (0, samples) } else { (samples, 0) };
+            if s.steps > 1 {
                 multiply(
-                    [gates, s.steps, s.inputs],
-                    MatrixMut { data: &mut part.input, row: s.inputs + 1, column: 1 },
+                    [gates, rows - samples, lanes],
+                    MatrixMut { data: &mut part.recurrent, row: lanes, column: 1 },
                     true,
-                    Matrix { data: from, row: 1, column: row },
-                    Matrix { data: &x[(group.start + sample) * s.steps * s.inputs..], row: s.inputs, column: 1 },
+                    Matrix { data: &of_gates[gates_from * gates..], row: 1, column: gates },
+                    Matrix { data: &trace.states[states_from * lanes..], row: lanes, column: 1 },
                 );
-                for of_gates in from.chunks(row) {
-                    for (bias, of_gate) in part.input.chunks_exact_mut(s.inputs + 1).zip(of_gates) {
-                        bias[s.inputs] += *of_gate;
-                    }
-                }
-                // A gate at a step saw the state of the step before: the one after, where steps run backwards.
-                let (gates_from, states_from) = if reverse { (0, 1) } else { (1, 0) };
-                if s.steps > 1 {
-                    multiply(
-                        [gates, s.steps - 1, lanes],
-                        MatrixMut { data: &mut part.recurrent, row: lanes, column: 1 },
-                        true,
-                        Matrix { data: &from[gates_from * row..], row: 1, column: row },
-                        Matrix {
-                            data: &trace.states[(states_from * samples + sample) * lanes..],
-                            row: samples * lanes,
-                            column: 1,
-                        },
-                    );
-                }
             }
         }
         part
+    }
+}
+
+/// Inputs for which a row at a time is faster than a matrix product.
+const FEW: usize = 4;
+
+/// Adds to each of `rows` `[rows, width]` its inputs `[rows, inputs]` times `weights` `[inputs, width]`.
+struct Project<'a, T> {
+    x: &'a [T],
+    weights: &'a [T],
+    inputs: usize,
+    rows: &'a mut [T],
+}
+
+impl<T: Real> Kernel for Project<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let width = self.weights.len() / self.inputs.max(1);
+        for (x, row) in self.x.chunks_exact(self.inputs.max(1)).zip(self.rows.chunks_exact_mut(width.max(1))) {
+            for (x, weights) in x.iter().zip(self.weights.chunks_exact(width)) {
+                add_scaled(simd, *x, weights, row);
+            }
+        }
+    }
+}
+
+/// Sums of `rows` `[rows, width]`: alone (`[width]`), and times each of their inputs (`[inputs, width]`).
+struct SumRows<'a, T> {
+    x: &'a [T],
+    inputs: usize,
+    rows: &'a [T],
+    of_input: &'a mut [T],
+    of_bias: &'a mut [T],
+}
+
+impl<T: Real> Kernel for SumRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let width = self.of_bias.len();
+        for (i, row) in self.rows.chunks_exact(width).enumerate() {
+            add_scaled(simd, T::ONE, row, self.of_bias);
+            let inputs = &self.x[(i * self.inputs).min(self.x.len())..];
+            for (x, sum) in inputs.iter().zip(self.of_input.chunks_exact_mut(width)) {
+                add_scaled(simd, *x, row, sum);
+            }
+        }
     }
 }
 
@@ -334,7 +389,8 @@ impl<T: Real> CustomOp3 for BiLstmOp<T> {
                 for (to, from) in s.gate_rows() {
                     let (to, input) = (item % 2 * gates + to, s.inputs + 1);
                     let add = |(a, b): (&mut T, &T)| *a += *b;
-                    of_input[to * input..][..input].iter_mut().zip(&part.input[from * input..]).for_each(add);
+                    let column = part.input[from..].iter().step_by(4 * lanes);
+                    of_input[to * input..][..input].iter_mut().zip(column).for_each(add);
                     of_recurrent[to * s.hidden..][..s.hidden].iter_mut().zip(&part.recurrent[from * lanes..]).for_each(add);
                 }
             }

@@ -1,5 +1,6 @@
 //! Attention by a learnt context vector.
 
+use super::weighted_mean;
 use crate::models::ModelError;
 use crate::models::weights::{Init, Weights};
 use candle_core::{D, Result, Tensor};
@@ -31,7 +32,6 @@ impl ContextAttention {
         let scores = states.contiguous()?.reshape((n * steps, width))?.matmul(&self.context)?.reshape((n, steps))?;
         // Not `softmax_last_dim`: it drops the gradient without a word.
         let weights = softmax(&scores, D::Minus1)?;
-        let mean = states.broadcast_mul(&weights.unsqueeze(D::Minus1)?)?.sum(1)?;
-        Ok((mean, weights))
+        Ok((weighted_mean(states, &weights)?, weights))
     }
 }

@@ -3,6 +3,7 @@
 mod encode;
 mod expression;
 mod extent;
+mod hub;
 mod names;
 mod rows;
 
@@ -192,7 +193,8 @@ impl<'a> Draft<'a> {
 
     /// Whether a file was not taken before, by whatever path.
     fn is_new(&mut self, path: &Path) -> bool {
-        self.seen.insert(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+        let is_url = tracks::is_url(path);
+        self.seen.insert(if is_url { path.to_owned() } else { std::path::absolute(path).unwrap_or_else(|_| path.to_owned()) })
     }
 
     fn problem(&mut self, path: &Path, reason: &str) {
@@ -216,12 +218,20 @@ impl<'a> Draft<'a> {
             self.understand(folder, "model");
             return Ok(());
         }
-        if std::fs::metadata(path).map_err(|e| e.to_string())?.is_dir() {
+        if is_hub(path) {
+            return self.take_hub(path);
+        }
+        if !tracks::is_url(path) && std::fs::metadata(path).map_err(|e| e.to_string())?.is_dir() {
             return Err(format!("a folder without {MODEL_FILE}"));
         }
         let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
         if name.ends_with(".sizes") {
             return self.take_sizes(path);
+        }
+        if name.contains("chromalias") && name.ends_with(".txt") && self.made.file.genome.aliases.is_none() {
+            self.made.file.genome.aliases = Some(self.place(path));
+            self.understand(path, "other names of chromosomes");
+            return Ok(());
         }
         let bare = name.strip_suffix(".gz").unwrap_or(&name);
         let is_table = [".csv", ".tsv", ".txt", ".tab", ".sf"].iter().any(|ending| bare.ends_with(ending));
@@ -258,6 +268,25 @@ impl<'a> Draft<'a> {
             Kind::Signal | Kind::Features => {
                 self.rows.push(Row { path: path.to_owned(), kind: format.kind, format: format.name, facts: facts.clone() });
             }
+        }
+        Ok(())
+    }
+
+    /// The tracks of a hub, for the assembly asked for or its first.
+    fn take_hub(&mut self, path: &Path) -> Result<(), String> {
+        let hub = hub::read(path, self.options.genome.as_deref())?;
+        self.understand(path, &format!("hub \"{}\", {} tracks of {}", hub.name, hub.tracks.len(), hub.assembly));
+        if self.made.file.genome.name.is_empty() {
+            self.made.file.genome.name.clone_from(&hub.assembly);
+        }
+        if let (Some(sequence), None) = (&hub.sequence, &self.made.file.genome.fasta) {
+            self.made.file.genome.fasta = Some(self.place(sequence));
+        }
+        for remark in &hub.remarks {
+            self.problem(path, remark);
+        }
+        for track in &hub.tracks {
+            self.take(&track.path, &Facts { label: Some(track.label.clone()), format: track.format, ..Facts::default() });
         }
         Ok(())
     }
@@ -335,6 +364,9 @@ impl<'a> Draft<'a> {
 
     /// A path as the session file writes it.
     fn place(&self, path: &Path) -> PathBuf {
+        if tracks::is_url(path) {
+            return path.to_owned();
+        }
         relative(path, &self.options.folder)
     }
 
@@ -378,6 +410,16 @@ impl<'a> Draft<'a> {
 }
 
 /// The first line of a text file, for a look at its header.
+/// Whether a path is a track hub: by its name on a server, by its first line here.
+fn is_hub(path: &Path) -> bool {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name = name.split(['?', '#']).next().unwrap_or_default();
+    match tracks::is_url(path) {
+        true => name == "hub.txt" || name.ends_with(".hub.txt"),
+        false => name.ends_with(".txt") && first_line(path).is_ok_and(|line| hub::is_hub(&line)),
+    }
+}
+
 fn first_line(path: &Path) -> Result<String, String> {
     let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
     let mut line = Vec::new();

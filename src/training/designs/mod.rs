@@ -5,6 +5,7 @@ mod comparators;
 mod cross_sample;
 mod replicates;
 mod runtime;
+mod sample_folds;
 mod shuffled_labels;
 mod sufficient_views;
 mod window_length;
@@ -35,6 +36,7 @@ pub const DESIGNS: &[Design] = &[
     replicates::REPLICATES,
     runtime::RUNTIME,
     cross_sample::CROSS_SAMPLE,
+    sample_folds::SAMPLE_FOLDS,
     shuffled_labels::SHUFFLED_LABELS,
     comparators::COMPARATORS,
     sufficient_views::SUFFICIENT_VIEWS,

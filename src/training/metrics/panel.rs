@@ -45,11 +45,11 @@ impl Panel {
         (0..self.n_loci()).map(|locus| mean(&self.column(locus))).collect()
     }
 
-    /// How `self` predicts `measured`; `is_high(sample, measured)` says which values are positives.
-    pub fn judge(&self, measured: &Self, is_high: impl Fn(usize, f64) -> bool) -> PanelStatistics {
+    /// How `self` predicts `measured`; `is_high(sample, locus)` says which values are positives.
+    pub fn judge(&self, measured: &Self, is_high: impl Fn(usize, usize) -> bool) -> PanelStatistics {
         let high = Self {
             rows: (0..measured.rows.len())
-                .map(|s| measured.rows[s].iter().map(|y| f64::from(u8::from(is_high(s, *y)))).collect())
+                .map(|s| (0..measured.n_loci()).map(|locus| f64::from(u8::from(is_high(s, locus)))).collect())
                 .collect(),
         };
         let by_sample = |statistic: Statistic, truth: &Self| {
@@ -118,14 +118,14 @@ mod tests {
         let measured = Panel { rows: vec![vec![1.0, 5.0, 9.0], vec![2.0, 4.0, 9.5], vec![3.0, 6.0, 9.0]] };
         // The mean of the loci says everything of the levels and nothing of the changes.
         let mean = Panel { rows: vec![measured.mean_row(); 3] };
-        let found = mean.judge(&measured, |_, y| y > 4.5);
+        let found = mean.judge(&measured, |s, l| measured.rows[s][l] > 4.5);
         assert_eq!(measured.mean_row(), [2.0, 5.0, 27.5 / 3.0]);
         assert!(found.sample_r > 0.98 && found.locus_r.is_nan(), "{found:?}");
         assert_eq!((found.range[1], found.variability[1]), (0.0, 0.0));
         assert_eq!(found.range[0], (2.0 + 2.0 + 0.5) / 3.0);
         // np.std([[1,2,3],[5,4,6],[9,9.5,9]], axis=1).mean()
         assert!((found.variability[0] - 0.622_898_474_083_656).abs() < 1e-12, "{}", found.variability[0]);
-        let perfect = measured.judge(&measured, |_, y| y > 4.5);
+        let perfect = measured.judge(&measured, |s, l| measured.rows[s][l] > 4.5);
         assert!((perfect.sample_r - 1.0).abs() < 1e-12 && (perfect.locus_r - 1.0).abs() < 1e-12);
         assert_eq!((perfect.squared_error, perfect.sample_average_precision), (0.0, 1.0));
         // The first locus is never high and has no average precision; the other two have 1.

@@ -1,0 +1,223 @@
+//! What is worked out beside the explanation, on a thread and with a copy of the networks of its own: the smallest change that turns
+//! a gene, variants in view, and how far a prediction can be trusted.
+
+use super::explain::{Stamp, stamp_of};
+use super::trust::{Trust, Truster};
+use super::{LoadModel, Reply, Slot, Subject, contained, send};
+use crate::attribution::{AttributionError, Run};
+use crate::genome::GeneId;
+use crate::models::Model;
+use crate::regulation::minimal_change::{Found, Search, minimal_change};
+use crate::regulation::variants::{Allele, AlleleIndex, Effect, alleles, effects};
+use crate::session::{Edit, Readers, Session};
+use crate::tracks::read_variants;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What is asked beside the explanation; what is there already is not asked again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Aside {
+    /// The smallest change that turns a gene.
+    pub minimal: Option<(Subject, Search)>,
+    /// A file of variants, and the genes they are scored for.
+    pub variants: Option<(PathBuf, Vec<Subject>)>,
+    /// How far the prediction for a gene can be trusted.
+    pub trust: Option<Subject>,
+}
+
+impl Aside {
+    /// Whether everything that `other` asks is asked here.
+    pub fn covers(&self, other: &Self) -> bool {
+        fn has<T: PartialEq>(mine: &Option<T>, theirs: &Option<T>) -> bool {
+            theirs.is_none() || mine == theirs
+        }
+        has(&self.minimal, &other.minimal) && has(&self.variants, &other.variants) && has(&self.trust, &other.trust)
+    }
+}
+
+/// An allele and what it does to a gene.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoredVariant {
+    /// The gene.
+    pub gene: GeneId,
+    /// The allele.
+    pub allele: Arc<Allele>,
+    /// What it does, or why that cannot be said.
+    pub effect: Result<Effect, String>,
+}
+
+impl ScoredVariant {
+    /// How much F changes; 0 where that cannot be said.
+    pub fn change(&self) -> f64 {
+        self.effect.as_ref().map_or(0.0, |effect| effect.change())
+    }
+}
+
+/// Genes of a file of variants that are remembered.
+const MOST_REMEMBERED: usize = 500;
+
+/// A file of variants as read.
+struct VariantFile {
+    path: PathBuf,
+    alleles: Vec<Arc<Allele>>,
+    plain: Vec<Allele>,
+    index: AlleleIndex,
+    scored: HashMap<Subject, Vec<ScoredVariant>>,
+}
+
+/// What the worker works with.
+pub(super) struct AsideWorker<'a> {
+    readers: Readers,
+    folders: &'a [PathBuf],
+    load: &'a LoadModel,
+    models: HashMap<usize, (Stamp, Arc<dyn Model>)>,
+    file: Option<VariantFile>,
+    truster: Truster,
+    replies: &'a UnboundedSender<Reply>,
+}
+
+impl<'a> AsideWorker<'a> {
+    pub(super) fn new(
+        session: Arc<Session>,
+        folders: &'a [PathBuf],
+        load: &'a LoadModel,
+        replies: &'a UnboundedSender<Reply>,
+    ) -> Self {
+        let readers = Readers::new(session);
+        Self { readers, folders, load, models: HashMap::new(), file: None, truster: Truster::default(), replies }
+    }
+
+    /// Answers until the slot closes.
+    pub(super) fn serve(&mut self, slot: &Slot<Aside>) {
+        while let Some((job, aside)) = slot.take() {
+            self.answer(&aside, &|| slot.is_current(job));
+        }
+    }
+
+    /// One request; nothing is sent of what something newer has cut short.
+    pub(super) fn answer(&mut self, aside: &Aside, is_current: &dyn Fn() -> bool) {
+        if let Some((subject, search)) = &aside.minimal
+            && let Some(found) = finished(contained(|| self.minimal(subject, search, is_current)))
+        {
+            send(self.replies, Reply::Minimal { subject: subject.clone(), search: search.clone(), found });
+        }
+        if let Some((path, subjects)) = aside.variants.as_ref().filter(|_| is_current())
+            && let Some(found) = finished(contained(|| self.variants(path, subjects, is_current)))
+        {
+            send(self.replies, Reply::Variants { path: path.clone(), subjects: subjects.clone(), found: found.map(Arc::new) });
+        }
+        if let Some(subject) = aside.trust.as_ref().filter(|_| is_current())
+            && let Some(trust) = finished(contained(|| self.trust(subject, is_current)))
+        {
+            send(self.replies, Reply::Trust { subject: subject.clone(), trust: trust.map(Arc::new) });
+        }
+    }
+
+    fn minimal(&mut self, subject: &Subject, search: &Search, is_current: &dyn Fn() -> bool) -> Result<Found, Stopped> {
+        let model = self.model(subject.model)?;
+        let mut ignore = |_: &_| ();
+        let run = Run::new(is_current, &mut ignore);
+        Ok(minimal_change(&*model, &mut self.readers, subject.sample, &subject.window, search, &run, &mut |_, _| ())?)
+    }
+
+    fn variants(
+        &mut self,
+        path: &Path,
+        subjects: &[Subject],
+        is_current: &dyn Fn() -> bool,
+    ) -> Result<Vec<ScoredVariant>, Stopped> {
+        // First, for a network that was replaced has nothing scored.
+        subjects.iter().try_for_each(|subject| self.model(subject.model).map(|_| ()))?;
+        if self.file.as_ref().is_none_or(|file| file.path != path) {
+            let loaded =
+                read_variants(path, &self.readers.session().genome.chroms).map_err(|e| Stopped::Failed(e.to_string()))?;
+            if !loaded.warnings.is_empty() {
+                send(self.replies, Reply::Warnings(loaded.warnings));
+            }
+            let plain = alleles(&loaded.value);
+            let (index, alleles) = (AlleleIndex::new(&plain), plain.iter().cloned().map(Arc::new).collect());
+            self.file = Some(VariantFile { path: path.to_owned(), alleles, plain, index, scored: HashMap::new() });
+        }
+        let mut found = Vec::new();
+        for subject in subjects {
+            if !is_current() {
+                return Err(Stopped::Superseded);
+            }
+            let model = self.model(subject.model)?;
+            if let Some(scored) = self.file.as_ref().and_then(|file| file.scored.get(subject)) {
+                found.extend(scored.iter().cloned());
+                continue;
+            }
+            let Some(file) = &mut self.file else { continue };
+            let inside = file.index.inside(&file.plain, &*model, &subject.window);
+            let edits: Vec<&Edit> = inside.iter().filter_map(|&i| file.plain[i].edit.as_ref().ok()).collect();
+            let mut ignore = |_: &_| ();
+            let run = Run::new(is_current, &mut ignore);
+            let scored = match edits.len() {
+                0 => Vec::new(),
+                _ => effects(&*model, &mut self.readers, subject.sample, &subject.window, &edits, &run)?,
+            };
+            let scored: Vec<ScoredVariant> = inside
+                .iter()
+                .zip(scored)
+                .map(|(&i, effect)| ScoredVariant { gene: subject.gene, allele: file.alleles[i].clone(), effect })
+                .collect();
+            if file.scored.len() >= MOST_REMEMBERED {
+                file.scored.clear();
+            }
+            file.scored.insert(subject.clone(), scored.clone());
+            found.extend(scored);
+        }
+        // Equal effects keep the order of genes and file.
+        found.sort_by(|a, b| b.change().abs().total_cmp(&a.change().abs()));
+        Ok(found)
+    }
+
+    fn trust(&mut self, subject: &Subject, is_current: &dyn Fn() -> bool) -> Result<Trust, Stopped> {
+        let model = self.model(subject.model)?;
+        let mut ignore = |_: &_| ();
+        let run = Run::new(is_current, &mut ignore);
+        Ok(self.truster.judge(&*model, self.folders, self.load, subject, &mut self.readers, &run)?)
+    }
+
+    fn model(&mut self, index: usize) -> Result<Arc<dyn Model>, Stopped> {
+        let folder = self.folders.get(index).ok_or_else(|| Stopped::Failed(format!("no model {index}")))?;
+        let stamp = stamp_of(folder);
+        if let Some((_, model)) = self.models.get(&index).filter(|(read, _)| *read == stamp) {
+            return Ok(model.clone());
+        }
+        // Its files were replaced: what it said before is no longer its word.
+        if self.models.remove(&index).is_some() {
+            (self.file, self.truster) = (None, Truster::default());
+        }
+        let model: Arc<dyn Model> = Arc::from((self.load)(folder).map_err(Stopped::Failed)?);
+        self.models.insert(index, (stamp, model.clone()));
+        Ok(model)
+    }
+}
+
+/// Why a piece of work has no result.
+enum Stopped {
+    Superseded,
+    Failed(String),
+}
+
+impl From<AttributionError> for Stopped {
+    fn from(error: AttributionError) -> Self {
+        match error {
+            AttributionError::Cancelled => Self::Superseded,
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// A result, or the reason why there is none; `None` where something newer is wanted.
+fn finished<T>(result: Result<Result<T, Stopped>, String>) -> Option<Result<T, String>> {
+    match result {
+        Ok(Ok(value)) => Some(Ok(value)),
+        Ok(Err(Stopped::Superseded)) => None,
+        Ok(Err(Stopped::Failed(reason))) | Err(reason) => Some(Err(reason)),
+    }
+}
