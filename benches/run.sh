@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Our times beside those of PyTorch, captum and tangermeme in one run, as a table: processor seconds on one core, the ratio, wall
-# seconds, peak memory and the arithmetic floor.
+# seconds, how many times faster two cores are (wall; of use on an idle machine only), peak memory and the arithmetic floor.
 # usage: benches/run.sh [PYTHON] > table.md     (PYTHON has torch, captum and tangermeme; rows alternate, so both see the same load)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,13 +14,15 @@ binary=$(cargo bench --profile "$profile" --bench attribution --no-run --message
 declare -A floor=([deepcore-mutagenesis]=1.0 [deepcore-occlusion]=0.05 [deepcore-bin-pairs]=7.6 [isegnet-mutagenesis]=0.55
     [isegnet-track-points]=1.3 [deepcage-mutagenesis]=4.0 [attentive-chrome-occlusion]=0.02 [deepcore-ig-50]=0.09 [deepcore-ig-200]=0.24)
 
-echo "| work on one gene | ours, s | peer, s | times faster | ours, wall s | peak MB | floor, s | the peer |"
-echo "| --- | --- | --- | --- | --- | --- | --- | --- |"
+echo "| work on one gene | ours, s | peer, s | times faster | ours, wall s | two cores | peak MB | floor, s | the peer |"
+echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 while read -r name; do
     read -r _ wall ours peak < <("$binary" "=$name") || continue
+    read -r _ two _ < <(RAYON_NUM_THREADS=2 "$binary" "=$name") || true
     read -r _ _ peer note < <("$python" benches/peers.py 1 "$name") || true
-    awk -v name="$name" -v ours="$ours" -v peer="${peer:-}" -v wall="$wall" -v peak="$peak" -v floor="${floor[$name]:-}" -v note="${note:-}" \
+    awk -v name="$name" -v ours="$ours" -v peer="${peer:-}" -v wall="$wall" -v two="${two:-}" -v peak="$peak" -v floor="${floor[$name]:-}" -v note="${note:-}" \
         'BEGIN { ratio = peer == "" ? "" : sprintf("%.1f", peer / ours); if (peer != "") peer = sprintf("%.4g", peer)
-                 printf "| %s | %.4g | %s | %s | %.4g | %s | %s | %s |\n", name, ours, peer, ratio, wall, peak, floor, note }'
-    unset peer note
+                 two = two == "" ? "" : sprintf("%.2f", wall / two)
+                 printf "| %s | %.4g | %s | %s | %.4g | %s | %s | %s | %s |\n", name, ours, peer, ratio, wall, two, peak, floor, note }'
+    unset peer note two
 done < <("$binary" --list)

@@ -113,6 +113,14 @@ fn a_resumed_run_gives_the_bytes_of_one_that_was_never_stopped() {
         assert!(errors.contains("of 4 inputs are kept") && !folder.join(format!("stopped.{ending}")).exists(), "{errors}");
         let other = format!("{} --resume", args("stopped").replace("2000", "1000"));
         assert!(run(folder, &other).1.contains("other settings"));
+        // A file of the session that reads otherwise by now: the same name, other signals.
+        let track = folder.join("toy_H3K4me3.bw");
+        let kept = (std::fs::read(&track).unwrap(), std::fs::read(&partial).unwrap());
+        std::fs::copy(folder.join("toy_H3K27ac.bw"), &track).unwrap();
+        let (status, errors) = run(folder, &format!("{} --resume", args("stopped")));
+        assert!(status == Some(2) && errors.contains("what the model reads has changed"), "{errors}");
+        std::fs::write(&track, kept.0).unwrap();
+        std::fs::write(&partial, kept.1).unwrap();
         let (status, errors) = run(folder, &format!("{} --resume", args("stopped")));
         assert_eq!(status, Some(0), "{errors}");
         let [whole, stopped] = ["whole", "stopped"].map(|name| std::fs::read(folder.join(format!("{name}.{ending}"))).unwrap());

@@ -84,8 +84,9 @@ fn state(session: &Arc<Session>, model: &dyn Model, index: usize, method: Option
     let (prediction, input) = predict(model, &subject, &mut Readers::new(session.clone())).unwrap();
     let job = JobId::default();
     state.apply(Reply::Prediction { job, prediction: Ok(Arc::new(prediction)) }, job, job);
-    let analysis = method.and_then(|m| Analysis::ALL.into_iter().find(|a| a.method() == m.name()));
+    let analysis = method.and_then(|m| Analysis::of_method(m.name()));
     if let (Some(method), Some(analysis)) = (method, analysis) {
+        state.show_analysis(analysis);
         let attribution = match method.obstacle(model) {
             Some(reason) => Err(AnalysisFailure::NotApplicable(reason)),
             None => Ok(Arc::new(run_whole(method, model, &input, &method.defaults()).unwrap())),
@@ -101,13 +102,11 @@ fn screen(state: &State, method: Option<&dyn Method>) -> String {
     let Some(method) = method else {
         return cell(state.explained.prediction().unwrap().score);
     };
-    let Some(analysis) = Analysis::ALL.into_iter().find(|a| a.method() == method.name()) else {
-        return "n/a: has no row".to_owned();
-    };
+    let analysis = Analysis::of_method(method.name()).unwrap();
     let row = scene.rows.iter().find(|row| row.id == RowId::Attribution(analysis)).unwrap();
     match (&row.state, &row.plot) {
         (Some(RowState::NotApplicable(reason)), _) => format!("n/a: {reason}"),
-        (Some(RowState::Fresh), Plot::Signed(lanes, limit)) => {
+        (Some(RowState::Fresh), Plot::Signed(lanes, limit) | Plot::Heat(lanes, limit)) => {
             assert!(lanes.iter().any(|lane| lane.values.iter().any(|v| v.is_finite() && *v != 0.0)), "{}", row.label);
             cell(f64::from(*limit))
         }
@@ -145,12 +144,7 @@ fn rows() -> Vec<Vec<String>> {
 
 /// The shapes drawn in the method's row, or the predicted number of the heading.
 fn figure(folder: &Path, model: &str, network: &dyn Model, method: Option<&dyn Method>) -> String {
-    let analysis = method.map(|m| Analysis::ALL.into_iter().find(|a| a.method() == m.name()));
-    let name = match analysis {
-        Some(None) => return "n/a: has no row".to_owned(),
-        Some(Some(analysis)) => analysis.method(),
-        None => "none",
-    };
+    let name = method.map_or("none", |m| m.name());
     let args = format!("render session.toml --locus ONE0 --model {model} --analyses {name} --out out.svg");
     let output = Command::new(env!("CARGO_BIN_EXE_cislens")).current_dir(folder).args(args.split(' ')).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

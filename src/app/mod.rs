@@ -10,7 +10,7 @@ pub use terminal::{Screen, install_panic_hook, terminal_columns};
 
 use crate::export::{self, FigureOptions, Protocol};
 use crate::input::{Key, Keymap};
-use crate::jobs::{Aside, Caches, Explain, JobId, LoadModel, Look, Pace, Reply, Workers};
+use crate::jobs::{Analysis, Aside, Caches, Explain, JobId, LoadModel, Look, Pace, Reply, Workers};
 use crate::state::State;
 use crate::theme::Theme;
 use crate::tracks;
@@ -107,8 +107,19 @@ struct Asked {
     look_job: JobId,
     aside: Aside,
     explain_job: JobId,
+    /// What the newest explanation is to give.
+    analyses: Vec<Analysis>,
+    seqlets: bool,
     /// How the subject changes.
     pace: Pace,
+}
+
+impl Asked {
+    /// Whether a request for a settled subject wants an analysis that was not asked for.
+    fn lacks(&self, request: &Explain) -> bool {
+        let has_more = request.analyses.iter().any(|analysis| !self.analyses.contains(analysis));
+        self.pace.due().is_none() && (has_more || request.seqlets && !self.seqlets)
+    }
 }
 
 /// Signals that end the program, and the one that stops it.
@@ -243,7 +254,12 @@ impl App {
             self.workers.stop_explaining();
         }
         match request {
-            Some(request) if is_settled => self.asked.explain_job = self.workers.explain(request),
+            // A row that was asked for since: what is known already is there at once.
+            Some(request) if is_settled || self.asked.lacks(&request) => {
+                self.asked.analyses.clone_from(&request.analyses);
+                self.asked.seqlets = request.seqlets;
+                self.asked.explain_job = self.workers.explain(request);
+            }
             Some(request) if is_first => {
                 let quick = Explain { analyses: Vec::new(), neighbours: Vec::new(), ..request };
                 self.asked.explain_job = self.workers.explain(quick);

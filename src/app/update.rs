@@ -18,6 +18,14 @@ pub(super) fn update(state: &mut State, keymap: &Keymap, key: &KeyEvent) {
         Mode::Browse => browse(state, keymap, key, action),
         Mode::Prompt(_) => edit_prompt(state, keymap, key),
         Mode::Table(_) => walk_table(state, key),
+        Mode::Methods(chosen) => match (key.code, action) {
+            (KeyCode::Enter | KeyCode::Char(' '), _) => {
+                let chosen = *chosen;
+                state.change("rows of methods", |state| state.toggle_method(chosen));
+            }
+            (_, Some(Action::Focus(step))) => state.choose_method(isize::from(step)),
+            _ => state.mode = Mode::Browse,
+        },
         Mode::Select(_) => super::editing::select(state, key, action),
         Mode::Edit(_) => super::editing::type_edit(state, key),
         Mode::Edits(_) => super::editing::list(state, key, action),
@@ -272,6 +280,7 @@ fn act(state: &mut State, action: Action, count: u32) {
         Action::Sample(step) => state.switch_sample(isize::from(step) * count as isize),
         Action::Model(step) => state.switch_model(isize::from(step) * count as isize),
         Action::MutagenesisView => next_mutagenesis_view(state),
+        Action::Methods => state.mode = Mode::Methods(0),
         Action::Theme => next_theme(state),
         Action::Edit => state.mode = Mode::Edit(EditPrompt::default()),
         Action::Edits => state.mode = Mode::Edits(0),

@@ -6,10 +6,12 @@ use crate::models::test_manifest;
 use crate::models::{Manifest, Output};
 use std::cell::RefCell;
 
-/// F = sum(w * sequence) + sum(v * marks), or its tanh, in f64; weights are a fixed function of the index.
+/// F = sum(w * sequence) + sum(v * marks), or its tanh, or this sum over the first half of the window times that over the second, in
+/// f64; weights are a fixed function of the index.
 struct Toy {
     manifest: Manifest,
     is_smooth: bool,
+    is_product: bool,
 }
 
 fn weight(i: usize) -> f64 {
@@ -18,7 +20,7 @@ fn weight(i: usize) -> f64 {
 
 impl Toy {
     fn linear(length: u64, marks: &[&str], base_order: Option<BaseOrder>) -> Self {
-        Self { manifest: test_manifest(length, 1, marks, base_order), is_smooth: false }
+        Self { manifest: test_manifest(length, 1, marks, base_order), is_smooth: false, is_product: false }
     }
 }
 
@@ -32,6 +34,18 @@ impl Model for Toy {
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {
+        if self.is_product {
+            let half = |from: usize| -> Result<Tensor, ModelError> {
+                let half = |x: &Tensor| {
+                    let (n, rows, columns) = x.dims3()?;
+                    let is_in = (0..rows * columns).map(|i| f64::from(u8::from(i / columns / (rows / 2) == from))).collect();
+                    let mask = Tensor::from_vec::<_, f64>(is_in, (1, rows, columns), x.device())?;
+                    x.broadcast_mul(&mask)?.reshape((n, rows, columns))
+                };
+                Self::linear(1, &[], None).forward(&batch.try_map(half)?).map(|output| output.score)
+            };
+            return Ok(Output { score: (half(0)? * half(1)?)?, attention: None });
+        }
         let mut score: Option<Tensor> = None;
         for x in [&batch.sequence, &batch.marks].into_iter().flatten() {
             let (n, rows, columns) = x.dims3()?;
@@ -132,6 +146,58 @@ fn integrated_gradients_of_a_smooth_network_are_complete() {
     let (coarse, fine) = (gap(27), gap(243));
     assert!(fine < 1e-4, "{fine}");
     assert!(fine < coarse / 20.0, "{coarse} {fine}");
+}
+
+#[test]
+fn epistasis_of_a_product_is_the_product_of_what_two_units_add() {
+    let mut model = Toy::linear(12, &["a", "b"], Some(BaseOrder::ACGT));
+    model.is_product = true;
+    let input = input(&model);
+    let [sequence, marks, ..] = input.parts();
+    // What each pair of positions adds to its half's sum.
+    let added: Vec<f64> = (0..6)
+        .map(|unit| {
+            let of = |x: &[f32], columns: usize| -> f64 {
+                (2 * unit * columns..(2 * unit + 2) * columns).map(|i| weight(i) * f64::from(x[i])).sum()
+            };
+            of(&sequence, 4) + of(&marks, 2)
+        })
+        .collect();
+    let halves = [added[..3].iter().sum::<f64>(), added[3..].iter().sum::<f64>()];
+    let pairs = whole("epistasis", &model, &Options { block: 2, ..Options::default() }).pairs.unwrap();
+    assert_eq!(pairs.units.len(), 6);
+    for i in 0..6 {
+        for j in 0..6 {
+            let expected = match (i / 3, j / 3) {
+                _ if i == j => added[i] * halves[1 - i / 3],
+                (a, b) if a == b => 0.0,
+                _ => added[i] * added[j],
+            };
+            let got = f64::from(pairs.values[6 * i + j]);
+            assert!((got - expected).abs() < 1e-6 * expected.abs().max(1.0), "{i} {j}: {got} {expected}");
+        }
+    }
+}
+
+#[test]
+fn class_optimisation_of_a_linear_classifier_ends_at_its_optimum() {
+    let mut model = Toy::linear(12, &["a", "b"], None);
+    model.manifest.output.kind = crate::models::OutputKind::Binary;
+    let weights: Vec<f64> = (0..24).map(weight).collect();
+    let square: f64 = weights.iter().map(|w| w * w).sum();
+    // -ln P + 0.009 |x|^2 is least at x = t w with 0.018 t = 1 - P(t |w|^2), found by halving.
+    let (mut low, mut high) = (0.0, 1.0 / 0.018);
+    for _ in 0..100 {
+        let t: f64 = f64::midpoint(low, high);
+        if 0.018 * t < 1.0 / (1.0 + (t * square).exp()) { low = t } else { high = t }
+    }
+    let least = (-low * square).exp().ln_1p() + 0.009 * low * low * square;
+    let found = class_optimisation::optimise(&model, &input(&model), 1_000, 1, &mut Run::new(&|| true, &mut |_| ())).unwrap();
+    // The network reads f32: 1e-9 below the least was measured.
+    assert!((found.loss - least).abs() < 1e-6, "{} {least}", found.loss);
+    for (x, w) in found.marks.iter().zip(&weights) {
+        assert!((x - low * w).abs() < 0.2 * low, "{x} {}", low * w);
+    }
 }
 
 #[test]

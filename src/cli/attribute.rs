@@ -130,11 +130,17 @@ pub(super) fn run(args: &AttributeArgs) -> Result<(), Failure> {
     // What an interrupted run had finished is written as if it were new.
     let mut reader = inputs.reader();
     let mut next = 0;
-    while let Some(done) = journal.next()? {
+    while let Some(done) = journal.next::<Attribution>()? {
         match done {
             Ok(result) => {
                 let input =
                     inputs.read(&mut reader, next, manifest).map_err(|e| anyhow::anyhow!("{}: {e}", inputs.name(next)))?;
+                if input.hash() != result.input_hash {
+                    let name = inputs.name(next);
+                    return Err(Failure::Usage(format!(
+                        "--resume: {name}: what the model reads has changed since; leave --resume out"
+                    )));
+                }
                 take(next, input, Attribution { method: method.name(), ..result })?;
             }
             Err(reason) => left_out.push((next, reason)),
@@ -220,9 +226,14 @@ fn explain(
 ) -> Result<Attribution, Stop> {
     let is_current = || !interrupt::is_interrupted();
     let mut partial = |part: &Attribution| report(part.done as f64 / part.total.max(1) as f64);
-    method.attribute(model, input, options, &mut Run::new(&is_current, &mut partial)).map_err(|error| match error {
-        AttributionError::Cancelled => Stop::Cancelled,
-        error => Stop::Failed(error.to_string()),
+    let result =
+        method.attribute(model, input, options, &mut Run::new(&is_current, &mut partial)).map_err(|error| match error {
+            AttributionError::Cancelled => Stop::Cancelled,
+            error => Stop::Failed(error.to_string()),
+        })?;
+    Ok(match model.device_note() {
+        Some(note) => Attribution { settings: format!("{}, {note}", result.settings), ..result },
+        None => result,
     })
 }
 

@@ -6,7 +6,7 @@ use super::output::{Output, Table, place, push_output};
 use crate::attribution::{Attribution, MutagenesisView};
 use crate::genome::{BASES, ChromSizes, Window};
 use crate::models::{Input, Manifest, Model};
-use crate::motifs::{Motif, Ppm, SeqletOptions, Tomtom, bundled_motifs, read_motifs, signed_seqlets};
+use crate::motifs::{CalledSeqlet, Collection, call_seqlets};
 use crate::tracks::{Array, NpzRows, SignalInterval, TrackError, Values, clean_text, write_bigwig, write_whole};
 use anyhow::anyhow;
 use std::collections::BTreeMap;
@@ -38,8 +38,7 @@ enum Kind {
     Values(GenomeValues, bool),
     Seqlets {
         lines: Vec<(Arc<str>, i64, String)>,
-        motifs: Vec<Motif>,
-        tomtom: Tomtom,
+        motifs: Collection,
     },
 }
 
@@ -62,12 +61,8 @@ impl AttributionFile {
             "bw" | "bigwig" => Kind::Values(GenomeValues::default(), true),
             "bedgraph" | "bg" => Kind::Values(GenomeValues::default(), false),
             "bed" => {
-                let motifs = match &settings.motifs {
-                    Some(path) => read_motifs(path)?,
-                    None => bundled_motifs(),
-                };
-                let tomtom = Tomtom::new(&motifs);
-                Kind::Seqlets { lines: Vec::new(), motifs, tomtom }
+                let motifs = Collection::open(settings.motifs.as_deref())?;
+                Kind::Seqlets { lines: Vec::new(), motifs }
             }
             "npz" | "tsv" => Kind::Rows(Output::open(path)?),
             _ => {
@@ -114,31 +109,26 @@ impl AttributionFile {
                 values.add(&input.window, &of_bases, &genes.session.genome.chroms);
                 Ok(())
             }
-            Kind::Seqlets { lines, motifs, tomtom } => {
+            Kind::Seqlets { lines, motifs } => {
                 let of_bases = values_of_bases(manifest, input, result, &self.settings)?;
                 let sequence =
                     input.sequence.as_ref().ok_or_else(|| anyhow!("seqlets are of DNA, which the model does not read"))?;
-                for seqlet in signed_seqlets(&of_bases, SeqletOptions::default()) {
-                    let query = Ppm::of_sequence(&sequence[seqlet.start..seqlet.end]);
-                    let best = tomtom.matches(&query).into_iter().next();
-                    let (from, to) = (input.window.position(seqlet.start as u64), input.window.position(seqlet.end as u64 - 1));
-                    // A span across the seam of two stretches has no place.
-                    let (start, end) = (from.min(to), from.max(to) + 1);
-                    if start < 0 || end - start != (seqlet.end - seqlet.start) as i64 {
-                        continue;
-                    }
-                    let (motif, q) = best.map_or((".", 1.0), |m| (motifs[m.motif].name.as_str(), m.q_value));
+                let called = call_seqlets(&input.window, sequence, &of_bases, motifs, &|| true).unwrap_or_default();
+                for CalledSeqlet { region, seqlet, motif } in called {
+                    let (motif, q) = motif.unwrap_or_else(|| (".".to_owned(), 1.0));
                     let score = (-10.0 * seqlet.p_value.max(1e-300).log10()).clamp(0.0, 1000.0);
-                    let chrom = input.window.chrom();
                     let line = format!(
-                        "{chrom}\t{start}\t{end}\t{}\t{score:.0}\t{}\t{}\t{:.3e}\t{q:.3e}\t{}\n",
-                        clean_text(motif),
+                        "{}\t{}\t{}\t{}\t{score:.0}\t{}\t{}\t{:.3e}\t{q:.3e}\t{}\n",
+                        region.chrom,
+                        region.start,
+                        region.end,
+                        clean_text(&motif),
                         input.window.strand(),
                         seqlet.attribution as f32,
                         seqlet.p_value,
                         clean_text(&inputs.name(i)),
                     );
-                    lines.push((chrom.clone(), start, line));
+                    lines.push((region.chrom.clone(), region.start as i64, line));
                 }
                 Ok(())
             }

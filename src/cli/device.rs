@@ -1,28 +1,41 @@
-//! Where networks are computed.
-
-use clap::ValueEnum;
+//! Networks on the device that was asked for.
 
 use super::Failure;
+use crate::models::{Commands, DeviceChoice, Model, open_model_on};
+use candle_core::Device;
+use std::path::Path;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum DeviceChoice {
-    #[default]
-    Cpu,
-    Cuda,
-    Metal,
+/// A device, and what results call it.
+pub(super) struct Opened {
+    device: Device,
+    name: String,
 }
 
-impl DeviceChoice {
-    /// The networks' own layers are written for processors: there is no kernel of theirs for another device, whatever the build.
-    pub(super) fn check(self) -> Result<(), Failure> {
-        let (name, is_built) = match self {
-            Self::Cpu => return Ok(()),
-            Self::Cuda => ("cuda", cfg!(feature = "cuda")),
-            Self::Metal => ("metal", cfg!(feature = "metal")),
-        };
-        Err(Failure::Usage(match is_built {
-            true => format!("--device {name}: the networks' layers run on the processor only; leave it out, or say --device cpu"),
-            false => format!("--device {name}: this program was built without it (cargo build --features {name})"),
-        }))
+impl Opened {
+    /// A model's folder on it.
+    pub(super) fn model(&self, folder: &Path, commands: Commands) -> Result<Box<dyn Model>, crate::models::ModelError> {
+        open_model_on(folder, &self.device, &self.name, commands)
+    }
+}
+
+/// Opens what was asked for. What `auto` found, where that is the processor, is handed to `say`.
+pub(super) fn open(choice: DeviceChoice, say: &mut dyn FnMut(String)) -> Result<Opened, Failure> {
+    let (device, why) = choice.open().map_err(Failure::Usage)?;
+    if let Some(why) = why {
+        say(why);
+    }
+    let name = match device.location() {
+        candle_core::DeviceLocation::Cpu => "cpu".to_owned(),
+        candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        candle_core::DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+    };
+    Ok(Opened { device, name })
+}
+
+/// Fitting has its gradients on the processor only.
+pub(super) fn check_for_training(choice: DeviceChoice) -> Result<(), Failure> {
+    match choice {
+        DeviceChoice::Auto | DeviceChoice::Cpu => Ok(()),
+        other => Err(Failure::Usage(format!("--device {other}: networks are fitted on the processor; say auto or cpu"))),
     }
 }

@@ -1,10 +1,11 @@
 //! Which inputs a command works on: genes of a session, or plain arrays.
 
 use super::arrays::{ArrayInputs, read_arrays};
+use super::device;
 use super::view::commands;
 use super::{Failure, find_session};
 use crate::genome::{GeneId, Locus};
-use crate::models::{Input, Manifest, Model, TfMotifs, load_model_with_motifs, missing_input, open_model, read_manifest};
+use crate::models::{DeviceChoice, Input, Manifest, Model, TfMotifs, load_model_with_motifs, missing_input, read_manifest};
 use crate::motifs::read_tf_motifs;
 use crate::session::{Readers, SampleId, Session};
 use crate::tracks::clean_text;
@@ -42,8 +43,11 @@ pub(super) struct InputArgs {
     /// Plain input: `marks` [n, length, k], or `x` [n, bins, k]; k in the order of model.toml
     #[arg(long, value_name = "F.npz", conflicts_with = "which")]
     arrays: Option<PathBuf>,
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal. On the processor mutagenesis and paths take their exact short cuts
+    #[arg(long, value_name = "D", default_value_t)]
+    device: DeviceChoice,
     /// Motifs of the transcription factors a model reads (MEME, HOMER) instead of those beside it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "device")]
     tf_motifs: Option<PathBuf>,
     /// HOCOMOCO's table of the factors that motifs belong to (columns "Model" and "Transcription factor")
     #[arg(long, value_name = "FILE", requires = "tf_motifs")]
@@ -148,7 +152,8 @@ pub(super) fn samples_that_fit(args: &InputArgs, session: &Session, manifest: &M
 
 fn load(folder: &Path, args: &InputArgs) -> Result<Box<dyn Model>, Failure> {
     let Some(path) = &args.tf_motifs else {
-        return Ok(open_model(folder, &candle_core::Device::Cpu, commands(args.allow_command))?);
+        let device = device::open(args.device, &mut |why| eprintln!("cislens: {why}"))?;
+        return Ok(device.model(folder, commands(args.allow_command))?);
     };
     let motifs = read_tf_motifs(path, args.tf_names.as_deref())?;
     Ok(load_model_with_motifs(folder, &motifs, &candle_core::Device::Cpu)?)

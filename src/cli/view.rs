@@ -1,10 +1,10 @@
 //! `cislens view`: the browser.
 
-use super::{Failure, cache, config, find_session};
+use super::{Failure, cache, config, device, find_session};
 use crate::app::{self, Display, Ending};
 use crate::input::Keymap;
 use crate::jobs::Caches;
-use crate::models::{Commands, open_model, read_manifest, stop_commands};
+use crate::models::{Commands, DeviceChoice, read_manifest, stop_commands};
 use crate::session::{SampleId, Session, open_paths};
 use crate::state::{ModelInfo, State};
 use crate::theme::Theme;
@@ -30,6 +30,9 @@ pub(super) struct ViewArgs {
     /// The model to use first
     #[arg(long)]
     model: Option<String>,
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    #[arg(long, value_name = "D", default_value_t)]
+    device: DeviceChoice,
     /// Let models start the command that model.toml names (docs/external.md)
     #[arg(long)]
     allow_command: bool,
@@ -128,7 +131,8 @@ pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
     }
     app::install_panic_hook();
     let commands = commands(args.allow_command);
-    let load = move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string());
+    let device = device::open(args.device, &mut |why| state.say(why))?;
+    let load = move |folder: &Path| device.model(folder, commands).map_err(|e| e.to_string());
     let kept_in = args.cache.or(settings.cache).unwrap_or(KeptIn::Disk);
     let store = (kept_in == KeptIn::Disk).then(|| cache::store(cache::BUDGET_BYTES));
     let store = store.and_then(|store| store.map_err(|e| state.say(format!("results are not kept on disk: {e}"))).ok());

@@ -3,12 +3,13 @@
 
 use super::{FigureError, FigureOptions, Highlight, PictureFormat, Provenance, arrange, draw, geometry};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
-use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, columns_with_edits, predict};
+use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, columns_with_edits, predict, seqlets_of};
 use crate::models::{Input, Model};
+use crate::motifs::Collection;
 use crate::scene::Scene;
 use crate::session::{Readers, TrackKind};
-use crate::state::{RowId, State};
-use crate::tracks::contain_panic;
+use crate::state::{RowId, RowState, State};
+use crate::tracks::{Features, contain_panic};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -99,21 +100,39 @@ pub fn explain(
         Ok((model, prediction, input)) => {
             state.apply(Reply::Prediction { job, prediction: Ok(Arc::new(prediction)) }, job, job);
             let centre = input.window.index(state.region.centre() as i64).map(|i| i as usize);
-            let options = Options { centre, ..Options::default() };
             for &analysis in analyses {
-                let attribution = analyse(analysis, &*model, &input, &options, report);
+                let attribution = analyse(analysis, &*model, &input, centre, report);
                 state.apply(Reply::Attribution { job, analysis, attribution: attribution.map(Arc::new), stored: None }, job, job);
+            }
+            if state.wants_seqlets {
+                let seqlets = seqlets(state, &input);
+                state.apply(Reply::Seqlets { job, seqlets }, job, job);
             }
             Some(input)
         }
     }
 }
 
+/// Of the mutagenesis that has just been computed.
+fn seqlets(state: &State, input: &Input) -> Result<Arc<Features>, AnalysisFailure> {
+    let (drawn, row) = state.explained.drawn_attribution(Analysis::SaturationMutagenesis);
+    let Some((_, ism)) = drawn else {
+        return Err(match row {
+            RowState::NotApplicable(reason) => AnalysisFailure::NotApplicable(reason),
+            _ => AnalysisFailure::Failed("there is no mutagenesis to call them in".to_owned()),
+        });
+    };
+    let genome = &state.session.genome;
+    let motifs = Collection::open(genome.motifs.as_deref()).map_err(|e| AnalysisFailure::Failed(e.to_string()))?;
+    let called = contained(|| Ok::<_, String>(seqlets_of(ism, input, &motifs, &genome.chroms, &|| true)));
+    called.map(|seqlets| Arc::new(seqlets.unwrap_or_default())).map_err(AnalysisFailure::Failed)
+}
+
 fn analyse(
     analysis: Analysis,
     model: &dyn Model,
     input: &Input,
-    options: &Options,
+    centre: Option<usize>,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Attribution, AnalysisFailure> {
     let name = analysis.method();
@@ -121,10 +140,11 @@ fn analyse(
     if let Some(reason) = method.obstacle(model) {
         return Err(AnalysisFailure::NotApplicable(reason));
     }
+    let options = Options { centre, ..method.defaults() };
     report(Progress { analysis: Some(analysis), done: 0, total: 0 });
     let mut partial = |a: &Attribution| report(Progress { analysis: Some(analysis), done: a.done, total: a.total });
     let mut run = Run::new(&|| true, &mut partial);
-    match contain_panic(|| method.attribute(model, input, options, &mut run)) {
+    match contain_panic(|| method.attribute(model, input, &options, &mut run)) {
         Ok(Ok(attribution)) => Ok(attribution),
         Ok(Err(AttributionError::NotApplicable(reason))) => Err(AnalysisFailure::NotApplicable(reason)),
         Ok(Err(error)) => Err(AnalysisFailure::Failed(error.to_string())),
@@ -154,15 +174,14 @@ pub fn command_at(state: &State, session: &[PathBuf], place: &[String], out: &Pa
     }
     if let Some(model) = state.current_model() {
         say("--model", &model.name());
-        let rows = state.rows();
-        let shown = Analysis::ALL.into_iter().filter(|a| rows.contains(&RowId::Attribution(*a)));
+        let shown = state.analyses().into_iter().filter(|a| state.shows(*a));
         let shown: Vec<&str> = shown.map(Analysis::method).collect();
         let shown = if shown.is_empty() { "none".to_owned() } else { shown.join(",") };
         say("--analyses", &shown);
     }
     let mut views: Vec<_> = state.row_views.iter().collect();
     views.sort_by_key(|(label, _)| *label);
-    let analyses = Analysis::ALL.map(|a| state.label(RowId::Attribution(a)));
+    let analyses: Vec<String> = state.analyses().into_iter().map(|a| state.label(RowId::Attribution(a))).collect();
     for (label, view) in views {
         if view.is_hidden && !analyses.contains(label) {
             say("--hide", label);
@@ -170,6 +189,9 @@ pub fn command_at(state: &State, session: &[PathBuf], place: &[String], out: &Pa
         if view.extra_lines != 0 {
             say("--lines", &format!("{label}={}", view.extra_lines));
         }
+    }
+    if state.wants_seqlets && state.model.is_some() {
+        words.push("--seqlets".to_owned());
     }
     words.extend(options_in_words(options, out));
     words.extend(["--out".to_owned(), out.display().to_string()]);

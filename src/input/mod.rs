@@ -84,6 +84,8 @@ pub enum Action {
     Model(i8),
     /// Switch what mutagenesis shows of its raw deltas.
     MutagenesisView,
+    /// Choose which methods have a row.
+    Methods,
     /// Switch the theme.
     Theme,
     /// Write a figure of the view.
@@ -167,6 +169,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("show", Action::Sample(1), "next-sample", "next sample"),
     info("show", Action::Sample(-1), "previous-sample", "previous sample"),
     info("show", Action::Model(1), "next-model", "next model"),
+    info("show", Action::Methods, "methods", "which attribution methods have a row"),
     info("show", Action::Model(-1), "previous-model", "previous model"),
     info("show", Action::MutagenesisView, "next-mutagenesis-view", "mutagenesis as the next view of its deltas"),
     info("show", Action::Translation, "translation", "the six frames, with starts and stops"),

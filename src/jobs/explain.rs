@@ -3,12 +3,14 @@
 
 use super::memory::{Kept, Known, Memory};
 use super::store::{Store, StoreKey};
-use super::{AnalysisFailure, Caches, JobId, LoadModel, Reply, Slot, contained, send};
+use super::{AnalysisFailure, Caches, JobId, LoadModel, Reply, Slot, contained, send, seqlets_of};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
 use crate::genome::{GeneId, Window};
 use crate::models::{Attention, EditedSource, Input, Model, OutputKind};
+use crate::motifs::Collection;
 use crate::regulation::significance::{PROCEDURES, Pool};
 use crate::session::{Edit, Readers, SampleId, Session};
+use crate::tracks::{Features, while_wanted};
 use candle_core::{DType, Tensor};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -40,6 +42,8 @@ pub struct Explain {
     pub centre: u64,
     /// Analyses wanted, in order.
     pub analyses: Vec<Analysis>,
+    /// Whether the seqlets of the mutagenesis are wanted.
+    pub seqlets: bool,
     /// What the user may turn to next, prepared while they look.
     pub neighbours: Vec<Subject>,
 }
@@ -53,12 +57,14 @@ pub enum Analysis {
     Occlusion,
     /// Saturation mutagenesis of bases.
     SaturationMutagenesis,
+    /// Any other of [`attribution::METHODS`], by its name: where the user asks for it.
+    Method(&'static str),
     /// Adjusted p-values of the attention's bins; they have no row of their own but mark the attention's.
     SignificantBins,
 }
 
 impl Analysis {
-    /// Those with a row, in its order.
+    /// Those with a row unless the user says otherwise, in its order.
     pub const ALL: [Self; 3] = [Self::IntegratedGradients, Self::Occlusion, Self::SaturationMutagenesis];
 
     /// What is computed for a subject, in order.
@@ -71,8 +77,15 @@ impl Analysis {
             Self::IntegratedGradients => "integrated-gradients",
             Self::Occlusion => "occlusion",
             Self::SaturationMutagenesis => "saturation-mutagenesis",
+            Self::Method(name) => name,
             Self::SignificantBins => "significant-bins",
         }
+    }
+
+    /// The analysis of a method's name or alias.
+    pub fn of_method(name: &str) -> Option<Self> {
+        let name = attribution::method(name)?.name();
+        Some(Self::ALL.into_iter().find(|analysis| analysis.method() == name).unwrap_or(Self::Method(name)))
     }
 }
 
@@ -128,6 +141,8 @@ pub(super) struct Explainer<'a> {
     pools: HashMap<(usize, SampleId), Arc<Pool>>,
     memory: Memory,
     store: Option<Store>,
+    /// What seqlets are compared with, once they are wanted.
+    motifs: Option<Collection>,
     replies: &'a UnboundedSender<Reply>,
 }
 
@@ -140,13 +155,24 @@ impl<'a> Explainer<'a> {
         replies: &'a UnboundedSender<Reply>,
     ) -> Self {
         let (readers, memory) = (Readers::new(session), Memory::new(caches.memory_bytes));
-        Self { readers, folders, load, loaded: HashMap::new(), pools: HashMap::new(), memory, store: caches.store, replies }
+        Self {
+            readers,
+            folders,
+            load,
+            loaded: HashMap::new(),
+            pools: HashMap::new(),
+            memory,
+            store: caches.store,
+            motifs: None,
+            replies,
+        }
     }
 
     /// Answers requests until the slot closes; between them the neighbours of the newest one are prepared.
-    pub(super) fn serve(&mut self, slot: &Slot<Explain>) {
+    pub(super) fn serve(&mut self, slot: &Arc<Slot<Explain>>) {
         while let Some((job, request)) = slot.take() {
-            self.work(job, &request, &|| slot.is_current(job));
+            let current = slot.clone();
+            while_wanted(move || current.is_current(job), || self.work(job, &request, &|| slot.is_current(job)));
         }
     }
 
@@ -180,6 +206,30 @@ impl<'a> Explainer<'a> {
                 Err(failure) => reply(Err(failure), None),
             }
         }
+        if request.seqlets
+            && let Some(seqlets) = self.seqlets(&request.subject, is_current).transpose()
+        {
+            send(self.replies, Reply::Seqlets { job, seqlets });
+        }
+    }
+
+    /// The seqlets of a subject's mutagenesis; `None` where something newer is wanted.
+    fn seqlets(&mut self, subject: &Subject, is_current: &dyn Fn() -> bool) -> Result<Option<Arc<Features>>, AnalysisFailure> {
+        let failed = AnalysisFailure::Failed;
+        let known = self.known(subject).map_err(failed)?;
+        if known.input.sequence.is_none() {
+            return Err(AnalysisFailure::NotApplicable("they are of DNA, which this network does not read".to_owned()));
+        }
+        let ism = known.attributions.get(&Analysis::SaturationMutagenesis);
+        let ism = ism.ok_or_else(|| failed("there is no mutagenesis to call them in".to_owned()))?;
+        let session = self.readers.session().clone();
+        let motifs = match self.motifs.take() {
+            Some(motifs) => motifs,
+            None => Collection::open(session.genome.motifs.as_deref()).map_err(|e| failed(e.to_string()))?,
+        };
+        let motifs = self.motifs.insert(motifs);
+        let called = contained(|| seqlets_of(&ism.attribution, &known.input, motifs, &session.genome.chroms, is_current));
+        Ok(called.map_err(failed)?.map(Arc::new))
     }
 
     /// The neighbours' predictions first, then what explains them.
@@ -237,9 +287,9 @@ impl<'a> Explainer<'a> {
         if !is_current() {
             return Ok(None);
         }
-        let options = Options::default();
+        let options = method.defaults();
         let key = StoreKey {
-            model: format!("{:?}", model.manifest()),
+            model: format!("{:?} {:?}", model.manifest(), model.device_note()),
             input_hash: known.prediction.input_hash.clone(),
             method: method.name().to_owned(),
             options: format!("{options:?}"),
@@ -260,6 +310,11 @@ impl<'a> Explainer<'a> {
             Ok(Err(AttributionError::NotApplicable(reason))) => return Err(AnalysisFailure::NotApplicable(reason)),
             Ok(Err(error)) => return Err(failed(error.to_string())),
             Err(panic) => return Err(failed(panic)),
+        };
+        // Said at the end: a device may be lost on the way.
+        let result = match model.device_note() {
+            Some(note) => Attribution { settings: format!("{} · {note}", result.settings), ..result },
+            None => result,
         };
         let kept = Kept { attribution: Arc::new(result), stored: None };
         self.memory.add(subject, analysis, kept.clone());

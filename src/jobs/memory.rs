@@ -35,7 +35,10 @@ impl Known {
 fn bytes_of(attribution: &Attribution) -> usize {
     let sequence = attribution.sequence.as_ref().map_or(0, |s| s.len() * 16);
     let marks = attribution.marks.as_ref().map_or(0, |m| m.len() * 4);
-    sequence + marks + attribution.reference.as_ref().map_or(0, Vec::len)
+    let others = [&attribution.expression, &attribution.motif_scores, &attribution.profile];
+    let others: usize = others.into_iter().flatten().map(|values| values.len() * 4).sum();
+    let pairs = attribution.pairs.as_ref().map_or(0, |pairs| pairs.values.len() * 4);
+    sequence + marks + others + pairs + attribution.reference.as_ref().map_or(0, Vec::len)
 }
 
 /// The cache in memory.

@@ -6,6 +6,7 @@ mod explain;
 mod look;
 mod memory;
 mod pace;
+mod seqlets;
 mod slot;
 mod store;
 mod trust;
@@ -14,6 +15,7 @@ pub use aside::{Aside, ScoredVariant};
 pub use explain::{Analysis, Explain, Prediction, Subject, Unedited, predict, predict_input};
 pub use look::{Look, Seek, Sought, columns_with_edits};
 pub use pace::Pace;
+pub use seqlets::seqlets_of;
 pub use slot::{JobId, Slot};
 pub use store::{Store, StoreInfo};
 pub use trust::{Role, Seeds, Trust};
@@ -95,6 +97,13 @@ pub enum Reply {
         attribution: Result<Arc<Attribution>, AnalysisFailure>,
         /// When it was computed, where that was in an earlier run.
         stored: Option<SystemTime>,
+    },
+    /// The seqlets of the mutagenesis.
+    Seqlets {
+        /// The explanation it belongs to.
+        job: JobId,
+        /// The seqlets, or why there are none.
+        seqlets: Result<Arc<Features>, AnalysisFailure>,
     },
     /// The end of a search for the smallest change that turns a gene.
     Minimal {

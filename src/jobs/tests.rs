@@ -69,6 +69,7 @@ impl Setting {
             subject: of(gene),
             centre: 1_000,
             analyses: vec![Analysis::IntegratedGradients],
+            seqlets: false,
             neighbours: neighbours.iter().map(|gene| of(*gene)).collect(),
         }
     }

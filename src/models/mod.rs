@@ -10,6 +10,7 @@ mod cnn_attn;
 mod deepcage;
 mod deepchrome;
 mod deepcore;
+mod device;
 mod dropout;
 mod edited;
 mod error;
@@ -40,6 +41,7 @@ pub(crate) use deepcage::Stage as DeepCageStage;
 pub use deepchrome::DeepChrome;
 pub use deepcore::DeepCore;
 pub(crate) use deepcore::View as DeepCoreView;
+pub use device::{DeviceChoice, OnDevice, open_model_on};
 pub use dropout::Dropout;
 pub use edited::{EditedSource, anchor, edit_obstacle, edit_signal, edited_bases, reach};
 pub use error::ModelError;
@@ -290,6 +292,11 @@ pub trait Model: AsAny + Send + Sync {
     /// What was added to the loss when it was published, before its coefficient.
     fn penalty(&self, _output: &Output) -> Result<Option<Tensor>, ModelError> {
         Ok(None)
+    }
+
+    /// The device it runs on, or why not there, where it is none of the processor.
+    fn device_note(&self) -> Option<String> {
+        None
     }
 
     /// What its sparsemax or softmax makes one attention over bins of, `[n, bins]`; `None` where the network has no such.

@@ -1,6 +1,7 @@
 //! Motifs of transcription factors: matrices and their files, scanning with exact p-values, spans of high attribution and the
 //! motifs they resemble.
 
+mod called;
 mod error;
 mod homer;
 mod matrix;
@@ -10,6 +11,7 @@ mod seqlets;
 mod tf_scores;
 mod tomtom;
 
+pub use called::{CalledSeqlet, Collection, call_seqlets};
 pub use error::MotifError;
 pub use matrix::{Pfm, Ppm, Pwm};
 pub use scan::{Hit, Scanner};
@@ -78,13 +80,26 @@ pub fn read_motifs(path: &Path) -> Result<Vec<Motif>, MotifError> {
 
 /// The consensus motifs this program carries (`assets/motifs.tsv`): those that the sample genome is made with.
 pub fn bundled_motifs() -> Vec<Motif> {
-    let lines = include_str!("../../assets/motifs.tsv").lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    let motif = |line: &str| {
-        let columns: Vec<&str> = line.split('\t').collect();
+    let motif = |columns: [&str; 5]| {
         let ppm = Ppm::of_consensus(columns[3]).expect("the bundled table holds IUPAC letters");
         Motif { name: columns[0].to_owned(), tf: Some(columns[1].to_owned()), ppm, threshold: None }
     };
-    lines.skip(1).map(motif).collect()
+    bundled_lines().map(motif).collect()
+}
+
+/// Whether the sample genome's marks show that a factor is bound to a bundled motif: those of activators and repressors of the core
+/// promoter do not. True of motifs that are not bundled.
+pub fn is_seen_in_marks(name: &str) -> bool {
+    bundled_lines().find(|columns| columns[0] == name).is_none_or(|columns| !["activator", "repressor"].contains(&columns[2]))
+}
+
+/// Name, factor, role, consensus and lineages of each bundled motif.
+fn bundled_lines() -> impl Iterator<Item = [&'static str; 5]> {
+    let lines = include_str!("../../assets/motifs.tsv").lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines.skip(1).map(|line| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        columns.try_into().expect("the bundled table has five columns")
+    })
 }
 
 fn read_text(path: &Path) -> Result<String, MotifError> {

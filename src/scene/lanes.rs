@@ -1,11 +1,11 @@
 //! Genes and intervals packed in lanes, so that neither they nor their labels overlap.
 
-use super::{Geometry, Plot, Row, column_of};
+use super::{Geometry, Plot, Row, column_of, model_rows};
 use crate::genome::{GeneId, Region, Strand};
 use crate::session::{Edit, TrackId};
 use crate::state::{GeneDisplay, State};
 use crate::theme::Rgb;
-use crate::tracks::Feature;
+use crate::tracks::{Feature, Features};
 
 /// Where a label stands: columns from the left edge of the plot, `None` where there is no room.
 pub type LabelPlace = Option<f64>;
@@ -236,6 +236,24 @@ pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, track: Trac
         "genehancer" => "enhancer",
         _ => "peak",
     };
+    fill_features(row, state, geometry, features, role);
+}
+
+/// Seqlets of the mutagenesis in view.
+pub(super) fn fill_seqlets(row: &mut Row, state: &State, geometry: Geometry) {
+    if let Some(obstacle) = state.obstacle() {
+        return model_rows::without_result(row, obstacle);
+    }
+    let (drawn, state_of_row) = state.explained.drawn_seqlets();
+    let Some(seqlets) = drawn else { return model_rows::without_result(row, state_of_row) };
+    fill_features(row, state, geometry, seqlets, "peak");
+    let motifs = state.session.genome.motifs.as_deref().and_then(std::path::Path::file_name);
+    let motifs = motifs.map_or_else(|| "bundled motifs".into(), |name| name.to_string_lossy());
+    row.detail = format!("{} · of ISM · named by {motifs}, q < 0.05", row.detail);
+    row.state = Some(state_of_row);
+}
+
+fn fill_features(row: &mut Row, state: &State, geometry: Geometry, features: &Features, role: &str) {
     let current = state.current_gene().map(|g| g.name.as_str());
     let is_current = |feature: &Feature| feature.genes.iter().any(|(gene, _)| Some(gene.as_str()) == current);
     let shape = |feature: &Feature| IntervalShape {

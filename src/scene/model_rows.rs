@@ -1,7 +1,7 @@
 //! Attention and attributions, at the places of the genome the model read them.
 
 use super::{Geometry, Lane, Plot, Row, bases_of_column};
-use crate::attribution::Attribution;
+use crate::attribution::{Attribution, Method, MutagenesisView, method};
 use crate::genome::{Region, Window};
 use crate::jobs::{Analysis, Subject};
 use crate::models::{Input, Manifest};
@@ -11,6 +11,9 @@ use std::time::Duration;
 
 /// Marks read at base resolution are summed in blocks of this many bases before they are drawn: DeepCORE's pooling bin.
 const BLOCK: usize = 50;
+
+/// Methods that change the input: where the window reads a base twice, in both places at once.
+const EDITS_BOTH_COPIES: [&str; 6] = ["occlusion", "deletion", "insertion", "motif-insertion", "marginalisation", "epistasis"];
 
 /// Label of the lane of bins with significant attention.
 pub const SIGNIFICANT: &str = "q<0.05";
@@ -102,10 +105,19 @@ pub(super) fn fill_attribution(row: &mut Row, state: &State, geometry: Geometry,
         Analysis::SaturationMutagenesis => mutagenesis(attribution, subject, state, geometry),
         // It has no row of its own.
         Analysis::SignificantBins => Plot::Message(String::new()),
-        Analysis::IntegratedGradients | Analysis::Occlusion => by_mark(attribution, manifest, subject, state, geometry, analysis),
+        _ if attribution.pairs.is_some() => pairs(attribution, subject, state, geometry),
+        _ => by_mark(attribution, manifest, subject, state, geometry, analysis),
     };
-    if let Plot::Signed(_, limit) | Plot::Letters(_, _, limit) = row.plot {
-        row.axis = Some((-limit, limit));
+    match row.plot {
+        Plot::Signed(_, limit) | Plot::Letters(_, _, limit) => row.axis = Some((-limit, limit)),
+        Plot::Heat(_, limit) => {
+            row.axis = Some((0.0, limit));
+            row.detail = format!("|effect beyond the sum of two|, a line a block · {}", row.detail);
+        }
+        _ => {}
+    }
+    if let Some(caution) = method(analysis.method()).and_then(Method::caution) {
+        row.detail = format!("caution: {caution} · {}", row.detail);
     }
 }
 
@@ -146,7 +158,7 @@ pub fn input_row(input: &Input, manifest: &Manifest, region: &Region, n_columns:
     }
 }
 
-fn without_result(row: &mut Row, state: RowState) {
+pub(super) fn without_result(row: &mut Row, state: RowState) {
     row.plot = Plot::Message(match &state {
         RowState::Failed(reason) | RowState::NotApplicable(reason) => reason.clone(),
         RowState::Fresh | RowState::Stale | RowState::Computing(..) => String::new(),
@@ -196,15 +208,18 @@ fn by_mark(
     analysis: Analysis,
 ) -> Plot {
     let k = manifest.input.marks.len();
-    // A base read twice has two gradients, and is worth their sum; occlusion blanks it in both places at once.
-    let at_bases = |values: Vec<f32>| match analysis == Analysis::IntegratedGradients && manifest.input.bin_size == 1 {
-        true => subject.window.sum_copies(values),
-        false => values,
-    };
+    // A base read twice has two gradients, and is worth their sum; an edit changes it in both places at once.
+    let is_per_copy = !EDITS_BOTH_COPIES.contains(&analysis.method()) && manifest.input.bin_size == 1;
+    let at_bases = |values: Vec<f32>| if is_per_copy { subject.window.sum_copies(values) } else { values };
     let mut blocks: Vec<(String, Vec<f32>)> = Vec::new();
     if let Some(sequence) = &attribution.sequence {
-        let per_base: Vec<f32> = sequence.iter().map(|row| row.iter().sum()).collect();
+        let view = MutagenesisView::of_method(analysis.method());
+        let reference = attribution.reference.as_deref().unwrap_or_default();
+        let per_base: Vec<f32> = sequence.iter().zip(reference).map(|(row, &base)| view.value(row, base)).collect();
         blocks.push(("DNA".to_owned(), sums(&at_bases(per_base), BLOCK)));
+    }
+    if let Some(profile) = &attribution.profile {
+        blocks.push((String::new(), profile.clone()));
     }
     if let Some(marks) = &attribution.marks {
         for (channel, mark) in manifest.input.marks.iter().enumerate() {
@@ -212,6 +227,9 @@ fn by_mark(
             let block = if manifest.input.bin_size == 1 { BLOCK } else { 1 };
             blocks.push((mark.clone(), sums(&at_bases(values), block)));
         }
+    }
+    if blocks.is_empty() {
+        return Plot::Message("it is of transcription factors, which have no place here: cislens attribute writes it".to_owned());
     }
     let limit = blocks.iter().map(|(_, values)| largest(values)).fold(0.0, f32::max);
     let lanes = blocks
@@ -222,6 +240,20 @@ fn by_mark(
         })
         .collect();
     Plot::Signed(lanes, limit)
+}
+
+/// A lane for each unit of a window: how strongly it and the unit at a column change what the other does. The same unit is a gap.
+fn pairs(attribution: &Attribution, subject: &Subject, state: &State, geometry: Geometry) -> Plot {
+    let Some(pairs) = &attribution.pairs else { return Plot::Message(String::new()) };
+    let m = pairs.units.len();
+    let effects = |i: usize| (0..m).map(move |j| if i == j { f32::NAN } else { pairs.values[i * m + j].abs() });
+    let limit = (0..m).flat_map(effects).filter(|v| v.is_finite()).fold(0.0, f32::max);
+    let lanes = pairs.units.iter().enumerate().map(|(i, unit)| {
+        let values: Vec<f32> = effects(i).collect();
+        let values = spread(&values, &subject.window, &state.region, geometry.n_columns, f32::max);
+        Lane { label: unit.clone(), note: String::new(), values }
+    });
+    Plot::Heat(lanes.collect(), limit)
 }
 
 /// Sums of `block` neighbours; NaN where any is not computed yet.

@@ -66,6 +66,9 @@ pub struct GenomeEntry {
     /// GTF or GFF3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub genes: Option<PathBuf>,
+    /// Motifs that seqlets are compared with (MEME or HOMER); those the program carries where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub motifs: Option<PathBuf>,
     /// `mane`, `canonical` or `5prime`.
     #[serde(default, with = "tss_choice")]
     pub tss: TssChoice,

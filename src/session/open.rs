@@ -93,6 +93,8 @@ pub struct Genome {
     pub is_assembly_assumed: bool,
     /// Reference sequence.
     pub fasta: Option<PathBuf>,
+    /// Motifs that seqlets are compared with; the bundled ones where absent.
+    pub motifs: Option<PathBuf>,
     /// Whether each "chromosome" is one gene of a bin table, with the TSS in its middle.
     pub is_gene_relative: bool,
 }
@@ -226,8 +228,9 @@ impl Session {
         tables: &[SampleTable],
     ) -> Result<Genome, SessionError> {
         let fasta = entry.fasta.as_ref().map(|p| tracks::locate(folder, p));
+        let motifs = entry.motifs.as_ref().map(|p| tracks::locate(folder, p));
         let (name, is_assembly_assumed) = (entry.name.clone(), entry.assume_assembly);
-        let mut genome = Genome { name, tss: entry.tss, is_assembly_assumed, fasta, ..Genome::default() };
+        let mut genome = Genome { name, tss: entry.tss, is_assembly_assumed, fasta, motifs, ..Genome::default() };
         if let Some(sizes) = &entry.sizes {
             let path = tracks::locate(folder, sizes);
             let text = read_text(&path)?;

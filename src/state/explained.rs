@@ -5,6 +5,7 @@ use crate::attribution::Attribution;
 use crate::jobs::{Analysis, AnalysisFailure, Prediction, Subject};
 use crate::models::Manifest;
 use crate::session::SampleId;
+use crate::tracks::Features;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub struct Explained {
     subject: Option<Subject>,
     prediction: Option<About<Result<Arc<Prediction>, String>>>,
     attributions: HashMap<Analysis, About<Result<Arc<Attribution>, AnalysisFailure>>>,
+    seqlets: Option<About<Result<Arc<Features>, AnalysisFailure>>>,
 }
 
 impl Explained {
@@ -88,6 +90,28 @@ impl Explained {
     ) {
         if let Some(subject) = self.subject.clone() {
             self.attributions.insert(analysis, About { subject, answer, stored });
+        }
+    }
+
+    /// Takes in the seqlets of the subject's mutagenesis.
+    pub fn take_seqlets(&mut self, answer: Result<Arc<Features>, AnalysisFailure>) {
+        if let Some(subject) = self.subject.clone() {
+            self.seqlets = Some(About { subject, answer, stored: None });
+        }
+    }
+
+    /// The seqlets to draw, with their state.
+    pub fn drawn_seqlets(&self) -> (Option<&Features>, RowState) {
+        if let (None, state @ RowState::Failed(_)) = self.drawn_prediction() {
+            return (None, state);
+        }
+        let Some(about) = &self.seqlets else { return (None, RowState::Computing(0, 0)) };
+        let is_current = Some(&about.subject) == self.subject.as_ref();
+        match &about.answer {
+            Ok(seqlets) => (Some(seqlets), if is_current { RowState::Fresh } else { RowState::Stale }),
+            Err(_) if !is_current => (None, RowState::Computing(0, 0)),
+            Err(AnalysisFailure::Failed(reason)) => (None, RowState::Failed(reason.clone())),
+            Err(AnalysisFailure::NotApplicable(reason)) => (None, RowState::NotApplicable(reason.clone())),
         }
     }
 

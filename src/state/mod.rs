@@ -6,6 +6,7 @@ mod drawing;
 mod explained;
 mod going;
 mod marks;
+mod methods;
 mod places;
 mod prompt;
 mod rows;
@@ -30,7 +31,7 @@ pub use walk::Walk;
 
 use crate::attribution::MutagenesisView;
 use crate::genome::{Gene, GeneId, Locus, Pattern, Region, Strand};
-use crate::jobs::{Explain, JobId, Look, Reply, Seek, Subject};
+use crate::jobs::{Analysis, Explain, JobId, Look, Reply, Seek, Subject};
 use crate::session::{Edit, SampleId, Session, TrackId};
 use crate::theme::Theme;
 use crate::tracks::{Column, Features};
@@ -57,6 +58,8 @@ pub enum Mode {
     Help(u16),
     /// Everything that was said; how far it is scrolled.
     Messages(u16),
+    /// The list of methods, which of them have a row; the one chosen.
+    Methods(usize),
     /// A stretch is being selected.
     Select(Selecting),
     /// An edit is being typed.
@@ -117,6 +120,10 @@ pub struct State {
     pub focus: String,
     /// Columns of the plot area, set by whoever draws.
     pub n_columns: usize,
+    /// Attributions shown beside those that always are, in the order they were asked for.
+    pub more_analyses: Vec<Analysis>,
+    /// Whether the seqlets of the mutagenesis have a row.
+    pub wants_seqlets: bool,
     /// How rows differ from their defaults, by label.
     pub row_views: HashMap<String, RowView>,
     /// Labels of rows in the order the user gave them; empty where nothing was moved.
@@ -191,6 +198,8 @@ impl State {
             mode: Mode::Browse,
             focus: String::new(),
             n_columns: 100,
+            more_analyses: Vec::new(),
+            wants_seqlets: false,
             row_views: HashMap::new(),
             order: Vec::new(),
             axis_in_view: None,
@@ -290,12 +299,13 @@ impl State {
     /// What should be explained now, if anything.
     pub fn explain(&self) -> Option<Explain> {
         let subject = self.subject().filter(|_| self.obstacle().is_none())?;
-        let analyses = crate::jobs::Analysis::WANTED.to_vec();
+        let analyses = Analysis::WANTED.into_iter().chain(self.more_analyses.iter().copied()).collect();
         let genes = &self.session.genome.genes;
         let beside = [1, -1].map(|step| genes.step(subject.gene, step));
         let neighbours = beside.into_iter().filter(|gene| *gene != subject.gene);
         let neighbours = neighbours.filter_map(|gene| self.subject_of(gene)).collect();
-        Some(Explain { centre: self.region.centre(), analyses, neighbours, subject })
+        let seqlets = self.wants_seqlets;
+        Some(Explain { centre: self.region.centre(), analyses, seqlets, neighbours, subject })
     }
 
     /// Whether one column is one base.
@@ -327,12 +337,17 @@ impl State {
             Reply::Attribution { job, analysis, attribution, stored } if job == explain => {
                 self.explained.take_attribution(analysis, attribution, stored);
             }
+            Reply::Seqlets { job, seqlets } if job == explain => self.explained.take_seqlets(seqlets),
             Reply::Minimal { subject, search, found } => self.take_minimal(&subject, &search, found),
             Reply::Variants { path, subjects, found } => self.take_variants(path, subjects, found),
             Reply::Trust { subject, trust } => self.take_trust(subject, trust),
             Reply::ModelReplaced { index, manifest } => self.replace_model(index, *manifest),
             // Answers to what is no longer asked.
-            Reply::Found { .. } | Reply::Sequence { .. } | Reply::Prediction { .. } | Reply::Attribution { .. } => {}
+            Reply::Found { .. }
+            | Reply::Sequence { .. }
+            | Reply::Prediction { .. }
+            | Reply::Attribution { .. }
+            | Reply::Seqlets { .. } => {}
         }
     }
 

@@ -32,6 +32,8 @@ pub enum RowId {
     Attention,
     /// An attribution.
     Attribution(Analysis),
+    /// Seqlets of the mutagenesis.
+    Seqlets,
 }
 
 /// How a row differs from its default.
@@ -123,7 +125,8 @@ impl State {
                 rows.push(RowId::Variants);
             }
             rows.push(RowId::Attention);
-            rows.extend(Analysis::ALL.map(RowId::Attribution));
+            rows.extend(self.analyses().into_iter().map(RowId::Attribution));
+            rows.extend(self.wants_seqlets.then_some(RowId::Seqlets));
         }
         rows
     }
@@ -144,6 +147,8 @@ impl State {
             RowId::Attribution(Analysis::IntegratedGradients) => "IG".to_owned(),
             RowId::Attribution(Analysis::Occlusion) => "occlusion".to_owned(),
             RowId::Attribution(Analysis::SaturationMutagenesis) => "ISM".to_owned(),
+            RowId::Attribution(Analysis::Method(name)) => name.to_owned(),
+            RowId::Seqlets => "seqlets".to_owned(),
             RowId::Attribution(Analysis::SignificantBins) => "significant bins".to_owned(),
         }
     }

@@ -3,6 +3,7 @@
 use super::{FormulaRow, RowView, State};
 use crate::attribution::MutagenesisView;
 use crate::genome::Pattern;
+use crate::jobs::Analysis;
 use crate::session::{Edit, SampleId};
 use crate::theme::Theme;
 use std::collections::HashMap;
@@ -21,6 +22,8 @@ pub struct View {
     model: Option<usize>,
     theme: Theme,
     mutagenesis_view: MutagenesisView,
+    more_analyses: Vec<Analysis>,
+    wants_seqlets: bool,
     edits: Vec<Edit>,
 }
 
@@ -70,13 +73,17 @@ impl State {
             model: self.model,
             theme: self.theme.clone(),
             mutagenesis_view: self.mutagenesis_view,
+            more_analyses: self.more_analyses.clone(),
+            wants_seqlets: self.wants_seqlets,
             edits: self.edits.clone(),
         }
     }
 
     fn restore(&mut self, view: View) {
-        let View { row_views, order, formulas, patterns, shows_translation, sample, model, theme, mutagenesis_view, edits } =
-            view;
+        (self.more_analyses, self.wants_seqlets) = (view.more_analyses.clone(), view.wants_seqlets);
+        let View {
+            row_views, order, formulas, patterns, shows_translation, sample, model, theme, mutagenesis_view, edits, ..
+        } = view;
         self.row_views = row_views;
         self.order = order;
         self.formulas = formulas;

@@ -52,7 +52,7 @@ thread_local! {
     static IS_WANTED: RefCell<Option<Box<dyn Fn() -> bool>>> = const { RefCell::new(None) };
 }
 
-/// Runs `work`; while it waits for a server, `is_wanted` says whether the answer still is. Where it is not, the read fails at once.
+/// Runs `work`; while it waits for a server or a command, `is_wanted` says whether the answer still is. Where it is not, the read fails at once.
 pub fn while_wanted<T>(is_wanted: impl Fn() -> bool + 'static, work: impl FnOnce() -> T) -> T {
     /// Takes the question back also where `work` panics.
     struct Unset;
@@ -66,7 +66,8 @@ pub fn while_wanted<T>(is_wanted: impl Fn() -> bool + 'static, work: impl FnOnce
     work()
 }
 
-fn is_wanted() -> bool {
+/// Whether the answer that this thread waits for is still wanted ([`while_wanted`]).
+pub fn is_wanted() -> bool {
     IS_WANTED.with_borrow(|ask| ask.as_ref().is_none_or(|ask| ask()))
 }
 

@@ -73,6 +73,7 @@ fn paint(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Palett
         }
         Mode::Table(table) => overlay::draw_table(buffer, area, table, palette),
         Mode::Help(scroll) => overlay::draw_help(buffer, area, keymap, *scroll, palette),
+        Mode::Methods(chosen) => overlay::draw_methods(buffer, area, state, *chosen, palette),
         Mode::Messages(scroll) => overlay::draw_messages(buffer, area, &state.messages, *scroll, palette),
     }
 }

@@ -2,8 +2,10 @@
 
 use super::cells::{write, write_right};
 use super::palette::Palette;
+use crate::attribution::METHODS;
 use crate::input::Keymap;
-use crate::state::{Asks, Cell, Prompt, Table};
+use crate::jobs::Analysis;
+use crate::state::{Asks, Cell, Prompt, State, Table};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
@@ -157,6 +159,41 @@ pub(super) fn draw_help(buffer: &mut Buffer, area: Rect, keymap: &Keymap, scroll
             let style = if *is_heading { palette.style("accent").add_modifier(Modifier::BOLD) } else { palette.style("text") };
             write(buffer, (x, y), COLUMN.min(inside.width) - 1, text, style);
         }
+    }
+}
+
+/// Every method, those with a row marked, and what is to be known of the chosen one.
+pub(super) fn draw_methods(buffer: &mut Buffer, area: Rect, state: &State, chosen: usize, palette: &Palette) {
+    const ABOUT: u16 = 3;
+    let title = "methods (j k choose, Enter shows or hides the row, any other key closes)";
+    let inside = panel(buffer, centred(area, 78, METHODS.len() as u16 + ABOUT + 4), title, palette);
+    let rows = inside.height.saturating_sub(ABOUT + 1);
+    let first = (chosen + 1).saturating_sub(usize::from(rows));
+    let of_methods = METHODS.iter().map(|method| {
+        let is_shown = Analysis::of_method(method.name()).is_some_and(|analysis| state.shows(analysis));
+        let alias = method.alias().map_or_else(String::new, |alias| format!(" ({alias})"));
+        let caution = if method.caution().is_some() { "  !" } else { "" };
+        (is_shown, format!("{}{alias}{caution}", method.name()))
+    });
+    let entries = of_methods.chain([(state.wants_seqlets, "seqlets".to_owned())]);
+    for ((i, (is_shown, name)), y) in entries.enumerate().skip(first).zip(inside.y..inside.y + rows) {
+        let style = match i == chosen {
+            true => palette.style("focus").add_modifier(Modifier::REVERSED),
+            false => palette.style(if is_shown { "text" } else { "dim" }),
+        };
+        let text = format!("{} {name}", if is_shown { "[x]" } else { "[ ]" });
+        write(buffer, (inside.x, y), inside.width, &text, style);
+    }
+    let about = METHODS.get(chosen).map_or_else(
+        || "spans of high effect in the mutagenesis, each with the motif it resembles most (q < 0.05)".to_owned(),
+        |method| {
+            let caution = method.caution().map_or_else(String::new, |caution| format!(". Caution: {caution}"));
+            format!("{}{caution}", method.about())
+        },
+    );
+    let about = wrap(&about, usize::from(inside.width));
+    for (line, y) in about.iter().take(usize::from(ABOUT)).zip(inside.y + rows + 1..inside.bottom()) {
+        write(buffer, (inside.x, y), inside.width, line, palette.style("accent"));
     }
 }
 

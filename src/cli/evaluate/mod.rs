@@ -7,11 +7,11 @@ mod truth;
 
 pub(in crate::cli) use page::write_charts;
 
-use super::device::DeviceChoice;
+use super::device;
 use super::input::{find_model, listed_genes};
 use super::train::{Recipe, Watcher, read, samples_named, threads};
 use super::{Failure, find_session, interrupt};
-use crate::models::{Manifest, Model, OutputKind, OutputSpec, load_model, missing_input};
+use crate::models::{Commands, DeviceChoice, Manifest, Model, OutputKind, OutputSpec, missing_input};
 use crate::session::{SampleId, Session};
 use crate::tracks::{TrackError, clean_text, write_whole};
 use crate::training::{
@@ -69,7 +69,7 @@ pub(super) struct EvaluateArgs {
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     bootstraps: usize,
     /// Where to compute
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "D", default_value_t)]
     device: DeviceChoice,
     /// Threads; 0 for as many as the machine has. Results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -120,7 +120,6 @@ impl Table {
 }
 
 pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
-    args.device.check()?;
     check_paths(args)?;
     let session = Arc::new(Session::open(&find_session(args.session.as_ref())?)?);
     for warning in &session.warnings {
@@ -139,7 +138,8 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         return design::run(args, design, &session, &samples);
     }
     let folder = find_model(&args.model, &session)?;
-    let model = load_model(&folder, &candle_core::Device::Cpu)?;
+    let device = device::open(args.device, &mut |why| eprintln!("cislens: {why}"))?;
+    let model = device.model(&folder, Commands::Refused)?;
     for sample in &samples {
         if let Some(reason) = missing_input(&session, *sample, model.manifest()) {
             return Err(Failure::Usage(format!("model {}: {reason}", model.manifest().name)));

@@ -2,7 +2,7 @@
 
 use super::{EvaluateArgs, Table};
 use crate::attribution::AttributionError;
-use crate::attribution::truth::{Recovery, read_truth, recover};
+use crate::attribution::truth::{Line, Recovery, Truth, read_truth, recover};
 use crate::cli::input::listed_genes;
 use crate::cli::{Failure, interrupt};
 use crate::genome::GeneId;
@@ -25,7 +25,7 @@ pub(super) fn run(
     folder: &Path,
     model: &dyn Model,
 ) -> Result<(), Failure> {
-    let rows = read_truth(truth)?;
+    let planted = Truth::new(read_truth(truth)?);
     let genes: Vec<GeneId> = match &args.genes {
         Some(path) => listed_genes(path, session)?,
         None => {
@@ -34,8 +34,7 @@ pub(super) fn run(
         }
     };
     let shuffled = load_shuffled(folder, args.recipe.seed, &candle_core::Device::Cpu)?;
-    let method = if model.manifest().input.sequence.is_some() { "|ISM|" } else { "|occlusion|" };
-    let (own, other) = (format!("{method} of {}", model.manifest().name), format!("{method}, weights shuffled"));
+    let (own, other) = (model.manifest().name.clone(), format!("{}, weights shuffled", model.manifest().name));
     let networks = [(own.as_str(), model), (other.as_str(), &*shuffled)];
     let mut table = Table {
         provenance: format!(
@@ -46,7 +45,9 @@ pub(super) fn run(
             model.manifest().hash,
             genes.len()
         ),
-        columns: ["sample", "score", "working", "decoys", "auroc", "auprc"].map(str::to_owned).to_vec(),
+        columns: ["sample", "what / decoys", "score", "working", "decoys", "auroc", "auprc", "auprc by chance"]
+            .map(str::to_owned)
+            .to_vec(),
         rows: Vec::new(),
     };
     let bar = ProgressBar::new((genes.len() * samples.len()) as u64);
@@ -57,7 +58,7 @@ pub(super) fn run(
             bar.inc(1);
             !interrupt::is_interrupted()
         };
-        let found = match recover(&networks, &mut readers, sample, &rows, &genes, &mut go_on) {
+        let found = match recover(&networks, &mut readers, sample, &planted, &genes, &mut go_on) {
             Err(AttributionError::Cancelled) => return Err(Failure::Interrupted),
             other => other?,
         };
@@ -65,9 +66,10 @@ pub(super) fn run(
         if found.is_empty() {
             return Err(anyhow::anyhow!("{}: nothing planted for these genes in sample {name}", truth.display()).into());
         }
-        for (score, Recovery { working, decoys, auroc, auprc }) in found {
-            let numbers = [working.to_string(), decoys.to_string(), format!("{auroc:.3}"), format!("{auprc:.3}")];
-            table.rows.push([name.clone(), score].into_iter().chain(numbers).collect());
+        for Line { contrast, score, recovery: Recovery { working, decoys, auroc, auprc, chance } } in found {
+            let numbers = [auroc, auprc, chance].map(|x| format!("{x:.3}"));
+            let counts = [working.to_string(), decoys.to_string()];
+            table.rows.push([name.clone(), contrast.to_owned(), score].into_iter().chain(counts).chain(numbers).collect());
         }
     }
     bar.finish_and_clear();

@@ -1,12 +1,14 @@
 //! What `cislens render` is asked for: options, or a figure file that holds the same by the same names.
 
 use super::super::Failure;
+use crate::attribution::METHODS;
 use crate::export::{DOUBLE_MM, DPI, PictureFormat, SINGLE_MM, WIDTHS_MM};
 use crate::jobs::Analysis;
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// The first key of a figure file: the version of its form.
 const VERSION_KEY: &str = "figure";
@@ -103,7 +105,7 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long, conflicts_with = "loci")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gene: Option<String>,
-    /// Explanations to draw; ig and occlusion, with ism for views of 500 bp or less, if not given
+    /// Methods to draw (`cislens list methods`), or none; ig and occlusion, with ism for views of 500 bp or less, if not given
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub analyses: Option<Vec<AnalysisChoice>>,
@@ -111,6 +113,10 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long)]
     #[serde(skip_serializing_if = "is_default")]
     pub ism: bool,
+    /// The seqlets of the mutagenesis as well, with the motifs they resemble
+    #[arg(long)]
+    #[serde(skip_serializing_if = "is_default")]
+    pub seqlets: bool,
     /// Leave a row out, by its label; may be repeated
     #[arg(long, value_name = "LABEL")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -158,27 +164,40 @@ pub(in crate::cli) enum Kind {
     Predicted,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::cli) enum AnalysisChoice {
-    #[value(alias = "integrated-gradients")]
-    #[serde(alias = "integrated-gradients")]
-    Ig,
-    Occlusion,
-    #[value(alias = "saturation-mutagenesis")]
-    #[serde(alias = "saturation-mutagenesis")]
-    Ism,
-    None,
-}
+/// A method by its name or alias, or `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(in crate::cli) struct AnalysisChoice(Option<Analysis>);
 
 impl AnalysisChoice {
     pub(super) fn analysis(self) -> Option<Analysis> {
-        match self {
-            Self::Ig => Some(Analysis::IntegratedGradients),
-            Self::Occlusion => Some(Analysis::Occlusion),
-            Self::Ism => Some(Analysis::SaturationMutagenesis),
-            Self::None => None,
+        self.0
+    }
+}
+
+impl FromStr for AnalysisChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
         }
+        let names = || METHODS.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ");
+        Analysis::of_method(text).map(|analysis| Self(Some(analysis))).ok_or_else(|| format!("none of none, {}", names()))
+    }
+}
+
+impl TryFrom<String> for AnalysisChoice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<AnalysisChoice> for String {
+    fn from(choice: AnalysisChoice) -> Self {
+        choice.0.map_or("none", Analysis::method).to_owned()
     }
 }
 

@@ -199,7 +199,7 @@ impl Composer<'_> {
                 hide(&mut after, row);
             }
         }
-        let shown: Vec<Analysis> = Analysis::ALL.into_iter().filter(|a| after.rows().contains(&RowId::Attribution(*a))).collect();
+        let shown: Vec<Analysis> = after.analyses().into_iter().filter(|a| after.shows(*a)).collect();
         self.explain(&mut after, &shown)?;
         if let (_, RowState::Failed(reason)) = after.explained.drawn_prediction() {
             return Err(anyhow!("--edit: {reason}").into());
@@ -513,10 +513,17 @@ fn analyses(figure: &FigureArgs, state: &State) -> Vec<Analysis> {
         None if state.region.len() <= MUTAGENESIS_SPAN => Analysis::ALL.to_vec(),
         None => vec![Analysis::IntegratedGradients, Analysis::Occlusion],
     };
-    if figure.ism {
+    if figure.ism || figure.seqlets {
         wanted.push(Analysis::SaturationMutagenesis);
     }
-    Analysis::ALL.into_iter().filter(|a| wanted.contains(a)).collect()
+    let of_all: Vec<Analysis> = Analysis::ALL.into_iter().filter(|a| wanted.contains(a)).collect();
+    let mut others: Vec<Analysis> = Vec::new();
+    wanted.into_iter().filter(|a| !Analysis::ALL.contains(a)).for_each(|a| {
+        if !others.contains(&a) {
+            others.push(a);
+        }
+    });
+    of_all.into_iter().chain(others).collect()
 }
 
 /// Hides the rows that were not asked for and sets heights.
@@ -534,6 +541,8 @@ fn arrange(state: &mut State, figure: &FigureArgs, analyses: &[Analysis]) -> Res
     for analysis in Analysis::ALL.into_iter().filter(|a| !analyses.contains(a)) {
         hide(state, RowId::Attribution(analysis));
     }
+    analyses.iter().for_each(|analysis| state.show_analysis(*analysis));
+    state.wants_seqlets = figure.seqlets;
     let labels = labels(state);
     for label in &figure.hide {
         check_label("--hide", label, &labels)?;
@@ -557,7 +566,7 @@ fn check_label(option: &str, label: &str, labels: &[String]) -> Result<(), Failu
 
 /// Labels that rows can have with this session, whatever the sample or zoom.
 fn labels(state: &State) -> Vec<String> {
-    let of_model = [RowId::Attention].into_iter().chain(Analysis::ALL.map(RowId::Attribution));
+    let of_model = [RowId::Attention].into_iter().chain(state.analyses().into_iter().map(RowId::Attribution));
     let rows = [RowId::Edits, RowId::Sequence, RowId::Genes].into_iter().chain(of_model);
     let mut labels: Vec<String> = rows.map(|row| state.label(row)).collect();
     labels.extend(state.session.tracks.iter().map(|track| track.label.clone()));

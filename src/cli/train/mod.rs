@@ -7,9 +7,9 @@ mod watch;
 pub(super) use recipe::Recipe;
 pub(super) use watch::Watcher;
 
-use super::device::DeviceChoice;
+use super::device::check_for_training;
 use super::{Failure, find_session, interrupt};
-use crate::models::{Manifest, save_model};
+use crate::models::{DeviceChoice, Manifest, save_model};
 use crate::session::{Readers, SampleId, Session};
 use crate::tracks::clean_text;
 use crate::training::{CHECKPOINT, Dataset, Fitted, Parts, Split, SplitPlan, TrainingError, fit};
@@ -47,7 +47,7 @@ pub(super) struct TrainArgs {
     #[arg(long)]
     restart: bool,
     /// Where to compute
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "D", default_value_t)]
     device: DeviceChoice,
     /// Threads; 0 for as many as the machine has. The weights do not depend on it
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -55,7 +55,7 @@ pub(super) struct TrainArgs {
 }
 
 pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
-    args.device.check()?;
+    check_for_training(args.device)?;
     let path = find_session(args.session.as_ref())?;
     let session = Arc::new(Session::open(&path)?);
     for warning in &session.warnings {

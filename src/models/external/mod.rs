@@ -16,7 +16,7 @@ use super::{Attention, Batch, Manifest, Model, ModelError, N_INPUTS, Output};
 use crate::tracks::{Array, Values};
 use candle_core::{DType, Device, Tensor};
 use frame::Arrays;
-use process::Process;
+use process::{AskError, Process};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -174,11 +174,11 @@ impl External {
         let message = frame::encode(request).map_err(|reason| self.failed(&reason))?;
         let started = match state.process.take() {
             Some(process) => Ok(process),
-            None => Process::start(&self.spec.command, &self.folder),
+            None => Process::start(&self.spec.command, &self.folder).map_err(AskError::Failed),
         };
         let timeout = Duration::from_secs_f64(self.spec.timeout_seconds);
         let answered = started.and_then(|mut process| {
-            let answer = process.ask(message, timeout).and_then(frame::decode)?;
+            let answer = frame::decode(process.ask(message, timeout)?)?;
             Ok((process, answer))
         });
         match answered {
@@ -189,8 +189,10 @@ impl External {
                     None => Ok(answer),
                 }
             }
-            // What no longer answers in turn is ended: the process was dropped.
-            Err(reason) => {
+            // The process was dropped with the answer that nobody waits for any more.
+            Err(AskError::GivenUp) => Err(self.failed("the answer is no longer wanted")),
+            // What no longer answers in turn is ended, too.
+            Err(AskError::Failed(reason)) => {
                 state.failures += 1;
                 Err(self.failed(&reason))
             }

@@ -1,15 +1,17 @@
 //! A command that is asked and answers, each answer within a time; it is ended with everything it started.
 
 use super::frame;
-use crate::tracks::clean_text;
+use crate::tracks::{clean_text, is_wanted};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+/// How often a wait is interrupted to ask whether the answer is still wanted.
+const GLANCE: Duration = Duration::from_millis(20);
 /// Bytes of the command's complaints that are kept: the last ones say why it ended.
 const KEPT: usize = 2_000;
 
@@ -28,6 +30,21 @@ pub fn stop_commands() {
     running.is_ending = true;
     for group in running.groups.drain(..) {
         kill_group(group);
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum AskError {
+    /// Something newer is wanted.
+    GivenUp,
+    /// The reason.
+    Failed(String),
+}
+
+impl From<String> for AskError {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
     }
 }
 
@@ -127,30 +144,36 @@ impl Process {
     /// Asks and waits for the answer.
     ///
     /// # Errors
-    /// Where none comes in time, the command ends, or it says something else. It is of no more use then.
-    pub(super) fn ask(&mut self, request: Vec<u8>, timeout: Duration) -> Result<Vec<u8>, String> {
+    /// Where none comes in time or is wanted any more, the command ends, or it says something else. It is of no more use then.
+    pub(super) fn ask(&mut self, request: Vec<u8>, timeout: Duration) -> Result<Vec<u8>, AskError> {
         let _ = self.requests.send(request); // who no longer reads has ended, which shows below
-        match self.answers.recv_timeout(timeout) {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(reason)) => Err(self.explain(reason)),
-            Err(RecvTimeoutError::Timeout) => Err(self.explain(format!("no answer within {} s", timeout.as_secs_f64()))),
-            Err(RecvTimeoutError::Disconnected) => {
-                // It has closed its output; how it ends is known when it has.
-                let status = self.child.try_wait().ok().flatten();
-                let ended = status.map_or_else(|| "it closed its standard output".to_owned(), |s| format!("it ended ({s})"));
-                Err(self.explain(ended))
-            }
+        let asked = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(asked.elapsed());
+            return match self.answers.recv_timeout(left.min(GLANCE)) {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(reason)) => Err(self.explain(reason)),
+                Err(RecvTimeoutError::Timeout) if !is_wanted() => Err(AskError::GivenUp),
+                Err(RecvTimeoutError::Timeout) if left > GLANCE => continue,
+                Err(RecvTimeoutError::Timeout) => Err(self.explain(format!("no answer within {} s", timeout.as_secs_f64()))),
+                Err(RecvTimeoutError::Disconnected) => {
+                    // It has closed its output; how it ends is known when it has.
+                    let status = self.child.try_wait().ok().flatten();
+                    let ended = status.map_or_else(|| "it closed its standard output".to_owned(), |s| format!("it ended ({s})"));
+                    Err(self.explain(ended))
+                }
+            };
         }
     }
 
     /// The reason with the last line of what the command complained of.
-    fn explain(&self, reason: String) -> String {
+    fn explain(&self, reason: String) -> AskError {
         let complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&complaints);
-        match text.lines().rev().find(|line| !line.trim().is_empty()) {
+        AskError::Failed(match text.lines().rev().find(|line| !line.trim().is_empty()) {
             Some(line) => format!("{reason}: {}", clean_text(line.trim())),
             None => reason,
-        }
+        })
     }
 }
 

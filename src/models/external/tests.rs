@@ -74,6 +74,35 @@ fn a_command_that_hangs_is_ended_in_time_and_not_started_for_ever() {
 
 #[test]
 #[cfg(unix)]
+fn an_answer_that_is_no_longer_wanted_is_not_waited_for() {
+    use crate::tracks::while_wanted;
+    use std::cell::Cell;
+    use std::rc::Rc;
+    let folder = tempfile::tempdir().unwrap();
+    let started = folder.path().join("started");
+    let script = format!("echo x >> {}; sleep 1000", started.display());
+    let slow = model(ExternalSpec { timeout_seconds: 1_000.0, ..spec(&["sh", "-c", &script]) });
+    // Superseded at the n-th look, however long that takes: the test ends only where it is asked.
+    for round in 1..=5 {
+        let looks = Rc::new(Cell::new(0));
+        let seen = looks.clone();
+        let has_started = {
+            let started = started.clone();
+            move || std::fs::read_to_string(&started).is_ok_and(|s| s.lines().count() >= round)
+        };
+        let is_wanted = move || {
+            looks.set(looks.get() + 1);
+            looks.get() < 3 || !has_started()
+        };
+        let reason = while_wanted(is_wanted, || error(&slow));
+        assert!(reason.contains("no longer wanted") && seen.get() >= 3, "{reason}");
+    }
+    // More often than a command may fail: giving up is no failure, and each time it was started anew.
+    assert_eq!(std::fs::read_to_string(&started).unwrap().lines().count(), 5);
+}
+
+#[test]
+#[cfg(unix)]
 fn a_program_is_started_through_the_link_it_is_named_by() {
     // A virtual environment's Python finds its packages by the path it was started with.
     let folder = tempfile::tempdir().unwrap();
