@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn a_look_alike_is_the_best_place_that_nobody_planted() {
         // SP1 is planted at 20; two chance matches stand nearby, the better one inside another planted site.
-        let mut bases = vec![b'A'; 200];
+        let mut bases = [b'A'; 200];
         for (at, site) in [(20, "GGGGCGGGGCC"), (41, "GGGGCGGGGCC"), (100, "GGGGCGGGACC")] {
             bases[at..at + site.len()].copy_from_slice(site.as_bytes());
         }
