@@ -168,14 +168,14 @@ fn what_cannot_be_learnt_is_explained_and_nothing_is_written() {
     let less = "train attentive-chrome --session one-less.toml --sample one --out less --epochs 1";
     assert!(cislens(folder, less).done().stdout.contains("1 genes have no measured expression and were left out"));
     for (args, words) in [
-        ("train linear --sample one --out m --device cuda", &["--device cuda: "][..]),
+        ("train linear --sample one --out m --device cuda", &["--device cuda:0: networks are fitted on the processor"][..]),
         ("train linear --sample two --out m", &["no sample \"two\"; there are one"]),
         ("train linear --sample one,one --out m", &["named twice"]),
         ("train linear --sample one --out m --shares 80/20", &["write it as 80/10/10"]),
         ("train linear --sample one --out m --rate=-1", &["the learning rate -1"]),
         ("train linear --sample one --out m --batch 0", &["the batch 0"]),
         ("train linear --sample one --out m --test chr1", &["--test names chromosomes"]),
-        ("train linear --sample one --out m --marks H3K79me2", &["--marks H3K79me2: linear reads"]),
+        ("train linear --sample one --out m --marks H3K79me2", &["needs H3K79me2, sample one has"]),
         ("train linear --sample one --out m --grid size", &["write it as NAME=A,B"]),
         ("train linear --sample one --out m --grid depth=2", &["--grid depth: there are rate, l2"]),
         ("train linear --sample one --out m --grid published", &["there is one of isegnet"]),

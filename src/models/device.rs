@@ -346,7 +346,10 @@ mod tests {
             let (output, gradient) = model.gradient(&batch(5)).unwrap();
             (numbers(&output), gradient.marks.unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
         };
-        assert_eq!(of(&model), of(&*there));
+        let ((output, gradient), (whole, of_whole)) = (of(&model), of(&*there));
+        // Parts of a batch are multiplied in another order: the rounding of f32 at values near one.
+        let is_near = |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(is_near(&output, &whole) && is_near(&gradient, &of_whole));
     }
 
     #[test]
