@@ -44,6 +44,8 @@ pub struct Explain {
     pub analyses: Vec<Analysis>,
     /// Whether the seqlets of the mutagenesis are wanted.
     pub seqlets: bool,
+    /// The other model or sample, with the analysis that is compared.
+    pub compared: Option<(Subject, Option<Analysis>)>,
     /// What the user may turn to next, prepared while they look.
     pub neighbours: Vec<Subject>,
 }
@@ -110,6 +112,25 @@ pub struct Prediction {
     pub input_hash: String,
 }
 
+/// A prediction, in short.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Brief {
+    /// As [`Prediction::score`].
+    pub score: f64,
+    /// As [`Prediction::output`].
+    pub output: f64,
+    /// As [`Prediction::mark_attention`].
+    pub mark_attention: Vec<f32>,
+}
+
+impl Brief {
+    /// What is kept of a prediction.
+    pub fn of(prediction: &Prediction) -> Self {
+        let Prediction { score, output, mark_attention, .. } = prediction;
+        Self { score: *score, output: *output, mark_attention: mark_attention.clone() }
+    }
+}
+
 /// What a network says of a window before it is edited.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Unedited {
@@ -120,7 +141,7 @@ pub struct Unedited {
 }
 
 /// Seed of the shuffles that attention is compared with.
-const NULL_SEED: u64 = 1;
+pub const NULL_SEED: u64 = 1;
 
 /// A network, and what its files looked like when it was read.
 struct Loaded {
@@ -183,34 +204,72 @@ impl<'a> Explainer<'a> {
     }
 
     fn answer(&mut self, job: JobId, request: &Explain, is_current: &dyn Fn() -> bool) {
-        let known = self.known(&request.subject);
-        let (prediction, known) = match known {
-            Ok(known) => (Ok(known.prediction.clone()), Some(known)),
-            Err(reason) => (Err(reason), None),
+        let replies = self.replies;
+        let here = |reply| send(replies, reply);
+        let there = |reply| send(replies, Reply::Compared(Box::new(reply)));
+        let known = self.tell_prediction(job, &request.subject, &here);
+        let compared = request.compared.as_ref().and_then(|(subject, analysis)| {
+            let known = self.tell_prediction(job, subject, &there)?;
+            Some((subject, known, *analysis))
+        });
+        // What is compared is there on both sides before anything else is worked out.
+        let at = compared.as_ref().and_then(|(_, _, analysis)| request.analyses.iter().position(|a| Some(*a) == *analysis));
+        let (first, rest) = request.analyses.split_at(at.map_or(request.analyses.len(), |at| at + 1));
+        let mut tell = |known: &Known, subject: &Subject, analyses: &[Analysis], tell: &dyn Fn(Reply)| {
+            self.tell_attributions(job, (known, subject), analyses, request.centre, is_current, tell)
         };
-        send(self.replies, Reply::Prediction { job, prediction });
-        let Some(known) = known else { return };
-        // What is there already is shown before anything is computed.
-        let (there, missing): (Vec<_>, Vec<_>) = request.analyses.iter().partition(|a| known.attributions.contains_key(a));
-        for &analysis in there {
-            let Kept { attribution, stored } = known.attributions[&analysis].clone();
-            send(self.replies, Reply::Attribution { job, analysis, attribution: Ok(attribution), stored });
+        if known.as_ref().is_some_and(|known| !tell(known, &request.subject, first, &here)) {
+            return;
         }
-        for &analysis in missing {
-            let replies = self.replies;
-            let reply = |attribution, stored| send(replies, Reply::Attribution { job, analysis, attribution, stored });
-            let mut report = |partial: &Attribution| reply(Ok(Arc::new(partial.clone())), None);
-            match self.attribution(&known, &request.subject, analysis, request.centre, is_current, &mut report) {
-                Ok(Some(Kept { attribution, stored })) => reply(Ok(attribution), stored),
-                Ok(None) => return,
-                Err(failure) => reply(Err(failure), None),
-            }
+        if let Some((subject, known, Some(analysis))) = &compared
+            && !tell(known, subject, std::slice::from_ref(analysis), &there)
+        {
+            return;
         }
-        if request.seqlets
+        if known.as_ref().is_some_and(|known| !tell(known, &request.subject, rest, &here)) {
+            return;
+        }
+        if known.is_some()
+            && request.seqlets
             && let Some(seqlets) = self.seqlets(&request.subject, is_current).transpose()
         {
             send(self.replies, Reply::Seqlets { job, seqlets });
         }
+    }
+
+    /// Says what a network predicts, and gives what is known then.
+    fn tell_prediction(&mut self, job: JobId, subject: &Subject, tell: &dyn Fn(Reply)) -> Option<Known> {
+        let known = self.known(subject);
+        tell(Reply::Prediction { job, prediction: known.as_ref().map(|known| known.prediction.clone()).map_err(Clone::clone) });
+        known.ok()
+    }
+
+    /// Says what explains a prediction; `false` where something newer is wanted.
+    fn tell_attributions(
+        &mut self,
+        job: JobId,
+        (known, subject): (&Known, &Subject),
+        analyses: &[Analysis],
+        centre: u64,
+        is_current: &dyn Fn() -> bool,
+        tell: &dyn Fn(Reply),
+    ) -> bool {
+        // What is there already is shown before anything is computed.
+        let (there, missing): (Vec<_>, Vec<_>) = analyses.iter().partition(|a| known.attributions.contains_key(a));
+        for &analysis in there {
+            let Kept { attribution, stored } = known.attributions[&analysis].clone();
+            tell(Reply::Attribution { job, analysis, attribution: Ok(attribution), stored });
+        }
+        for &analysis in missing {
+            let reply = |attribution, stored| tell(Reply::Attribution { job, analysis, attribution, stored });
+            let mut report = |partial: &Attribution| reply(Ok(Arc::new(partial.clone())), None);
+            match self.attribution(known, subject, analysis, centre, is_current, &mut report) {
+                Ok(Some(Kept { attribution, stored })) => reply(Ok(attribution), stored),
+                Ok(None) => return false,
+                Err(failure) => reply(Err(failure), None),
+            }
+        }
+        true
     }
 
     /// The seqlets of a subject's mutagenesis; `None` where something newer is wanted.
@@ -340,7 +399,6 @@ impl<'a> Explainer<'a> {
             return Err(AnalysisFailure::NotApplicable("this network has no attention".to_owned()));
         }
         let place = (subject.model, subject.sample);
-        let procedure = &PROCEDURES[0];
         let called = contained(|| {
             let pool = match self.pools.get(&place) {
                 Some(pool) => pool.clone(),
@@ -349,21 +407,13 @@ impl<'a> Explainer<'a> {
                     self.pools.entry(place).or_insert(Arc::new(read)).clone()
                 }
             };
-            pool.call(model, &known.input, subject.gene, procedure, is_current)
+            significant_bins(model, &known.input, subject.gene, known.prediction.score, &pool, is_current)
         });
-        let bins = match called {
-            Ok(Ok((_, bins))) => bins,
+        let attribution = match called {
+            Ok(Ok(attribution)) => attribution,
             Ok(Err(AttributionError::Cancelled)) => return Ok(None),
             Ok(Err(error)) => return Err(AnalysisFailure::Failed(error.to_string())),
             Err(panic) => return Err(AnalysisFailure::Failed(panic)),
-        };
-        let attribution = Attribution {
-            method: Analysis::SignificantBins.method(),
-            settings: procedure.name.to_owned(),
-            score: known.prediction.score,
-            seed: Some(NULL_SEED),
-            profile: Some(bins.q.concat().into_iter().map(|q| q as f32).collect()),
-            ..Attribution::default()
         };
         let kept = Kept { attribution: Arc::new(attribution), stored: None };
         self.memory.add(subject, Analysis::SignificantBins, kept.clone());
@@ -390,6 +440,30 @@ impl<'a> Explainer<'a> {
         self.loaded.insert(index, Loaded { model: model.clone(), stamp });
         model
     }
+}
+
+/// Adjusted p-values of the bins of a gene's attention, row after row, as a profile.
+///
+/// # Errors
+/// As [`Pool::call`].
+pub fn significant_bins(
+    model: &dyn Model,
+    input: &Input,
+    gene: GeneId,
+    score: f64,
+    pool: &Pool,
+    is_current: &dyn Fn() -> bool,
+) -> Result<Attribution, AttributionError> {
+    let procedure = &PROCEDURES[0];
+    let (_, bins) = pool.call(model, input, gene, procedure, is_current)?;
+    Ok(Attribution {
+        method: Analysis::SignificantBins.method(),
+        settings: procedure.name.to_owned(),
+        score,
+        seed: Some(NULL_SEED),
+        profile: Some(bins.q.concat().into_iter().map(|q| q as f32).collect()),
+        ..Attribution::default()
+    })
 }
 
 pub(super) fn stamp_of(folder: &Path) -> Stamp {

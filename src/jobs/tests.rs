@@ -70,6 +70,7 @@ impl Setting {
             centre: 1_000,
             analyses: vec![Analysis::IntegratedGradients],
             seqlets: false,
+            compared: None,
             neighbours: neighbours.iter().map(|gene| of(*gene)).collect(),
         }
     }

@@ -91,6 +91,7 @@ impl State {
             view: ViewEntry {
                 sample: self.session.samples.get(self.sample.0).map(|s| s.name.clone()).filter(|name| !name.is_empty()),
                 model: self.current_model().map(super::ModelInfo::name),
+                compare: self.compared_name(),
                 order: self.order.clone(),
                 find: self.patterns.iter().map(ToString::to_string).collect(),
                 edits: self.edits.iter().map(ToString::to_string).collect(),
@@ -126,6 +127,9 @@ impl State {
                 Some(at) => self.model = Some(at),
                 None => problems.push(format!("no model \"{name}\"")),
             }
+        }
+        if let Some(Err(problem)) = view.compare.as_ref().map(|name| self.compare_with(name)) {
+            problems.push(format!("compare: {problem}"));
         }
         self.order.clone_from(&view.order);
         self.shows_translation = view.translation;
@@ -226,6 +230,7 @@ mod tests {
         state.set_formula("twice", Formula::parse("H3K4me3 * 2").unwrap()).unwrap();
         state.order = vec!["EPD".to_owned(), "genes".to_owned()];
         state.shows_translation = true;
+        state.compare_with("S01").unwrap();
         *state.view_of(RowId::Track(TrackId(2))) = RowView {
             is_pinned: true,
             extra_lines: -2,
