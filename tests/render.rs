@@ -100,10 +100,7 @@ fn the_command_in_the_footer_makes_the_same_bytes() {
         ["sample/session.toml", "--model", "attentive-chrome", "--sample", "S02", "--hide", "DNase peaks", "--hide", "ISM"];
     render(&[&args[..], &["--lines", "H3K4me3=3", "--width", "120", "--out", "first.svg"]].concat()).success();
     let first = fs::read_to_string(folder().join("first.svg")).unwrap();
-    let description = &first[first.find("<desc>").unwrap()..first.find("</desc>").unwrap()];
-    let command = quick_xml::escape::unescape(description.split("made by: cislens ").nth(1).unwrap()).unwrap().into_owned();
-    let command = command.replace("first.svg", "second.svg");
-    let words: Vec<String> = shell_words(&command);
+    let words = command_in(&first, "first.svg", "second.svg");
     assert!(words.contains(&"DNase peaks".to_owned()), "{words:?}");
     Command::cargo_bin("cislens").unwrap().current_dir(folder()).args(&words).assert().success();
     let second = fs::read_to_string(folder().join("second.svg")).unwrap();
@@ -114,6 +111,48 @@ fn the_command_in_the_footer_makes_the_same_bytes() {
 }
 
 /// Words of a command, single quotes understood.
+/// What stands beside stands in the figure, and in the command that makes it again.
+#[test]
+fn a_comparison_is_drawn_as_in_the_browser() {
+    let args = ["sample/session.toml", "--model", "deepcore", "--sample", "S01", "--compare", "S02"];
+    render(&[&args[..], &["--analyses", "input-x-gradient,significant-bins", "--out", "compared.svg"]].concat()).success();
+    let first = fs::read_to_string(folder().join("compared.svg")).unwrap();
+    let words = command_in(&first, "compared.svg", "again.svg");
+    let texts = texts(&folder().join("compared.svg"));
+    for part in ["H3K4me3@S02", "attention@S02", "input-x-gradient@S02", "diff", "error", "S01 less S02", "difference", "bins q<0.05"] {
+        assert!(has(&texts, part), "{part} is not in {texts:?}");
+    }
+    Command::cargo_bin("cislens").unwrap().current_dir(folder()).args(&words).assert().success();
+    let again = fs::read_to_string(folder().join("again.svg")).unwrap();
+    assert!(first == again.replace("again.svg", "compared.svg"), "{words:?}");
+    render(&["sample/session.toml", "--compare", "S99", "--out", "x.svg"]).code(2).stderr(contains("no sample, model or method"));
+}
+
+#[test]
+fn weights_of_marks_are_drawn_and_tabled_over_samples() {
+    let args = ["sample/session.toml", "--kind", "betas", "--model", "attentive-chrome"];
+    render(&[&args[..], &["--out", "betas.svg", "--data", "betas.tsv"]].concat()).success();
+    let texts = texts(&folder().join("betas.svg"));
+    assert!(has(&texts, "H3K4me3") && has(&texts, "S02 0."), "{texts:?}");
+    let table = fs::read_to_string(folder().join("betas.tsv")).unwrap();
+    let lines: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split('\t').collect()).collect();
+    assert_eq!((&lines[0][..3], lines[0].len()), (&["sample", "predicted", "measured"][..], 3 + 5));
+    assert_eq!(lines[1..3].iter().map(|line| line[0]).collect::<Vec<_>>(), ["S01", "S02"]);
+    for line in &lines[1..] {
+        let sum: f64 = line[3..].iter().map(|w| w.parse::<f64>().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-4, "{line:?}");
+    }
+    let refused = ["sample/session.toml", "--kind", "betas", "--model", "deepcore", "--out", "x.svg"];
+    render(&refused).code(2).stderr(contains("gives marks no weights"));
+}
+
+/// The command that a figure names, with another file to write.
+fn command_in(svg: &str, name: &str, other: &str) -> Vec<String> {
+    let description = &svg[svg.find("<desc>").unwrap()..svg.find("</desc>").unwrap()];
+    let command = quick_xml::escape::unescape(description.split("made by: cislens ").nth(1).unwrap()).unwrap().into_owned();
+    shell_words(&command.replace(name, other))
+}
+
 fn shell_words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
     for c in command.chars() {

@@ -10,6 +10,9 @@ use crate::state::{RowState, State};
 /// A bar of the row of errors is this share of the view wide, for a TSS is a point.
 const BAR: f64 = 1.0 / 80.0;
 
+/// Longest name of a side: the row's own stands before it.
+const LABEL: usize = 10;
+
 /// Predicted less measured at each TSS in view, a lane a side.
 pub(super) fn fill_error(row: &mut Row, state: &State, geometry: Geometry) {
     if let Some(obstacle) = state.obstacle() {
@@ -35,14 +38,21 @@ pub(super) fn fill_error(row: &mut Row, state: &State, geometry: Geometry) {
                     *value = if value.is_nan() { error } else { further_from_zero(*value, error) };
                 }
             }
+            let label = if label.chars().count() > LABEL { label.chars().take(LABEL - 1).chain(['\u{2026}']).collect() } else { label };
             let current = errors.iter().find(|e| Some(e.gene) == state.gene).map(|e| e.errors[side]);
             let note = current.filter(|e| e.is_finite()).map_or_else(String::new, |e| format!("{e:+.2}"));
             Lane { label, note, values }
         })
         .collect();
     let limit = lanes.iter().map(|lane| largest(&lane.values)).fold(0.0, f32::max);
-    let output = state.current_model().and_then(|m| m.manifest.as_ref().ok()).map(|m| &m.output);
-    let unit = output.map_or("", |o| if o.kind == OutputKind::Regression { &o.unit } else { "probability less class" });
+    let output = |model: usize| state.models.get(model)?.manifest.as_ref().ok().map(|m| &m.output);
+    let unit = |model| match output(model) {
+        Some(output) if output.kind == OutputKind::Regression => output.unit.clone(),
+        _ => "probability less class".to_owned(),
+    };
+    let mut units: Vec<String> = state.model.into_iter().chain(state.compared_subject().map(|s| s.model)).map(unit).collect();
+    units.dedup();
+    let unit = units.join(" and ");
     row.plot = match (errors.len(), limit > 0.0, is_whole) {
         (0, ..) => Plot::Message("no TSS in view".to_owned()),
         (_, false, true) => Plot::Message("nothing was measured of these genes that this model predicts".to_owned()),

@@ -70,6 +70,13 @@ impl State {
         Ok(())
     }
 
+    /// How far the list is that is being worked out.
+    pub fn list_progress(&self) -> Option<String> {
+        let begun = self.beside.begun.as_ref()?;
+        let (n, all) = (begun.found.len(), begun.listing.genes.len());
+        (n < all).then(|| format!("{}: {n} of {all} genes so far", begun.listing.title))
+    }
+
     /// Gives up the list that is being worked out.
     pub fn end_list(&mut self) {
         self.beside.begun = None;
