@@ -54,6 +54,7 @@ fn check_in(at: &Path, args: &str, extra: &[(&str, &str)]) {
     assert!(extra.iter().all(|(_, ending)| !at.join(format!("cut.{ending}")).exists()), "nothing half-written");
     cislens(at, &format!("{} --resume", asked("cut"))).done();
     assert!(!journal.exists());
+    cislens(at, &format!("{} --resume", asked("cut"))).refused(2, &["no interrupted run"]);
     for ending in std::iter::once("tsv").chain(extra.iter().map(|(_, ending)| *ending)) {
         let read = |name: &str| std::fs::read(at.join(format!("{name}.{ending}"))).unwrap();
         assert!(read("whole") == read("cut"), "{args}: .{ending}");
@@ -67,12 +68,12 @@ fn cores() {
 
 #[test]
 fn enrich() {
-    check("enrich deepcore --sample S01 --locus chr3:1-60,000", &[("--bins", "bed"), ("--svg", "svg")]);
+    check("enrich deepcore --sample S01 --locus chr3:1-40,000", &[("--bins", "bed"), ("--svg", "svg")]);
 }
 
 #[test]
 fn motifs() {
-    check("motifs enrichment deepcore --sample S01 --locus chr3:1-60,000 --method input-x-gradient", &[]);
+    check("motifs enrichment deepcore --sample S01 --locus chr3:1-40,000 --method input-x-gradient", &[]);
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn differential() {
 #[test]
 fn disagreement() {
     check(
-        "disagreement deepcore --sample S01 --against S02 --locus chr3:1-60,000 --method input-x-gradient",
+        "disagreement deepcore --sample S01 --against S02 --locus chr3:1-40,000 --method input-x-gradient",
         &[("--places", "bed")],
     );
 }

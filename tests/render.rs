@@ -119,7 +119,9 @@ fn a_comparison_is_drawn_as_in_the_browser() {
     let first = fs::read_to_string(folder().join("compared.svg")).unwrap();
     let words = command_in(&first, "compared.svg", "again.svg");
     let texts = texts(&folder().join("compared.svg"));
-    for part in ["H3K4me3@S02", "attention@S02", "input-x-gradient@S02", "diff", "error", "S01 less S02", "difference", "bins q<0.05"] {
+    for part in
+        ["H3K4me3@S02", "attention@S02", "input-x-gradient@S02", "diff", "error", "S01 less S02", "difference", "bins q<0.05"]
+    {
         assert!(has(&texts, part), "{part} is not in {texts:?}");
     }
     Command::cargo_bin("cislens").unwrap().current_dir(folder()).args(&words).assert().success();

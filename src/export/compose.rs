@@ -235,7 +235,8 @@ pub fn command_at(state: &State, session: &[PathBuf], place: &[String], out: &Pa
         let shown = state.analyses().into_iter().filter(|a| state.shows(*a));
         // Significant bins have no row of their own but mark the attention's.
         let attention = !state.row_view(RowId::Attention).is_hidden;
-        let bins = Some(Analysis::SignificantBins).filter(|bins| attention && state.explained.drawn_attribution(*bins).0.is_some());
+        let bins =
+            Some(Analysis::SignificantBins).filter(|bins| attention && state.explained.drawn_attribution(*bins).0.is_some());
         let shown: Vec<&str> = shown.chain(bins).map(Analysis::method).collect();
         let shown = if shown.is_empty() { "none".to_owned() } else { shown.join(",") };
         say("--analyses", &shown);

@@ -76,7 +76,8 @@ impl Listing {
             Ok(predicted.map_err(AttributionError::NotApplicable)?.0.output)
         };
         let explain = |side: &ListingSide, model: &dyn Model, readers: &mut Readers| {
-            let method = method(side.method).ok_or_else(|| AttributionError::NotApplicable(format!("no method {}", side.method)))?;
+            let method =
+                method(side.method).ok_or_else(|| AttributionError::NotApplicable(format!("no method {}", side.method)))?;
             Side { model, sample: side.sample, method }.explain(readers, gene, is_current)
         };
         Ok(match &self.by {
@@ -86,9 +87,7 @@ impl Listing {
                 let Some(measured) = measured else { return Ok(listed(f64::NAN)) };
                 listed(output(here, self.here.sample, readers)? - measured)
             }
-            By::Difference => {
-                listed(output(here, self.here.sample, readers)? - output(there, self.there.sample, readers)?)
-            }
+            By::Difference => listed(output(here, self.here.sample, readers)? - output(there, self.there.sample, readers)?),
             By::Attribution(label) => {
                 let (_, blocks) = explain(&self.here, here, readers)?;
                 let sum = blocks.sums().find(|(of, _)| of == label).map(|(_, sum)| sum);
@@ -101,7 +100,10 @@ impl Listing {
                 let genome = &readers.session().genome;
                 let region = Anchor::of(genome.genes.get(gene), genome.tss).region(found.place.block);
                 let (label, here, there) = (&found.place.label, found.place.here, found.place.there);
-                let note = format!("{label} at {region}: share {here:+.3} here, {there:+.3} there \u{b7} distance {:.2}", found.distance);
+                let note = format!(
+                    "{label} at {region}: share {here:+.3} here, {there:+.3} there \u{b7} distance {:.2}",
+                    found.distance
+                );
                 Listed { gene, value: found.distance, place: Some((region, note)) }
             }
         })

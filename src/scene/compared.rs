@@ -38,7 +38,8 @@ pub(super) fn fill_error(row: &mut Row, state: &State, geometry: Geometry) {
                     *value = if value.is_nan() { error } else { further_from_zero(*value, error) };
                 }
             }
-            let label = if label.chars().count() > LABEL { label.chars().take(LABEL - 1).chain(['\u{2026}']).collect() } else { label };
+            let label =
+                if label.chars().count() > LABEL { label.chars().take(LABEL - 1).chain(['\u{2026}']).collect() } else { label };
             let current = errors.iter().find(|e| Some(e.gene) == state.gene).map(|e| e.errors[side]);
             let note = current.filter(|e| e.is_finite()).map_or_else(String::new, |e| format!("{e:+.2}"));
             Lane { label, note, values }

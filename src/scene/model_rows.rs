@@ -271,7 +271,13 @@ pub(super) fn further_from_zero(a: f32, b: f32) -> f32 {
 
 /// Values at equal parts of a window as columns of a region: of the parts a column touches the one that `choose` keeps.
 /// NaN outside the window and where no part is computed.
-pub(super) fn spread(values: &[f32], window: &Window, region: &Region, n_columns: usize, choose: fn(f32, f32) -> f32) -> Vec<f32> {
+pub(super) fn spread(
+    values: &[f32],
+    window: &Window,
+    region: &Region,
+    n_columns: usize,
+    choose: fn(f32, f32) -> f32,
+) -> Vec<f32> {
     let mut columns = vec![f32::NAN; n_columns];
     if *window.chrom() != region.chrom || values.is_empty() {
         return columns;

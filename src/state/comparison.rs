@@ -165,7 +165,9 @@ impl State {
             _ => return None,
         };
         let mut tracks = self.session.tracks_of(wanted);
-        tracks.find(|(_, t)| t.sample == Some(wanted) && t.label == info.label && t.kind == info.kind).map(|(id, _)| RowId::Track(id))
+        tracks
+            .find(|(_, t)| t.sample == Some(wanted) && t.label == info.label && t.kind == info.kind)
+            .map(|(id, _)| RowId::Track(id))
     }
 
     /// The model's output less what was measured, in the output's unit; of a classifier the probability less the class.
@@ -212,7 +214,8 @@ impl State {
             }
         };
         let found = self.subjects_in_view();
-        let errors = found.iter().map(|(gene, both)| GeneError { gene: *gene, errors: [error(&both[0]), error(&both[1])] }).collect();
+        let errors =
+            found.iter().map(|(gene, both)| GeneError { gene: *gene, errors: [error(&both[0]), error(&both[1])] }).collect();
         (errors, is_whole)
     }
 
@@ -268,10 +271,12 @@ impl State {
             let measured = measured_output(&self.session, manifest, subject.sample, subject.gene).unwrap_or(f64::NAN);
             let weights = brief.mark_attention.iter().map(|w| Cell::Number(f64::from(*w)));
             let name = self.session.samples[subject.sample.0].name.clone();
-            let first = [Cell::Text(name), Cell::Number(brief.output), Cell::Number(measured)];
-            Line { cells: first.into_iter().chain(weights).collect(), target: gene.name.clone() }
+            let last = [Cell::Number(brief.output), Cell::Number(measured)];
+            let cells = std::iter::once(Cell::Text(name)).chain(weights).chain(last);
+            Line { cells: cells.collect(), target: gene.name.clone() }
         };
-        let columns = ["sample", "predicted", "measured"].into_iter().chain(manifest.input.marks.iter().map(String::as_str));
+        let marks = manifest.input.marks.iter().map(String::as_str);
+        let columns = std::iter::once("sample").chain(marks).chain(["predicted", "measured"]);
         let title = format!("\u{3b2} of each mark for {}, by sample", gene.name);
         Ok(Table::new(title, &columns.collect::<Vec<_>>(), found.iter().map(line).collect()))
     }
@@ -366,7 +371,7 @@ mod tests {
         state.take_briefs(vec![(wanted[1].clone(), brief(0.4, &[1.0]))]);
         let Mode::Table(table) = &state.mode else { panic!("{:?}", state.notice) };
         let lines: Vec<Vec<String>> = table.lines().map(|l| l.cells.iter().map(Cell::text).collect()).collect();
-        assert_eq!(lines[1], ["S02", "0.400", "\u{2013}", "1"]);
+        assert_eq!(lines[1], ["S02", "1", "0.400", "\u{2013}"]);
         assert!(state.briefs_wanted().is_empty());
         state.mode = Mode::Browse;
         state.compared.briefs.clear();

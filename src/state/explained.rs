@@ -167,9 +167,7 @@ impl State {
         match (&self.models.get(model)?.manifest, self.gene) {
             (Err(reason), _) => Some(RowState::Failed(reason.clone())),
             (Ok(_), None) => Some(RowState::NotApplicable("no gene here to predict".to_owned())),
-            (Ok(manifest), Some(_)) => {
-                crate::models::missing_input(&self.session, sample, manifest).map(RowState::NotApplicable)
-            }
+            (Ok(manifest), Some(_)) => crate::models::missing_input(&self.session, sample, manifest).map(RowState::NotApplicable),
         }
     }
 

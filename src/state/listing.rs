@@ -22,7 +22,9 @@ impl State {
     /// Where there is no such list, or nothing to compare.
     pub fn begin_list(&mut self, text: &str) -> Result<(), String> {
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        if let Some(RowState::Failed(reason) | RowState::NotApplicable(reason)) = self.obstacle().or_else(|| self.compared_obstacle()) {
+        if let Some(RowState::Failed(reason) | RowState::NotApplicable(reason)) =
+            self.obstacle().or_else(|| self.compared_obstacle())
+        {
             return Err(reason);
         }
         let model = self.model.ok_or("the session has no model")?;
@@ -141,7 +143,10 @@ mod tests {
         send(&mut state, vec![of(0, 0.2), here], 0);
         assert!(state.walk.as_ref().unwrap().title.ends_with("2 of 4 so far"));
         state.step_gene(1);
-        assert_eq!((state.gene, state.notice.as_deref()), (Some(GeneId(0)), Some("this is the end of the list; :genes all walks every gene")));
+        assert_eq!(
+            (state.gene, state.notice.as_deref()),
+            (Some(GeneId(0)), Some("this is the end of the list; :genes all walks every gene"))
+        );
         // What was worked out once more is not listed twice.
         send(&mut state, vec![of(1, 0.7), of(2, f64::NAN), of(3, 0.9)], 1);
         let genes: Vec<u32> = state.walk.as_ref().unwrap().genes.iter().map(|(id, _)| id.0).collect();

@@ -170,7 +170,9 @@ impl State {
             }
             RowId::Error => "error".to_owned(),
             RowId::ComparedAttention => self.label_there(RowId::Attention),
-            RowId::ComparedAttribution => self.compared_analysis().map_or_else(String::new, |a| self.label_there(RowId::Attribution(a))),
+            RowId::ComparedAttribution => {
+                self.compared_analysis().map_or_else(String::new, |a| self.label_there(RowId::Attribution(a)))
+            }
             RowId::Difference => "diff".to_owned(),
             RowId::Variants => "variants".to_owned(),
             RowId::Formula(i) => self.formulas.get(i).map_or_else(String::new, |f| f.label.clone()),
