@@ -112,7 +112,7 @@ fn rows_drawn_as_no_session_has_them_are_drawn_again() {
     assert!(words.contains(&"--layout".to_owned()), "{words:?}");
     let texts = texts(&folder().join("b-first.svg"));
     assert!(has(&texts, "ratio") && has(&texts, "the largest effect"), "{texts:?}");
-    assert!(fs::read_to_string(folder().join("b-first.svg")).unwrap().contains("#AA0000"));
+    assert!(fs::read_to_string(folder().join("b-first.svg")).unwrap().contains("#aa0000"));
     render(&["sample/session.toml", "--layout", "{ view = { sizes = 1 } }", "--out", "not.svg"])
         .code(2)
         .stderr(contains("sizes"));
