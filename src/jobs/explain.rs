@@ -69,6 +69,11 @@ impl Analysis {
     /// Those with a row unless the user says otherwise, in its order.
     pub const ALL: [Self; 3] = [Self::IntegratedGradients, Self::Occlusion, Self::SaturationMutagenesis];
 
+    /// Whether its first values are whole and the rest only makes them exact, which can wait for other analyses.
+    fn refines(self) -> bool {
+        self == Self::IntegratedGradients
+    }
+
     /// What is computed for a subject, in order.
     pub const WANTED: [Self; 4] =
         [Self::IntegratedGradients, Self::SignificantBins, Self::Occlusion, Self::SaturationMutagenesis];
@@ -152,6 +157,15 @@ struct Loaded {
 /// Length and time of a model's files; another one means they were replaced.
 pub(super) type Stamp = Vec<Option<(u64, SystemTime)>>;
 
+/// One analysis of one side, and where its result is told.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    known: &'a Known,
+    subject: &'a Subject,
+    analysis: Analysis,
+    tell: &'a dyn Fn(Reply),
+}
+
 /// What the worker works with.
 pub(super) struct Explainer<'a> {
     readers: Readers,
@@ -210,26 +224,27 @@ impl<'a> Explainer<'a> {
         let known = self.tell_prediction(job, &request.subject, &here);
         let compared = request.compared.as_ref().and_then(|(subject, analysis)| {
             let known = self.tell_prediction(job, subject, &there)?;
-            Some((subject, known, *analysis))
+            Some((subject, known, (*analysis)?))
         });
-        // What is compared is there on both sides before anything else is worked out.
-        let at = compared.as_ref().and_then(|(_, _, analysis)| request.analyses.iter().position(|a| Some(*a) == *analysis));
-        let (first, rest) = request.analyses.split_at(at.map_or(request.analyses.len(), |at| at + 1));
-        let mut tell = |known: &Known, subject: &Subject, analyses: &[Analysis], tell: &dyn Fn(Reply)| {
-            self.tell_attributions(job, (known, subject), analyses, request.centre, is_current, tell)
-        };
-        if known.as_ref().is_some_and(|known| !tell(known, &request.subject, first, &here)) {
-            return;
+        let of_here = |known| request.analyses.iter().map(move |&analysis| (known, analysis));
+        let steps = known.iter().flat_map(of_here);
+        let mut steps: Vec<Step<'_>> =
+            steps.map(|(known, analysis)| Step { known, subject: &request.subject, analysis, tell: &here }).collect();
+        if let Some((subject, known, analysis)) = &compared {
+            // What is compared is there on both sides before anything else is worked out.
+            let at = steps.iter().position(|step| step.analysis == *analysis).map_or(steps.len(), |at| at + 1);
+            steps.insert(at, Step { known, subject, analysis: *analysis, tell: &there });
         }
-        if let Some((subject, known, Some(analysis))) = &compared
-            && !tell(known, subject, std::slice::from_ref(analysis), &there)
-        {
-            return;
+        // What is there already is shown before anything is computed.
+        let is_there = |step: &Step<'_>| step.known.attributions.contains_key(&step.analysis);
+        let (told, missing): (Vec<_>, Vec<_>) = steps.into_iter().partition(is_there);
+        for Step { known, analysis, tell, .. } in told {
+            let Kept { attribution, stored } = known.attributions[&analysis].clone();
+            tell(Reply::Attribution { job, analysis, attribution: Ok(attribution), stored });
         }
-        if known.as_ref().is_some_and(|known| !tell(known, &request.subject, rest, &here)) {
-            return;
-        }
-        if known.is_some()
+        let is_whole = self.explain_in_turn(job, &missing, request.centre, is_current).is_some();
+        if is_whole
+            && known.is_some()
             && request.seqlets
             && let Some(seqlets) = self.seqlets(&request.subject, is_current).transpose()
         {
@@ -244,32 +259,23 @@ impl<'a> Explainer<'a> {
         known.ok()
     }
 
-    /// Says what explains a prediction; `false` where something newer is wanted.
-    fn tell_attributions(
-        &mut self,
-        job: JobId,
-        (known, subject): (&Known, &Subject),
-        analyses: &[Analysis],
-        centre: u64,
-        is_current: &dyn Fn() -> bool,
-        tell: &dyn Fn(Reply),
-    ) -> bool {
-        // What is there already is shown before anything is computed.
-        let (there, missing): (Vec<_>, Vec<_>) = analyses.iter().partition(|a| known.attributions.contains_key(a));
-        for &analysis in there {
-            let Kept { attribution, stored } = known.attributions[&analysis].clone();
-            tell(Reply::Attribution { job, analysis, attribution: Ok(attribution), stored });
-        }
-        for &analysis in missing {
-            let reply = |attribution, stored| tell(Reply::Attribution { job, analysis, attribution, stored });
-            let mut report = |partial: &Attribution| reply(Ok(Arc::new(partial.clone())), None);
-            match self.attribution(known, subject, analysis, centre, is_current, &mut report) {
-                Ok(Some(Kept { attribution, stored })) => reply(Ok(attribution), stored),
-                Ok(None) => return false,
-                Err(failure) => reply(Err(failure), None),
+    /// The steps in order, what only refines one after all the others; `None` where something newer is wanted.
+    fn explain_in_turn(&mut self, job: JobId, steps: &[Step<'_>], centre: u64, is_current: &dyn Fn() -> bool) -> Option<()> {
+        let Some((&Step { known, subject, analysis, tell }, others)) = steps.split_first() else { return Some(()) };
+        let reply = |attribution, stored| tell(Reply::Attribution { job, analysis, attribution, stored });
+        let mut others_wait = !others.is_empty();
+        let mut report = |explainer: &mut Self, partial: &Attribution| {
+            reply(Ok(Arc::new(partial.clone())), None);
+            if analysis.refines() && std::mem::take(&mut others_wait) {
+                explainer.explain_in_turn(job, others, centre, is_current);
             }
+        };
+        match self.attribution(known, subject, analysis, centre, is_current, &mut report) {
+            Ok(Some(Kept { attribution, stored })) => reply(Ok(attribution), stored),
+            Ok(None) => return None,
+            Err(failure) => reply(Err(failure), None),
         }
-        true
+        if others_wait { self.explain_in_turn(job, others, centre, is_current) } else { Some(()) }
     }
 
     /// The seqlets of a subject's mutagenesis; `None` where something newer is wanted.
@@ -306,7 +312,7 @@ impl<'a> Explainer<'a> {
             let Ok(known) = self.known(&subject) else { continue };
             let Some(analysis) = analysis.filter(|a| !known.attributions.contains_key(a)) else { continue };
             let centre = subject.window.position(subject.window.len() / 2).max(0) as u64;
-            if let Ok(None) = self.attribution(&known, &subject, analysis, centre, is_current, &mut |_| ()) {
+            if let Ok(None) = self.attribution(&known, &subject, analysis, centre, is_current, &mut |_, _| ()) {
                 return;
             }
         }
@@ -332,7 +338,7 @@ impl<'a> Explainer<'a> {
         analysis: Analysis,
         centre: u64,
         is_current: &dyn Fn() -> bool,
-        report: &mut dyn FnMut(&Attribution),
+        report: &mut dyn FnMut(&mut Self, &Attribution),
     ) -> Result<Option<Kept>, AnalysisFailure> {
         let failed = AnalysisFailure::Failed;
         let model = self.model(subject.model).map_err(failed)?;
@@ -354,7 +360,8 @@ impl<'a> Explainer<'a> {
             options: format!("{options:?}"),
         };
         // A model without a hash was not read from a file.
-        let store = self.store.as_ref().filter(|_| !model.manifest().hash.is_empty());
+        let is_stored = !model.manifest().hash.is_empty();
+        let store = self.store.as_ref().filter(|_| is_stored);
         if let Some((attribution, stored)) = store.and_then(|store| store.get(&key)) {
             let kept = Kept { attribution: Arc::new(attribution), stored: Some(stored) };
             self.memory.add(subject, analysis, kept.clone());
@@ -362,7 +369,8 @@ impl<'a> Explainer<'a> {
         }
         let centre = known.input.window.index(centre as i64).map(|i| i as usize);
         let options = Options { centre, ..options };
-        let mut run = Run::new(is_current, report);
+        let mut report = |partial: &Attribution| report(self, partial);
+        let mut run = Run::new(is_current, &mut report);
         let result = match contained(|| method.attribute(&*model, &known.input, &options, &mut run)) {
             Ok(Ok(result)) => result,
             Ok(Err(AttributionError::Cancelled)) => return Ok(None),
@@ -377,7 +385,7 @@ impl<'a> Explainer<'a> {
         };
         let kept = Kept { attribution: Arc::new(result), stored: None };
         self.memory.add(subject, analysis, kept.clone());
-        if let Some(store) = store
+        if let Some(store) = self.store.as_ref().filter(|_| is_stored)
             && let Err(error) = store.put(&key, &kept.attribution)
         {
             let reason = format!("results are no longer kept on disk: {error}");

@@ -126,6 +126,21 @@ fn neighbours_are_ready_when_the_user_gets_there() {
 }
 
 #[test]
+fn what_is_compared_is_told_beside_and_both_sides_are_whole_in_the_end() {
+    let setting = Setting::new();
+    let there = setting.request(1, &[]).subject;
+    let compared = Some((there, Some(Analysis::IntegratedGradients)));
+    let request = Explain { compared, ..setting.request(0, &[]) };
+    let answers = setting.answers(vec![request.clone(), request], Caches::default(), |_| ());
+    for replies in answers {
+        let (there, here): (Vec<Reply>, Vec<Reply>) = replies.into_iter().partition(|reply| matches!(reply, Reply::Compared(_)));
+        let unwrapped = |reply| if let Reply::Compared(reply) = reply { *reply } else { panic!("{reply:?}") };
+        let there: Vec<Reply> = there.into_iter().map(unwrapped).collect();
+        assert_eq!((kinds(&here), kinds(&there)), (vec!["prediction", "attribution"], vec!["prediction", "attribution"]));
+    }
+}
+
+#[test]
 fn a_request_that_is_superseded_starts_nothing_more() {
     let setting = Setting::new();
     let (sender, mut receiver) = unbounded_channel();
@@ -211,4 +226,20 @@ fn a_panic_or_a_number_that_is_none_ends_its_row_only() {
     setting.calls.store(0, Ordering::SeqCst);
     let answers = setting.answers(vec![setting.request(0, &[])], Caches::default(), |_| ());
     assert_eq!(kinds(&answers[0]), ["prediction", "no attribution"]);
+}
+
+#[test]
+fn no_row_waits_until_another_is_exact() {
+    let setting = Setting::new();
+    let analyses = vec![Analysis::IntegratedGradients, Analysis::Occlusion];
+    let request = Explain { analyses, ..setting.request(0, &[]) };
+    let answers = setting.answers(vec![request], Caches::default(), |_| ());
+    let came = |reply: &Reply| match reply {
+        Reply::Attribution { analysis, attribution: Ok(a), .. } => Some((*analysis, a.is_complete())),
+        _ => None,
+    };
+    let came: Vec<_> = answers[0].iter().filter_map(came).collect();
+    let (coarse, exact) = ((Analysis::IntegratedGradients, false), (Analysis::IntegratedGradients, true));
+    assert_eq!((came.first(), came.last()), (Some(&coarse), Some(&exact)), "{came:?}");
+    assert_eq!(came.iter().find(|(_, is_complete)| *is_complete), Some(&(Analysis::Occlusion, true)));
 }
