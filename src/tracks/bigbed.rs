@@ -197,11 +197,7 @@ impl FeatureReader for BigBed {
     }
 
     fn features(&mut self, region: &Region) -> Result<Features, TrackError> {
-        let unknown = || TrackError::UnknownChrom {
-            path: self.path.clone(),
-            chrom: region.chrom.to_string(),
-            known: self.chroms.names_in_short(),
-        };
+        let unknown = || TrackError::unknown_chrom(&self.path, &region.chrom, &self.chroms);
         let chrom = self.chroms.resolve(&region.chrom).ok_or_else(unknown)?.clone();
         let len = self.chroms.len_of(&chrom).unwrap_or(0);
         let span = (region.start.min(len) as u32, region.end.min(len) as u32);

@@ -1,7 +1,7 @@
 //! Writes bigWig files.
 
 use super::TrackError;
-use super::write::put;
+use super::write::{begin, put};
 use crate::genome::ChromSizes;
 use bigtools::beddata::BedParserStreamingIterator;
 use bigtools::{BigWigWrite, Value};
@@ -51,7 +51,7 @@ pub fn write_bigwig(
     let zooms: Vec<u32> = zooms.iter().copied().filter(|&z| z > 0).collect();
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let io = |reason| TrackError::io(path, reason);
-    let temporary = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder).map_err(io)?;
+    let temporary = begin(folder).map_err(io)?;
     let file = temporary.reopen().map_err(io)?;
     let values = chroms.iter().flat_map(|(chrom, intervals)| {
         intervals.iter().map(|i| (chrom.to_string(), Value { start: i.start as u32, end: i.end as u32, value: i.value }))
@@ -74,7 +74,7 @@ pub fn write_bigwig(
 
 /// The chromosome's length, where its intervals can be written.
 fn check(path: &Path, genome: &ChromSizes, chrom: &Arc<str>, intervals: &[SignalInterval]) -> Result<u32, TrackError> {
-    let unknown = || TrackError::UnknownChrom { path: path.to_owned(), chrom: chrom.to_string(), known: genome.names_in_short() };
+    let unknown = || TrackError::unknown_chrom(path, chrom, genome);
     let len = genome.len_of(chrom).ok_or_else(unknown)?;
     let wrong = |i: &SignalInterval, reason: String| {
         Err(TrackError::malformed(path, format!("{chrom}:{}-{}", i.start + 1, i.end), reason))

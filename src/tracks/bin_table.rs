@@ -439,11 +439,11 @@ impl SignalReader for BinTableSignal {
     }
 
     fn values(&mut self, region: &Region) -> Result<Vec<f32>, TrackError> {
-        let gene = self.table.chroms.rank(&region.chrom).ok_or_else(|| TrackError::UnknownChrom {
-            path: self.table.path.clone(),
-            chrom: region.chrom.to_string(),
-            known: self.table.chroms.names_in_short(),
-        })?;
+        let gene = self
+            .table
+            .chroms
+            .rank(&region.chrom)
+            .ok_or_else(|| TrackError::unknown_chrom(&self.table.path, &region.chrom, &self.table.chroms))?;
         let counts = self.table.counts(gene, self.mark);
         let count = |base: u64| counts.get((base / self.table.bin_size) as usize).copied().unwrap_or(f32::NAN);
         Ok((region.start..region.end).map(count).collect())

@@ -1,5 +1,6 @@
 //! What can be wrong with a file, said with the file, the place and the reason.
 
+use crate::genome::{ChromSizes, Region};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,22 @@ impl TrackError {
     /// Malformed content at a place of a file.
     pub fn malformed(path: &Path, place: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), place: place.into(), reason: reason.into() }
+    }
+
+    /// A chromosome the file, or the genome it is written for, does not have.
+    pub fn unknown_chrom(path: &Path, chrom: &str, known: &ChromSizes) -> Self {
+        Self::UnknownChrom { path: path.to_owned(), chrom: chrom.to_owned(), known: known.names_in_short() }
+    }
+
+    /// Refuses a region whose bases, one by one, would take too much memory.
+    pub(super) fn refuse_longer(path: &Path, region: &Region, most: u64) -> Result<(), Self> {
+        match region.len() <= most {
+            true => Ok(()),
+            false => {
+                let reason = format!("{} bases are too many to read at once; at most {most}", region.len());
+                Err(Self::malformed(path, region.to_string(), reason))
+            }
+        }
     }
 }
 

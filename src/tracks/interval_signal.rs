@@ -209,8 +209,7 @@ impl IntervalSignal {
         mut give: impl FnMut(u64, u64, f32),
     ) -> Result<(), TrackError> {
         let Some(name) = self.chroms.resolve(&region.chrom) else {
-            let known = self.chroms.names_in_short();
-            return Err(TrackError::UnknownChrom { path: self.path.clone(), chrom: region.chrom.to_string(), known });
+            return Err(TrackError::unknown_chrom(&self.path, &region.chrom, &self.chroms));
         };
         let blocks = self.chroms.rank(name).map_or(&[][..], |chrom| &self.blocks[chrom]);
         let from = blocks.partition_point(|b| u64::from(b.end) <= region.start);
@@ -237,10 +236,7 @@ impl SignalReader for IntervalSignal {
     }
 
     fn values(&mut self, region: &Region) -> Result<Vec<f32>, TrackError> {
-        if region.len() > MOST_VALUES {
-            let reason = format!("{} bases are too many to read one by one; at most {MOST_VALUES}", region.len());
-            return Err(TrackError::malformed(&self.path, region.to_string(), reason));
-        }
+        TrackError::refuse_longer(&self.path, region, MOST_VALUES)?;
         let mut values = vec![f32::NAN; region.len() as usize];
         self.each(
             region,

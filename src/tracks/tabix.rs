@@ -284,8 +284,7 @@ impl FeatureReader for Tabix {
 
     fn features(&mut self, region: &Region) -> Result<Features, TrackError> {
         let Some(name) = self.chroms.resolve(&region.chrom) else {
-            let known = self.chroms.names_in_short();
-            return Err(TrackError::UnknownChrom { path: self.path.clone(), chrom: region.chrom.to_string(), known });
+            return Err(TrackError::unknown_chrom(&self.path, &region.chrom, &self.chroms));
         };
         let chrom = self.chroms.rank(name).unwrap_or(0);
         let mut features = Vec::new();

@@ -155,13 +155,9 @@ impl SequenceReader for TwoBit {
 
     fn bases(&mut self, region: &Region) -> Result<Vec<u8>, TrackError> {
         let Some(name) = self.chroms.resolve(&region.chrom) else {
-            let known = self.chroms.names_in_short();
-            return Err(TrackError::UnknownChrom { path: self.path.clone(), chrom: region.chrom.to_string(), known });
+            return Err(TrackError::unknown_chrom(&self.path, &region.chrom, &self.chroms));
         };
-        if region.len() > MOST_BASES {
-            let reason = format!("{} bases are too many to read at once; at most {MOST_BASES}", region.len());
-            return Err(TrackError::malformed(&self.path, region.to_string(), reason));
-        }
+        TrackError::refuse_longer(&self.path, region, MOST_BASES)?;
         let (index, len) = (self.chroms.rank(name).unwrap_or(0), self.chroms.len_of(name).unwrap_or(0));
         let (start, end) = (region.start.min(len), region.end.min(len));
         let mut bases = match start < end {

@@ -84,11 +84,7 @@ impl BigWig {
     /// The list of chromosomes names only those with data: one that is missing is an error, not a row of nothing, because a
     /// file of other names or of another assembly looks the same.
     fn locate(&self, region: &Region) -> Result<Option<Span>, TrackError> {
-        let unknown = || TrackError::UnknownChrom {
-            path: self.path.clone(),
-            chrom: region.chrom.to_string(),
-            known: self.chroms.names_in_short(),
-        };
+        let unknown = || TrackError::unknown_chrom(&self.path, &region.chrom, &self.chroms);
         let chrom = self.chroms.resolve(&region.chrom).ok_or_else(unknown)?;
         let len = self.chroms.len_of(chrom).unwrap_or(0);
         let (start, end) = (region.start.min(len), region.end.min(len));
@@ -133,10 +129,7 @@ impl SignalReader for BigWig {
     }
 
     fn values(&mut self, region: &Region) -> Result<Vec<f32>, TrackError> {
-        if region.len() > MOST_VALUES {
-            let reason = format!("{} bases are too many to read one by one; at most {MOST_VALUES}", region.len());
-            return Err(TrackError::malformed(&self.path, region.to_string(), reason));
-        }
+        TrackError::refuse_longer(&self.path, region, MOST_VALUES)?;
         let mut values = vec![f32::NAN; region.len() as usize];
         self.each_value(region, |start, end, value| {
             values[(start - region.start) as usize..(end - region.start) as usize].fill(value);
