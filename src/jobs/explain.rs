@@ -67,6 +67,11 @@ impl Analysis {
     /// Those with a row unless the user says otherwise, in its order.
     pub const ALL: [Self; 3] = [Self::IntegratedGradients, Self::Occlusion, Self::SaturationMutagenesis];
 
+    /// Whether its first values are whole and the rest only makes them exact, which can wait for other analyses.
+    fn refines(self) -> bool {
+        self == Self::IntegratedGradients
+    }
+
     /// What is computed for a subject, in order.
     pub const WANTED: [Self; 4] =
         [Self::IntegratedGradients, Self::SignificantBins, Self::Occlusion, Self::SaturationMutagenesis];
@@ -185,21 +190,41 @@ impl<'a> Explainer<'a> {
             let Kept { attribution, stored } = known.attributions[&analysis].clone();
             send(self.replies, Reply::Attribution { job, analysis, attribution: Ok(attribution), stored });
         }
-        for &analysis in missing {
-            let replies = self.replies;
-            let reply = |attribution, stored| send(replies, Reply::Attribution { job, analysis, attribution, stored });
-            let mut report = |partial: &Attribution| reply(Ok(Arc::new(partial.clone())), None);
-            match self.attribution(&known, &request.subject, analysis, request.centre, is_current, &mut report) {
-                Ok(Some(Kept { attribution, stored })) => reply(Ok(attribution), stored),
-                Ok(None) => return,
-                Err(failure) => reply(Err(failure), None),
-            }
-        }
-        if request.seqlets
+        let missing: Vec<Analysis> = missing.into_iter().copied().collect();
+        let is_whole = self.explain_in_turn(job, request, &known, &missing, is_current).is_some();
+        if is_whole
+            && request.seqlets
             && let Some(seqlets) = self.seqlets(&request.subject, is_current).transpose()
         {
             send(self.replies, Reply::Seqlets { job, seqlets });
         }
+    }
+
+    /// The analyses in order, what only refines one after all the others; `None` where something newer is wanted.
+    fn explain_in_turn(
+        &mut self,
+        job: JobId,
+        request: &Explain,
+        known: &Known,
+        analyses: &[Analysis],
+        is_current: &dyn Fn() -> bool,
+    ) -> Option<()> {
+        let Some((&analysis, others)) = analyses.split_first() else { return Some(()) };
+        let replies = self.replies;
+        let reply = |attribution, stored| send(replies, Reply::Attribution { job, analysis, attribution, stored });
+        let mut others_wait = !others.is_empty();
+        let mut report = |explainer: &mut Self, partial: &Attribution| {
+            reply(Ok(Arc::new(partial.clone())), None);
+            if analysis.refines() && std::mem::take(&mut others_wait) {
+                explainer.explain_in_turn(job, request, known, others, is_current);
+            }
+        };
+        match self.attribution(known, &request.subject, analysis, request.centre, is_current, &mut report) {
+            Ok(Some(Kept { attribution, stored })) => reply(Ok(attribution), stored),
+            Ok(None) => return None,
+            Err(failure) => reply(Err(failure), None),
+        }
+        if others_wait { self.explain_in_turn(job, request, known, others, is_current) } else { Some(()) }
     }
 
     /// The seqlets of a subject's mutagenesis; `None` where something newer is wanted.
@@ -236,7 +261,7 @@ impl<'a> Explainer<'a> {
             let Ok(known) = self.known(&subject) else { continue };
             let Some(analysis) = analysis.filter(|a| !known.attributions.contains_key(a)) else { continue };
             let centre = subject.window.position(subject.window.len() / 2).max(0) as u64;
-            if let Ok(None) = self.attribution(&known, &subject, analysis, centre, is_current, &mut |_| ()) {
+            if let Ok(None) = self.attribution(&known, &subject, analysis, centre, is_current, &mut |_, _| ()) {
                 return;
             }
         }
@@ -262,7 +287,7 @@ impl<'a> Explainer<'a> {
         analysis: Analysis,
         centre: u64,
         is_current: &dyn Fn() -> bool,
-        report: &mut dyn FnMut(&Attribution),
+        report: &mut dyn FnMut(&mut Self, &Attribution),
     ) -> Result<Option<Kept>, AnalysisFailure> {
         let failed = AnalysisFailure::Failed;
         let model = self.model(subject.model).map_err(failed)?;
@@ -284,7 +309,8 @@ impl<'a> Explainer<'a> {
             options: format!("{options:?}"),
         };
         // A model without a hash was not read from a file.
-        let store = self.store.as_ref().filter(|_| !model.manifest().hash.is_empty());
+        let is_stored = !model.manifest().hash.is_empty();
+        let store = self.store.as_ref().filter(|_| is_stored);
         if let Some((attribution, stored)) = store.and_then(|store| store.get(&key)) {
             let kept = Kept { attribution: Arc::new(attribution), stored: Some(stored) };
             self.memory.add(subject, analysis, kept.clone());
@@ -292,7 +318,8 @@ impl<'a> Explainer<'a> {
         }
         let centre = known.input.window.index(centre as i64).map(|i| i as usize);
         let options = Options { centre, ..options };
-        let mut run = Run::new(is_current, report);
+        let mut report = |partial: &Attribution| report(self, partial);
+        let mut run = Run::new(is_current, &mut report);
         let result = match contained(|| method.attribute(&*model, &known.input, &options, &mut run)) {
             Ok(Ok(result)) => result,
             Ok(Err(AttributionError::Cancelled)) => return Ok(None),
@@ -307,7 +334,7 @@ impl<'a> Explainer<'a> {
         };
         let kept = Kept { attribution: Arc::new(result), stored: None };
         self.memory.add(subject, analysis, kept.clone());
-        if let Some(store) = store
+        if let Some(store) = self.store.as_ref().filter(|_| is_stored)
             && let Err(error) = store.put(&key, &kept.attribution)
         {
             let reason = format!("results are no longer kept on disk: {error}");

@@ -180,6 +180,9 @@ impl Default for Caches {
     }
 }
 
+/// Of the threads that compute, as nice(1) has it: enough to give way, and a share where other programs compute too.
+const EXPLAINER_NICENESS: i32 = 5;
+
 /// Loads a network from its folder.
 pub type LoadModel = dyn Fn(&std::path::Path) -> Result<Box<dyn Model>, String> + Send + Sync;
 
@@ -213,7 +216,8 @@ impl Workers {
         let slot = explain.clone();
         // The kernels' threads: the explainer is one of them, and its parallel work finds the others.
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("explain {i}")).build();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("explain {i}"));
+        let pool = pool.start_handler(|_| yield_to_the_screen()).build();
         let pool = pool.map_err(std::io::Error::other)?;
         pool.spawn(move || explain::Explainer::new(session, &models, &*load, caches, &sender).serve(&slot));
         Ok((Self { look, explain, aside, tile }, receiver))
@@ -255,6 +259,12 @@ impl Drop for Workers {
         self.aside.close();
         self.tile.close();
     }
+}
+
+/// Lets the threads that draw and read rows go first; where the system refuses, all are equal.
+fn yield_to_the_screen() {
+    #[cfg(target_os = "linux")] // where a priority is a thread's own
+    rustix::process::setpriority_process(None, EXPLAINER_NICENESS).ok();
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {

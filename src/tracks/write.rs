@@ -54,7 +54,7 @@ pub(super) fn put(temporary: NamedTempFile, path: &Path) -> Result<(), TrackErro
     {
         // A temporary file is private to its owner; a result is as readable as any other new file.
         use std::os::unix::fs::PermissionsExt;
-        temporary.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(io)?;
+        temporary.as_file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(io)?;
     }
     temporary.as_file().sync_all().map_err(io)?;
     temporary.persist(path).map_err(|e| io(e.error))?;

@@ -9,7 +9,7 @@ use crate::genome::{ChromSizes, GeneId, Locus, Region, Strand, reverse_complemen
 use crate::jobs::Analysis;
 use crate::models::{FilterSites, Input, Model, SequenceFilters, open_model};
 use crate::scene::{Geometry, Profile, Scene};
-use crate::session::{Edit, Readers, TrackId, TrackKind, parse_edits};
+use crate::session::{Edit, Layout, Readers, TrackId, TrackKind, parse_edits};
 use crate::state::{RowId, RowState, State};
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
@@ -58,6 +58,9 @@ pub(super) fn compose(figure: &FigureArgs, out: &Path, shows_progress: bool) -> 
 pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, shows_progress: bool) -> Result<Made, Failure> {
     // A page can show a single base; the screen's least width is no limit here.
     state.n_columns = 1;
+    if let Some(line) = &figure.layout {
+        state.lay_out(Layout::parse(line).map_err(|reason| Failure::Usage(format!("--layout: {reason}")))?);
+    }
     let options = options(figure, &state)?;
     match figure.kind {
         Kind::Filters => return filters(state, figure, out, options),
@@ -519,7 +522,10 @@ fn analyses(figure: &FigureArgs, state: &State) -> Vec<Analysis> {
         None if state.region.len() <= MUTAGENESIS_SPAN => Analysis::ALL.to_vec(),
         None => vec![Analysis::IntegratedGradients, Analysis::Occlusion],
     };
-    if figure.ism || figure.seqlets {
+    if figure.analyses.is_none() {
+        wanted.extend(state.more_analyses.iter().copied());
+    }
+    if figure.ism || figure.seqlets || state.wants_seqlets {
         wanted.push(Analysis::SaturationMutagenesis);
     }
     let of_all: Vec<Analysis> = Analysis::ALL.into_iter().filter(|a| wanted.contains(a)).collect();
@@ -548,7 +554,8 @@ fn arrange(state: &mut State, figure: &FigureArgs, analyses: &[Analysis]) -> Res
         hide(state, RowId::Attribution(analysis));
     }
     analyses.iter().for_each(|analysis| state.show_analysis(*analysis));
-    state.wants_seqlets = figure.seqlets;
+    state.more_analyses.retain(|analysis| analyses.contains(analysis));
+    state.wants_seqlets |= figure.seqlets;
     let labels = labels(state);
     for label in &figure.hide {
         check_label("--hide", label, &labels)?;
