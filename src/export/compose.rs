@@ -3,7 +3,7 @@
 
 use super::{FigureError, FigureOptions, Highlight, PictureFormat, Provenance, arrange, draw, geometry};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
-use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, columns_with_edits, predict, seqlets_of};
+use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, columns_with_edits, predict, predict_tiles, seqlets_of};
 use crate::models::{Input, Model};
 use crate::motifs::Collection;
 use crate::scene::Scene;
@@ -82,6 +82,7 @@ pub fn explain(
     analyses: &[Analysis],
     report: &mut dyn FnMut(Progress),
 ) -> Option<Input> {
+    tile(state, readers, load);
     let subject = state.subject();
     state.explained.begin(subject.clone());
     let subject = subject?;
@@ -111,6 +112,16 @@ pub fn explain(
             Some(input)
         }
     }
+}
+
+/// Predicts the signal along the view, where the model in use predicts one and its row is shown.
+pub fn tile(state: &mut State, readers: &mut Readers, load: &LoadModel) {
+    let Some(tiling) = state.tiling() else { return };
+    state.tiled.begin(Some(tiling.clone()));
+    let folder = state.models[tiling.model].folder.clone();
+    let tiles = contained(|| load(&folder))
+        .and_then(|model| contained(|| predict_tiles(&*model, readers, &tiling, &|_| None, &|| true, &mut |_| ())));
+    state.tiled.take(tiling, tiles.map(Arc::new));
 }
 
 /// Of the mutagenesis that has just been computed.

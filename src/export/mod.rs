@@ -31,7 +31,7 @@ mod tests;
 
 pub use arrange::{arrange, share_scales};
 pub use charts::{Chart, Marks, draw_charts};
-pub use compose::{Progress, command_at, command_of, explain, figure_of_state, quoted, read_rows};
+pub use compose::{Progress, command_at, command_of, explain, figure_of_state, quoted, read_rows, tile};
 pub use figure::{Panels, draw, draw_panels};
 pub use header::made_by;
 pub use heatmaps::{Heatmap, draw_heatmaps};
