@@ -283,6 +283,11 @@ impl App {
             self.workers.aside(aside.clone());
             self.asked.aside = aside;
         }
+        let tiling = self.state.tiling();
+        if !is_passing && self.state.tiled.asked() != tiling.as_ref() {
+            self.state.tiled.begin(tiling.clone());
+            self.workers.tile(tiling);
+        }
         let look = self.state.look();
         if !is_passing && !self.asked.look.as_ref().is_some_and(|asked| asked.covers(&look)) {
             self.asked.look_job = self.workers.look(look.clone());

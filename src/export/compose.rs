@@ -4,8 +4,8 @@
 use super::{FigureError, FigureOptions, Highlight, PictureFormat, Provenance, arrange, draw, geometry};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
 use crate::jobs::{
-    Analysis, AnalysisFailure, Brief, JobId, LoadModel, NULL_SEED, Reply, Subject, columns_with_edits, predict, seqlets_of,
-    significant_bins,
+    Analysis, AnalysisFailure, Brief, JobId, LoadModel, NULL_SEED, Reply, Subject, columns_with_edits, predict, predict_tiles,
+    seqlets_of, significant_bins,
 };
 use crate::models::{Input, Model};
 use crate::motifs::Collection;
@@ -86,6 +86,7 @@ pub fn explain(
     analyses: &[Analysis],
     report: &mut dyn FnMut(Progress),
 ) -> Option<Input> {
+    tile(state, readers, load);
     let subject = state.subject();
     let there = state.compared_subject().filter(|_| state.compared_obstacle().is_none());
     state.explained.begin(subject.clone());
@@ -169,6 +170,16 @@ fn bins(
         Ok(Err(error)) => Err(AnalysisFailure::Failed(error.to_string())),
         Err(panic) => Err(AnalysisFailure::Failed(format!("internal error: {panic}"))),
     }
+}
+
+/// Predicts the signal along the view, where the model in use predicts one and its row is shown.
+pub fn tile(state: &mut State, readers: &mut Readers, load: &LoadModel) {
+    let Some(tiling) = state.tiling() else { return };
+    state.tiled.begin(Some(tiling.clone()));
+    let folder = state.models[tiling.model].folder.clone();
+    let tiles = contained(|| load(&folder))
+        .and_then(|model| contained(|| predict_tiles(&*model, readers, &tiling, &|_| None, &|| true, &mut |_| ())));
+    state.tiled.take(tiling, tiles.map(Arc::new));
 }
 
 /// Of the mutagenesis that has just been computed.
@@ -310,6 +321,7 @@ fn contained<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribution::MutagenesisView;
     use crate::session::{GenomeEntry, SampleEntry, Session, SessionFile, TrackEntry};
     use crate::state::toy;
     use crate::theme::Theme;
@@ -406,7 +418,7 @@ mod tests {
     fn a_command_says_how_rows_are_drawn_where_the_session_does_not() {
         let mut state = of_toy();
         state.row_views.entry("H3K4me3".to_owned()).or_default().scale = crate::state::Scale::Fixed(0.0, 20.0);
-        state.mutagenesis_view = crate::attribution::MutagenesisView::Max;
+        state.mutagenesis_view = MutagenesisView::Max;
         let command = command_of(&state, &[], Path::new("f.svg"), &options());
         let line = command.split('\'').nth(1).unwrap();
         assert!(command.contains("--layout '{"), "{command}");

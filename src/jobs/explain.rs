@@ -2,20 +2,20 @@
 //! gradients, occlusion of bins, mutagenesis outward from where the reader looks.
 
 use super::memory::{Kept, Known, Memory};
+use super::shelf::Shelf;
 use super::store::{Store, StoreKey};
 use super::{AnalysisFailure, Caches, JobId, LoadModel, Reply, Slot, contained, send, seqlets_of};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
-use crate::genome::{GeneId, Window};
-use crate::models::{Attention, EditedSource, Input, Model, OutputKind};
+use crate::genome::{GeneId, Region, Window};
+use crate::models::{Attention, EditedSource, Input, Manifest, Model, OutputKind};
 use crate::motifs::Collection;
 use crate::regulation::significance::{PROCEDURES, Pool};
 use crate::session::{Edit, Readers, SampleId, Session};
 use crate::tracks::{Features, while_wanted};
 use candle_core::{DType, Tensor};
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What is explained: a model's prediction for a gene in a sample.
@@ -111,6 +111,8 @@ pub struct Prediction {
     pub missing: Vec<f32>,
     /// The same without the edits, where there are any.
     pub unedited: Option<Unedited>,
+    /// What was measured of the signal that the network predicts, as it is learnt (its mean, or 1 for open), where it predicts one.
+    pub measured: Option<f64>,
     /// Bases of the window that lie off the chromosome.
     pub off_chromosome: u64,
     /// Hash of everything the network read.
@@ -148,15 +150,6 @@ pub struct Unedited {
 /// Seed of the shuffles that attention is compared with.
 pub const NULL_SEED: u64 = 1;
 
-/// A network, and what its files looked like when it was read.
-struct Loaded {
-    model: Result<Arc<dyn Model>, String>,
-    stamp: Stamp,
-}
-
-/// Length and time of a model's files; another one means they were replaced.
-pub(super) type Stamp = Vec<Option<(u64, SystemTime)>>;
-
 /// One analysis of one side, and where its result is told.
 #[derive(Clone, Copy)]
 struct Step<'a> {
@@ -169,9 +162,7 @@ struct Step<'a> {
 /// What the worker works with.
 pub(super) struct Explainer<'a> {
     readers: Readers,
-    folders: &'a [PathBuf],
-    load: &'a LoadModel,
-    loaded: HashMap<usize, Loaded>,
+    shelf: Shelf<'a>,
     /// Attention to shuffled inputs of other genes, by model and sample.
     pools: HashMap<(usize, SampleId), Arc<Pool>>,
     memory: Memory,
@@ -192,9 +183,7 @@ impl<'a> Explainer<'a> {
         let (readers, memory) = (Readers::new(session), Memory::new(caches.memory_bytes));
         Self {
             readers,
-            folders,
-            load,
-            loaded: HashMap::new(),
+            shelf: Shelf::new(folders, load),
             pools: HashMap::new(),
             memory,
             store: caches.store,
@@ -430,22 +419,13 @@ impl<'a> Explainer<'a> {
 
     /// The network of an index, read again where its files were replaced.
     fn model(&mut self, index: usize) -> Result<Arc<dyn Model>, String> {
-        let folder = self.folders.get(index).ok_or_else(|| format!("no model {index}"))?;
-        let stamp = stamp_of(folder);
-        let before = self.loaded.get(&index);
-        if let Some(loaded) = before.filter(|loaded| loaded.stamp == stamp) {
-            return loaded.model.clone();
-        }
-        let is_replaced = before.is_some();
-        let load = self.load;
-        let model = contained(|| load(folder)).and_then(|r| r).map(Arc::from);
+        let (model, is_replaced) = self.shelf.model(index);
         if is_replaced {
             self.memory.forget_model(index);
             self.pools.retain(|(model, _), _| *model != index);
-            let manifest = model.as_ref().map(|m: &Arc<dyn Model>| m.manifest().clone()).map_err(String::clone);
+            let manifest = model.as_ref().map(|m| m.manifest().clone()).map_err(String::clone);
             send(self.replies, Reply::ModelReplaced { index, manifest: Box::new(manifest) });
         }
-        self.loaded.insert(index, Loaded { model: model.clone(), stamp });
         model
     }
 }
@@ -474,11 +454,6 @@ pub fn significant_bins(
     })
 }
 
-pub(super) fn stamp_of(folder: &Path) -> Stamp {
-    let of = |path: PathBuf| std::fs::metadata(path).ok().and_then(|m| Some((m.len(), m.modified().ok()?)));
-    crate::models::FILES.iter().map(|name| of(folder.join(name))).collect()
-}
-
 /// Assembles the input and runs the network once; where there are edits, once more without them.
 pub fn predict(model: &dyn Model, subject: &Subject, readers: &mut Readers) -> Result<(Prediction, Input), String> {
     let manifest = model.manifest();
@@ -494,7 +469,21 @@ pub fn predict(model: &dyn Model, subject: &Subject, readers: &mut Readers) -> R
         prediction.unedited = Some(Unedited { score, output });
     }
     let off_chromosome = subject.window.bases_off(session.genome.chroms.len_of(subject.window.chrom()).unwrap_or(0));
-    Ok((Prediction { off_chromosome, ..prediction }, input))
+    let measured = measured_signal(manifest, subject.sample, &subject.window, readers);
+    Ok((Prediction { off_chromosome, measured, ..prediction }, input))
+}
+
+/// What was measured of the signal that a network predicts, in the bases it predicts it for; `None` where it predicts none or the
+/// sample was not measured.
+pub fn measured_signal(manifest: &Manifest, sample: SampleId, window: &Window, readers: &mut Readers) -> Option<f64> {
+    let target = manifest.output.signal.as_ref()?;
+    let anchor = window.position(manifest.window.tss_index);
+    let start = u64::try_from(anchor - target.length as i64 / 2).ok()?;
+    let bin = Region::new(window.chrom().clone(), start, start + target.length);
+    match manifest.output.kind {
+        OutputKind::Regression => target.means(readers, sample, &bin).ok()?.first().copied(),
+        OutputKind::Binary => target.open(readers, sample, &bin).ok()?.first().map(|open| f64::from(u8::from(*open))),
+    }
 }
 
 /// Runs the network once on an input.
@@ -517,5 +506,15 @@ pub fn predict_input(model: &dyn Model, input: &Input) -> Result<Prediction, Att
         OutputKind::Binary => 1.0 / (1.0 + (-score).exp()),
     };
     let (missing, input_hash) = (input.missing.clone(), input.hash());
-    Ok(Prediction { score, output, attention, mark_attention, missing, unedited: None, off_chromosome: 0, input_hash })
+    Ok(Prediction {
+        score,
+        output,
+        attention,
+        mark_attention,
+        missing,
+        unedited: None,
+        measured: None,
+        off_chromosome: 0,
+        input_hash,
+    })
 }

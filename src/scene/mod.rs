@@ -226,6 +226,7 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
         },
         RowId::Variants => variants::fill(&mut row, state, geometry),
         RowId::Formula(_) => signals::fill(&mut row, state, geometry),
+        RowId::Predicted => model_rows::fill_predicted(&mut row, state, geometry),
         RowId::Error => compared::fill_error(&mut row, state, geometry),
         RowId::Attention => model_rows::fill_attention(&mut row, state, &Said::here(state), geometry),
         RowId::ComparedAttention => model_rows::fill_attention(&mut row, state, &Said::there(state), geometry),

@@ -14,6 +14,7 @@ mod prompt;
 mod rows;
 mod saving;
 mod table;
+mod tiled;
 #[cfg(test)]
 pub(crate) mod toy;
 mod undo;
@@ -30,6 +31,7 @@ pub use places::{Place, Places};
 pub use prompt::{Asks, Match, Prompt, best_matches};
 pub use rows::{FormulaRow, RowId, RowView};
 pub use table::{Cell, Line, Table};
+pub use tiled::Tiled;
 pub use undo::{History, View};
 pub use walk::Walk;
 
@@ -146,6 +148,8 @@ pub struct State {
     pub sequence: Option<(Region, Result<Vec<u8>, String>)>,
     /// What the model says.
     pub explained: Explained,
+    /// The signal that it predicts along the view.
+    pub tiled: Tiled,
     /// Where the user was.
     pub places: Places,
     /// Changes that can be taken back.
@@ -215,6 +219,7 @@ impl State {
             features: HashMap::new(),
             sequence: None,
             explained: Explained::default(),
+            tiled: Tiled::default(),
             places: Places::default(),
             history: History::default(),
             bookmarks: BTreeMap::new(),
@@ -361,6 +366,7 @@ impl State {
                 self.explained.take_attribution(analysis, attribution, stored);
             }
             Reply::Seqlets { job, seqlets } if job == explain => self.explained.take_seqlets(seqlets),
+            Reply::Tiles { tiling, tiles } => self.tiled.take(tiling, tiles),
             Reply::Minimal { subject, search, found } => self.take_minimal(&subject, &search, found),
             Reply::Variants { path, subjects, found } => self.take_variants(path, subjects, found),
             Reply::Trust { subject, trust } => self.take_trust(subject, trust),

@@ -28,6 +28,8 @@ pub enum RowId {
     Variants,
     /// Arithmetic over other rows, by its place in the state's list.
     Formula(usize),
+    /// The signal that the model predicts, in bins along the view.
+    Predicted,
     /// Predicted less measured of the genes in view; there where something is compared.
     Error,
     /// The model's attention.
@@ -135,6 +137,7 @@ impl State {
             if self.vcf().is_some() {
                 rows.push(RowId::Variants);
             }
+            rows.extend(self.predicts_a_signal().then_some(RowId::Predicted));
             let is_comparing = self.compared_subject().is_some();
             rows.extend(is_comparing.then_some(RowId::Error));
             rows.push(RowId::Attention);
@@ -176,6 +179,7 @@ impl State {
             RowId::Difference => "diff".to_owned(),
             RowId::Variants => "variants".to_owned(),
             RowId::Formula(i) => self.formulas.get(i).map_or_else(String::new, |f| f.label.clone()),
+            RowId::Predicted => "predicted".to_owned(),
             RowId::Attention => "attention".to_owned(),
             RowId::Attribution(Analysis::IntegratedGradients) => "IG".to_owned(),
             RowId::Attribution(Analysis::Occlusion) => "occlusion".to_owned(),

@@ -7,7 +7,7 @@ use super::{betas, loci, predicted};
 use crate::export::{self, FigureOptions, Highlight, Logo, Panels, Progress, Provenance};
 use crate::genome::{ChromSizes, GeneId, Locus, Region, Strand, reverse_complement, thousands};
 use crate::jobs::Analysis;
-use crate::models::{FilterSites, Input, SequenceFilters, open_model};
+use crate::models::{FilterSites, Input, Model, SequenceFilters, open_model};
 use crate::scene::{Geometry, Profile, Scene};
 use crate::session::{Edit, Layout, Readers, TrackId, TrackKind, parse_edits};
 use crate::state::{Comparison, RowId, RowState, State};
@@ -179,6 +179,8 @@ impl Composer<'_> {
         let below = self.scene(&mut part, &both, 1)?;
         arrange(&mut whole, self.figure, &of_whole)?;
         whole.explained = part.explained.clone();
+        let load = self.load();
+        export::tile(&mut whole, &mut self.readers, &load);
         let above = self.drawn(&mut whole, 1);
         Ok((vec![whole, part], vec![above, below], Panels::Zoom))
     }
@@ -322,9 +324,13 @@ impl Composer<'_> {
         scene
     }
 
-    fn explain(&mut self, state: &mut State, analyses: &[Analysis]) -> Result<Option<Input>, Failure> {
+    fn load(&self) -> impl Fn(&Path) -> Result<Box<dyn Model>, String> + Send + Sync + 'static {
         let commands = commands(self.figure.allow_command);
-        let load = move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string());
+        move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string())
+    }
+
+    fn explain(&mut self, state: &mut State, analyses: &[Analysis]) -> Result<Option<Input>, Failure> {
+        let load = self.load();
         let bar = if self.shows_progress { ProgressBar::new(0) } else { ProgressBar::hidden() };
         bar.set_style(ProgressStyle::with_template("{msg:20} {bar:30} {pos}/{len}  {elapsed}").context("progress")?);
         let input = export::explain(state, &mut self.readers, &load, analyses, &mut |Progress { analysis, done, total }| {
@@ -584,7 +590,10 @@ fn check_label(option: &str, label: &str, labels: &[String]) -> Result<(), Failu
 /// Labels that rows can have with this session, whatever the sample or zoom.
 fn labels(state: &State) -> Vec<String> {
     let compared = [RowId::Error, RowId::ComparedAttention, RowId::ComparedAttribution, RowId::Difference];
-    let of_model = [RowId::Attention].into_iter().chain(compared).chain(state.analyses().into_iter().map(RowId::Attribution));
+    let of_model = [RowId::Predicted, RowId::Attention]
+        .into_iter()
+        .chain(compared)
+        .chain(state.analyses().into_iter().map(RowId::Attribution));
     let rows = [RowId::Edits, RowId::Sequence, RowId::Genes].into_iter().chain(of_model);
     let mut labels: Vec<String> = rows.map(|row| state.label(row)).collect();
     labels.extend(state.session.tracks.iter().map(|track| track.label.clone()));
