@@ -274,7 +274,7 @@ fn factors_measured_in_55_cell_types_are_ranked_in_each() {
     motifs.truncate(40); // all 401 in minutes
     let samples: Vec<SampleId> = (0..cells.len()).map(SampleId).collect();
     let deepcage = architecture("deepcage").unwrap();
-    let mut manifest = deepcage.default_manifest();
+    let mut manifest = deepcage.preset("small").unwrap();
     manifest.input.tfs = TfSpec::of_samples(&motifs, &session, &samples).unwrap();
     // Expression as it was measured: a quantile would never be 0.
     manifest.input.tfs.quantiles.clear();
