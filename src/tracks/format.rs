@@ -2,8 +2,8 @@
 
 use super::lines::open_unzipped;
 use super::{
-    Loaded, Track, TrackError, arcs, bed, bed_methyl, bedgraph, bigbed, bigwig, fasta, genehancer, gff3, gtf, is_url, renamed,
-    tabix, two_bit, vcf, wig,
+    Loaded, Track, TrackError, arcs, bed, bed_methyl, bedgraph, bigbed, bigwig, fasta, gene_index, genehancer, gff3, gtf, is_url,
+    renamed, tabix, two_bit, vcf, wig,
 };
 use crate::genome::{ChromSizes, Genes};
 use std::collections::BTreeMap;
@@ -222,11 +222,12 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 /// genome's, and a file that shares none with it, are said in the warnings.
 pub fn open(path: &Path, format: Option<&str>, genome: &ChromSizes) -> Result<Loaded<Track>, TrackError> {
     let format = format_of(path, format)?;
-    let mut loaded = match open_indexed(path, format, genome)? {
-        Some(indexed) => indexed,
-        None => (format.open)(path, genome)?,
+    let at_hand = match format.kind {
+        Kind::Genes => gene_index::open(path, format, genome)?,
+        _ => open_indexed(path, format, genome)?,
     };
-    let remark = compare_with_genome(&loaded.value, genome);
+    let mut loaded = at_hand.map_or_else(|| (format.open)(path, genome), Ok)?;
+    let remark = mismatch(&loaded.value, genome);
     loaded.warnings.extend(remark.map(|remark| format!("{}: {remark}", path.display())));
     Ok(loaded.map(|track| renamed::by_names_of(track, genome)))
 }
@@ -304,8 +305,8 @@ fn unknown(path: &Path, reason: &str) -> TrackError {
     TrackError::Unsupported { path: path.to_owned(), reason: format!("{reason}; formats: {}", names.join(", ")) }
 }
 
-/// What of a track does not fit the genome.
-fn compare_with_genome(track: &Track, genome: &ChromSizes) -> Option<String> {
+/// What of a track does not fit the genome: chromosomes of another length, or none in common.
+pub fn mismatch(track: &Track, genome: &ChromSizes) -> Option<String> {
     if genome.is_empty() {
         return None;
     }
