@@ -67,6 +67,9 @@ pub fn read_rows(state: &mut State, readers: &mut Readers) {
             TrackKind::Features => Reply::Features { track, features: contained(|| readers.features(track, &region)) },
         });
     }
+    for (track, reason) in readers.take_mismatches() {
+        take(Reply::Mismatch { track, reason });
+    }
     let warnings = readers.take_warnings();
     if !warnings.is_empty() {
         take(Reply::Warnings(warnings));

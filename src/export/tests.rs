@@ -165,6 +165,7 @@ pub(super) fn row(id: RowId, label: &str, plot: Plot) -> Row {
         label: label.to_owned(),
         detail: String::new(),
         is_focused: false,
+        mismatch: None,
         state: None,
         axis: None,
         plot,

@@ -149,6 +149,7 @@ pub fn input_row(input: &Input, manifest: &Manifest, region: &Region, n_columns:
         label: "input".to_owned(),
         detail: format!("mean per {bases} bp bin as the model reads it, share of each mark's highest"),
         is_focused: false,
+        mismatch: None,
         state: Some(RowState::Fresh),
         axis: Some((0.0, 1.0)),
         plot: Plot::Heat(lanes.collect(), 1.0),

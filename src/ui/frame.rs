@@ -70,10 +70,34 @@ pub(super) fn draw_header(buffer: &mut Buffer, layout: &Layout, scene: &Scene, p
     }
 }
 
-pub(super) fn draw_ruler(buffer: &mut Buffer, layout: &Layout, scene: &Scene, palette: &Palette) {
+/// The chromosomes in view, at the left of the ruler; of two places that with the focus stands out.
+pub(super) fn draw_ruler_label(
+    buffer: &mut Buffer,
+    layout: &Layout,
+    (scene, beside): (&Scene, Option<&Scene>),
+    is_left: bool,
+    palette: &Palette,
+) {
+    let end = layout.plot_x - 1;
+    let mut line = Line { buffer, x: layout.area.x + 1, y: layout.ruler_y, end };
+    let Some(beside) = beside else { return line.put(&scene.ruler.label, palette.style("dim")) };
+    let own = (&scene.ruler.label, palette.style("focus").add_modifier(Modifier::BOLD));
+    let other = (&beside.ruler.label, palette.style("dim"));
+    let (left, right) = if is_left { (own, other) } else { (other, own) };
+    line.put(left.0, left.1);
+    line.put(" \u{2502} ", palette.style("dim"));
+    line.put(right.0, right.1);
+}
+
+/// The line between two places.
+pub(super) fn draw_divide(buffer: &mut Buffer, layout: &Layout, palette: &Palette) {
+    let x = layout.side(false).plot_x - 1;
+    (layout.ruler_y..layout.footer_y).for_each(|y| buffer.set_string(x, y, "\u{2502}", palette.style("dim")));
+}
+
+/// Positions above the plot, in the colour of a role.
+pub(super) fn draw_ruler(buffer: &mut Buffer, layout: &Layout, scene: &Scene, palette: &Palette, role: &str) {
     let y = layout.ruler_y;
-    let width = layout.plot_x - layout.area.x;
-    write(buffer, (layout.area.x + 1, y), width - 2, &scene.ruler.label, palette.style("dim"));
     let column = |position: u64| layout.plot_x + (scene.x(position as f64).floor().max(0.0) as u16).min(layout.plot_width - 1);
     let right = layout.plot_x + layout.plot_width;
     let mut taken: Option<(u16, u16)> = None;
@@ -90,7 +114,7 @@ pub(super) fn draw_ruler(buffer: &mut Buffer, layout: &Layout, scene: &Scene, pa
         let text = format!("│{}", tick.label);
         let end = at + text.chars().count() as u16;
         if taken.is_none_or(|(a, b)| end < a || b < at) && end <= right {
-            write(buffer, (at, y), end - at, &text, palette.style("dim"));
+            write(buffer, (at, y), end - at, &text, palette.style(role));
         }
     }
 }

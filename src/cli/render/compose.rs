@@ -50,7 +50,7 @@ impl Made {
 /// Composes a figure that is to be written to `out`.
 pub(super) fn compose(figure: &FigureArgs, out: &Path, shows_progress: bool) -> Result<Made, Failure> {
     let theme = figure.theme();
-    let state = open_state(&figure.files, figure.sample.as_deref(), figure.model.as_deref(), theme)?;
+    let state = open_state(&figure.files, figure.sample.as_deref(), figure.model.as_deref(), theme, figure.assume_assembly)?;
     compose_of(state, figure, out, shows_progress)
 }
 
@@ -405,6 +405,9 @@ fn provenance(figure: &FigureArgs, states: &[State], out: &Path, options: &Figur
         Some(kind) if figure.kind != Kind::default() => vec!["--kind".to_owned(), kind.get_name().to_owned()],
         _ => Vec::new(),
     };
+    if figure.assume_assembly {
+        kind.push("--assume-assembly".to_owned());
+    }
     let command = match (&figure.loci, &figure.zoom) {
         (Some(list), _) => {
             let mut place = vec!["--loci".to_owned(), list.clone()];
