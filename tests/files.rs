@@ -88,3 +88,19 @@ fn epds_file_between_spaces_is_a_row_of_promoters() {
     let found: Vec<&str> = features.overlapping(&Region::new("chr1", 959_000, 961_000)).map(|f| f.name.as_str()).collect();
     assert_eq!(found, ["NOC2L_1", "KLHL17_1"]);
 }
+
+#[test]
+fn a_row_of_methylation_leaves_out_thin_sites_as_its_session_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = |start: u64, n: u32| format!("chr1\t{start}\t{}\t.\t{n}\t+\t{start}\t{}\t0,0,0\t{n}\t50\n", start + 1, start + 1);
+    fs::write(folder.path().join("m.bedmethyl"), site(10, 5) + &site(20, 30)).unwrap();
+    fs::write(folder.path().join("g.sizes"), "chr1\t1000\n").unwrap();
+    let text = "version = 2\n[genome]\nsizes = 'g.sizes'\n[[track]]\nfile = 'm.bedmethyl'\n[[track]]\nfile = 'm.bedmethyl'\nlabel = 'thick'\n\
+                min_coverage = 10\n";
+    let file: SessionFile = toml::from_str(text).unwrap();
+    let session = Arc::new(Session::build(&file, folder.path()).unwrap());
+    let mut readers = Readers::new(session);
+    let mut n_sites =
+        |track| readers.values(TrackId(track), &Region::new("chr1", 0, 100)).unwrap().iter().filter(|v| !v.is_nan()).count();
+    assert_eq!([n_sites(0), n_sites(1)], [2, 1]);
+}

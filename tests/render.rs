@@ -113,6 +113,21 @@ fn the_command_in_the_footer_makes_the_same_bytes() {
     assert!(has(&texts, "H3K4me1 β 0."), "{texts:?}");
 }
 
+#[test]
+fn two_places_of_a_locus_stand_side_by_side_and_are_drawn_again_by_their_command() {
+    let args = ["sample/session.toml", "--analyses", "none", "--locus", "chr1:20,001-40,000 | chr2:30,001-50,000"];
+    render(&[&args[..], &["--out", "sides.svg"]].concat()).success();
+    let first = fs::read_to_string(folder().join("sides.svg")).unwrap();
+    let shown = texts(&folder().join("sides.svg"));
+    assert!(has(&shown, "chr1:20,001-40,000") && has(&shown, "chr2:30,001-50,000"), "{shown:?}");
+    let description = &first[first.find("<desc>").unwrap()..first.find("</desc>").unwrap()];
+    let command = quick_xml::escape::unescape(description.split("made by: cislens ").nth(1).unwrap()).unwrap().into_owned();
+    let words = shell_words(&command.replace("sides.svg", "again.svg"));
+    Command::cargo_bin("cislens").unwrap().current_dir(folder()).args(&words).assert().success();
+    let second = fs::read_to_string(folder().join("again.svg")).unwrap();
+    assert_eq!(first, second.replace("again.svg", "sides.svg"));
+}
+
 /// Words of a command, single quotes understood.
 fn shell_words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);

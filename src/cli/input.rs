@@ -79,7 +79,7 @@ pub(super) enum Inputs {
 
 /// What one thread reads inputs with.
 pub(super) enum InputReader<'a> {
-    Genes(Readers),
+    Genes(Box<Readers>),
     Arrays(&'a ArrayInputs),
 }
 
@@ -303,7 +303,7 @@ impl Inputs {
     /// A reader for one thread.
     pub(super) fn reader(&self) -> InputReader<'_> {
         match self {
-            Self::Genes(genes) => InputReader::Genes(Readers::new(genes.session.clone())),
+            Self::Genes(genes) => InputReader::Genes(Box::new(Readers::new(genes.session.clone()))),
             Self::Arrays(arrays) => InputReader::Arrays(arrays),
         }
     }

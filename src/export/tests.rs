@@ -215,7 +215,7 @@ pub(super) fn everything(options: &FigureOptions, name: &str) -> Scene {
         strand: None,
         is_current: true,
         colour: None,
-        ends: None,
+        parts: Vec::new(),
     };
     let marks = ["H3K4me1", "H3K4me3", "H3K9me3", "H3K27me3", "H3K36me3"];
     let lanes = |extra: &str| marks.iter().map(|m| lane(&format!("{m}{extra}"), 1.0)).collect::<Vec<_>>();

@@ -151,7 +151,11 @@ fn detail(row: &Row, state: &State, geometry: Geometry, columns: &[Column]) -> S
     let view = &row.view;
     let mut parts = Vec::new();
     match row.id {
-        RowId::Track(track) => parts.extend(state.session.tracks[track.0].unit.map(|u| u.to_string())),
+        RowId::Track(track) => {
+            let info = &state.session.tracks[track.0];
+            parts.extend(info.unit.map(|u| u.to_string()));
+            parts.extend(info.min_coverage.map(|n| format!("{n} reads or more")));
+        }
         RowId::Formula(i) => parts.extend(state.formulas.get(i).map(|f| f.formula.to_string())),
         _ => {}
     }

@@ -100,7 +100,12 @@ impl Readers {
             return Err(TrackError::Repeated(reason.clone()));
         }
         let info = &self.session.tracks[track.0];
-        match tracks::open(&info.path, Some(&info.format), &self.session.genome.chroms) {
+        let chroms = &self.session.genome.chroms;
+        let opened = match info.min_coverage {
+            Some(min_coverage) => tracks::open_methylation(&info.path, min_coverage, chroms),
+            None => tracks::open(&info.path, Some(&info.format), chroms),
+        };
+        match opened {
             Ok(loaded) => {
                 self.warnings.extend(loaded.warnings);
                 let mismatch = tracks::mismatch(&loaded.value, &self.session.genome.chroms);

@@ -102,6 +102,22 @@ impl State {
         Some(state)
     }
 
+    /// The places in view from the left, each as a state of its own.
+    pub fn sides(&self) -> Vec<Self> {
+        let alone = |state: Self| Self { other: None, ..state };
+        let is_left = self.other.as_ref().is_some_and(|other| other.is_left);
+        let mut sides: Vec<Self> = std::iter::once(self.clone()).chain(self.from_other_side()).map(alone).collect();
+        if is_left {
+            sides.reverse();
+        }
+        sides
+    }
+
+    /// The places in view as they are typed: `chr1:1-100`, or `chr1:1-100 | chr2:1-100`.
+    pub fn loci(&self) -> String {
+        self.sides().iter().map(|state| state.region.to_string()).collect::<Vec<_>>().join(" | ")
+    }
+
     /// Columns of the whole plot area.
     fn all_columns(&self) -> usize {
         self.other.as_ref().map_or(self.n_columns, |other| other.all_columns)
@@ -191,5 +207,89 @@ impl State {
             Some(other) => other.occurrences.insert(pattern, found),
             None => self.occurrences.insert(pattern, found),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::{JobId, Reply};
+    use crate::state::toy;
+
+    fn two() -> State {
+        let mut state = toy::state(None);
+        state.set_columns(101);
+        state.go_to("chr1:15,001-25,000 | chr2:5,001-15,000").unwrap();
+        state
+    }
+
+    fn places(state: &State) -> (String, String, bool) {
+        let other = state.other.as_ref().unwrap();
+        (state.region.to_string(), other.region.to_string(), other.is_left)
+    }
+
+    #[test]
+    fn two_places_are_typed_in_either_form_and_a_slip_changes_nothing() {
+        let mut state = two();
+        let (left, right) = ("chr1:15,001-25,000".to_owned(), "chr2:5,001-15,000".to_owned());
+        assert_eq!(places(&state), (left.clone(), right.clone(), false));
+        assert_eq!(state.loci(), format!("{left} | {right}"));
+        assert_eq!((state.n_columns, state.current_gene().unwrap().name.as_str()), (50, "ALPHA"));
+        state.go_to("chr1:1-5,000").unwrap();
+        assert_eq!(places(&state).1, right, "one place moves the one that has the keys");
+        state.go_to("ALPHA DELTA").unwrap();
+        assert_eq!(state.other.as_ref().unwrap().region.chrom.as_ref(), "chr2");
+        let before = places(&state);
+        for slip in ["ALPHA | NOBODY", "NOBODY | ALPHA", "ALPHA |", "NOBODY ALPHA"] {
+            assert!(state.go_to(slip).is_err(), "{slip}");
+            assert_eq!(places(&state), before, "{slip}");
+        }
+        state.close_side();
+        assert_eq!((state.n_columns, state.other.is_none()), (101, true));
+        state.set_columns(30);
+        assert!(state.go_to("ALPHA | DELTA").unwrap_err().contains("41 columns"));
+    }
+
+    #[test]
+    fn keys_move_the_side_that_has_them_and_what_was_read_goes_along() {
+        let mut state = two();
+        let signal = SignalView { region: state.region.clone(), columns: Err("left".to_owned()) };
+        state.signals.insert(TrackId(1), signal);
+        state.switch_side();
+        assert_eq!(places(&state), ("chr2:5,001-15,000".to_owned(), "chr1:15,001-25,000".to_owned(), true));
+        assert_eq!(state.current_gene().unwrap().name, "DELTA", "the model explains the gene of the side with the keys");
+        assert!(state.signals.is_empty());
+        state.pan(0.1);
+        assert_eq!(state.loci(), "chr1:15,001-25,000 | chr2:6,001-16,000", "from the left, whichever has the keys");
+        state.switch_side();
+        assert!(state.signals.contains_key(&TrackId(1)));
+    }
+
+    #[test]
+    fn both_sides_are_read_each_once_and_replies_find_their_side() {
+        let mut state = two();
+        let look = state.look();
+        let beside = look.beside.clone().unwrap();
+        assert_eq!((beside.region.to_string().as_str(), beside.n_columns), ("chr2:5,001-15,000", 50));
+        assert_eq!(beside.tracks, look.tracks);
+        let job = JobId::default();
+        for look in [&look, &*beside] {
+            for &track in &look.tracks {
+                let columns = Ok(vec![crate::tracks::Column::MISSING; 50]);
+                state.apply(Reply::Columns { job, track, region: look.region.clone(), columns }, job, job);
+                let features = Ok(Arc::new(Features::default().within(look.region.clone())));
+                state.apply(Reply::Features { track, features }, job, job);
+            }
+        }
+        let here = state.region.clone();
+        assert!(state.signals.values().all(|view| view.region == here));
+        assert!(state.from_other_side().unwrap().signals.values().all(|view| view.region == beside.region));
+        let again = state.look();
+        assert_eq!(again.beside.map(|b| b.tracks), None, "what was read for the side that stands still is not read again");
+        assert!(look.covers(&state.look()));
+        state.switch_side();
+        state.pan(0.5);
+        let moved = state.look();
+        assert!(!look.covers(&moved) && moved.beside.is_none());
     }
 }

@@ -110,7 +110,7 @@ pub const FORMATS: &[Format] = &[
         about: "share of methylated reads, strands joined, sites of 5 reads or more (ENCODE, modkit)",
         extensions: &["bedmethyl", "bed"],
         begins: |head| lines(head).find(|line| !bed::is_heading(line)).is_some_and(bed_methyl::is_line),
-        open: |path, genome| Ok(bed_methyl::open(path, genome)?.map(signal)),
+        open: |path, genome| Ok(bed_methyl::open(path, bed_methyl::MIN_COVERAGE, genome)?.map(signal)),
     },
     Format {
         name: "genehancer",
@@ -226,10 +226,20 @@ pub fn open(path: &Path, format: Option<&str>, genome: &ChromSizes) -> Result<Lo
         Kind::Genes => gene_index::open(path, format, genome)?,
         _ => open_indexed(path, format, genome)?,
     };
-    let mut loaded = at_hand.map_or_else(|| (format.open)(path, genome), Ok)?;
+    let loaded = at_hand.map_or_else(|| (format.open)(path, genome), Ok)?;
+    Ok(made_of_the_genome(loaded, path, genome))
+}
+
+/// Opens a bedMethyl, as [`open`] does, without its sites of fewer than `min_coverage` reads.
+pub fn open_methylation(path: &Path, min_coverage: u32, genome: &ChromSizes) -> Result<Loaded<Track>, TrackError> {
+    Ok(made_of_the_genome(bed_methyl::open(path, min_coverage, genome)?.map(signal), path, genome))
+}
+
+/// A track by the genome's names, with a remark where it does not fit.
+fn made_of_the_genome(mut loaded: Loaded<Track>, path: &Path, genome: &ChromSizes) -> Loaded<Track> {
     let remark = mismatch(&loaded.value, genome);
     loaded.warnings.extend(remark.map(|remark| format!("{}: {remark}", path.display())));
-    Ok(loaded.map(|track| renamed::by_names_of(track, genome)))
+    loaded.map(|track| renamed::by_names_of(track, genome))
 }
 
 /// A packed text of intervals by its index, where it has one and is too long to be read whole at once.

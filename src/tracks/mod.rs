@@ -59,7 +59,7 @@ pub use error::{Loaded, TrackError};
 pub use expression::{Expression, ExpressionColumns, Unmatched};
 pub use fasta_write::{write_bgzip, write_bgzip_fasta};
 pub use feature::{Feature, Features, Link};
-pub use format::{FORMATS, Format, Kind, detect, format_of, mismatch, open};
+pub use format::{FORMATS, Format, Kind, detect, format_of, mismatch, open, open_methylation};
 pub use gene_index::{forget_genes, keep_genes_in, kept_genes};
 pub use lines::clean_text;
 pub use npy::{Array, Values, read_npy, write_npy};

@@ -54,7 +54,7 @@ pub(super) fn put(temporary: NamedTempFile, path: &Path) -> Result<(), TrackErro
     {
         // A temporary file is private to its owner; a result is as readable as any other new file.
         use std::os::unix::fs::PermissionsExt;
-        temporary.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(io)?;
+        temporary.as_file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(io)?;
     }
     temporary.as_file().sync_all().map_err(io)?;
     temporary.persist(path).map_err(|e| io(e.error))?;
@@ -75,8 +75,8 @@ mod tests {
             Err(TrackError::malformed(&path, "record 2", "stop"))
         });
         assert!(failed.is_err());
-        assert_eq!(std::fs::read(&path).unwrap(), b"first");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]

@@ -42,7 +42,8 @@ impl Line<'_> {
     }
 }
 
-pub(super) fn draw_header(buffer: &mut Buffer, layout: &Layout, scene: &Scene, palette: &Palette) {
+/// What is shown, and of two places in view also where the other one is.
+pub(super) fn draw_header(buffer: &mut Buffer, layout: &Layout, scene: &Scene, beside: Option<&Scene>, palette: &Palette) {
     let (header, area) = (&scene.header, layout.area);
     let text = palette.style("text");
     let bold = text.add_modifier(Modifier::BOLD);
@@ -54,6 +55,9 @@ pub(super) fn draw_header(buffer: &mut Buffer, layout: &Layout, scene: &Scene, p
     line.field("sample ", &header.sample, palette, bold);
     line.field("model ", &header.model, palette, bold);
     line.field("", &header.span, palette, text);
+    if let Some(beside) = beside {
+        line.field("beside ", &format!("{} {}", beside.header.gene, beside.header.locus), palette, palette.style("dim"));
+    }
 
     line = Line { x: area.x + 1, y: area.y + 1, ..line };
     if !header.model.is_empty() {

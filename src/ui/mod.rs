@@ -52,8 +52,8 @@ fn paint(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Palett
     let scene = Scene::build(state, geometry);
     let layout = Layout::of(area, &scene);
     let buffer = frame.buffer_mut();
-    frame::draw_header(buffer, &layout, &scene, palette);
     let beside = state.from_other_side().map(|beside| Scene::build(&beside, geometry));
+    frame::draw_header(buffer, &layout, &scene, beside.as_ref(), palette);
     let is_left = state.other.as_ref().is_none_or(|other| !other.is_left);
     let own = if beside.is_some() { layout.side(is_left) } else { layout.clone() };
     let lines = |top: u16, height: u16| Rect { x: area.x, y: top, width: area.width, height };

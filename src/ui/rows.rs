@@ -242,9 +242,11 @@ impl Paint<'_> {
             Some(colour) => self.style(role).fg(self.palette.own(colour)),
             None => self.style(role),
         };
-        let line = if interval.ends.is_some() { "─" } else { "█" };
+        let line = if interval.parts.is_empty() { "█" } else { "─" };
         self.span(interval.start, interval.end).for_each(|column| self.symbol(column, y, line, style));
-        for (start, end) in interval.ends.into_iter().flatten() {
+        let is_in_view = |&&(start, end): &&(u64, u64)| start < self.scene.region.end && self.scene.region.start < end;
+        let parts: Vec<(u64, u64)> = interval.parts.iter().filter(is_in_view).copied().collect();
+        for (start, end) in parts {
             self.span(start, end).for_each(|column| self.symbol(column, y, "█", style));
         }
         let style = if interval.is_current { style.add_modifier(Modifier::BOLD) } else { self.style("dim") };
