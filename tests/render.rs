@@ -98,17 +98,9 @@ fn a_gene_is_drawn_with_what_the_model_says_and_what_was_measured() {
 fn the_command_in_the_footer_makes_the_same_bytes() {
     let args =
         ["sample/session.toml", "--model", "attentive-chrome", "--sample", "S02", "--hide", "DNase peaks", "--hide", "ISM"];
-    render(&[&args[..], &["--lines", "H3K4me3=3", "--width", "120", "--out", "first.svg"]].concat()).success();
-    let first = fs::read_to_string(folder().join("first.svg")).unwrap();
-    let description = &first[first.find("<desc>").unwrap()..first.find("</desc>").unwrap()];
-    let command = quick_xml::escape::unescape(description.split("made by: cislens ").nth(1).unwrap()).unwrap().into_owned();
-    let command = command.replace("first.svg", "second.svg");
-    let words: Vec<String> = shell_words(&command);
+    let words = replayed("a", &[&args[..], &["--lines", "H3K4me3=3", "--width", "120"]].concat());
     assert!(words.contains(&"DNase peaks".to_owned()), "{words:?}");
-    Command::cargo_bin("cislens").unwrap().current_dir(folder()).args(&words).assert().success();
-    let second = fs::read_to_string(folder().join("second.svg")).unwrap();
-    assert_eq!(first, second.replace("second.svg", "first.svg"));
-    let texts = texts(&folder().join("first.svg"));
+    let texts = texts(&folder().join("a-first.svg"));
     assert!(texts.iter().all(|t| t != "DNase peaks") && has(&texts, "GeneHancer"), "{texts:?}");
     assert!(has(&texts, "H3K4me1 β 0."), "{texts:?}");
 }
@@ -116,16 +108,36 @@ fn the_command_in_the_footer_makes_the_same_bytes() {
 #[test]
 fn two_places_of_a_locus_stand_side_by_side_and_are_drawn_again_by_their_command() {
     let args = ["sample/session.toml", "--analyses", "none", "--locus", "chr1:20,001-40,000 | chr2:30,001-50,000"];
-    render(&[&args[..], &["--out", "sides.svg"]].concat()).success();
-    let first = fs::read_to_string(folder().join("sides.svg")).unwrap();
-    let shown = texts(&folder().join("sides.svg"));
+    replayed("sides", &args);
+    let shown = texts(&folder().join("sides-first.svg"));
     assert!(has(&shown, "chr1:20,001-40,000") && has(&shown, "chr2:30,001-50,000"), "{shown:?}");
+}
+
+#[test]
+fn rows_drawn_as_no_session_has_them_are_drawn_again() {
+    let layout = r##"{ view = { order = ["H3K27ac"], mutagenesis = "max", rows = { H3K4me3 = { style = "line", scale = "0 2e1", colour = "#aa0000", overlay = ["H3K27ac"] } } }, row = [{ label = "ratio", formula = "log2((1+H3K4me3)/(1+H3K27me3))" }] }"##;
+    let words = replayed("b", &["sample/session.toml", "--locus", "chr1:20,001-20,200", "--layout", layout]);
+    assert!(words.contains(&"--layout".to_owned()), "{words:?}");
+    let texts = texts(&folder().join("b-first.svg"));
+    assert!(has(&texts, "ratio") && has(&texts, "the largest effect"), "{texts:?}");
+    assert!(fs::read_to_string(folder().join("b-first.svg")).unwrap().contains("#aa0000"));
+    render(&["sample/session.toml", "--layout", "{ view = { sizes = 1 } }", "--out", "not.svg"])
+        .code(2)
+        .stderr(contains("sizes"));
+}
+
+/// Draws NAME-first.svg, and the same by the command it names; that command's words.
+fn replayed(name: &str, args: &[&str]) -> Vec<String> {
+    let (one, other) = (format!("{name}-first.svg"), format!("{name}-second.svg"));
+    render(&[args, &["--out", &one]].concat()).success();
+    let first = fs::read_to_string(folder().join(&one)).unwrap();
     let description = &first[first.find("<desc>").unwrap()..first.find("</desc>").unwrap()];
     let command = quick_xml::escape::unescape(description.split("made by: cislens ").nth(1).unwrap()).unwrap().into_owned();
-    let words = shell_words(&command.replace("sides.svg", "again.svg"));
+    let words: Vec<String> = shell_words(&command.replace(&one, &other));
     Command::cargo_bin("cislens").unwrap().current_dir(folder()).args(&words).assert().success();
-    let second = fs::read_to_string(folder().join("again.svg")).unwrap();
-    assert_eq!(first, second.replace("again.svg", "sides.svg"));
+    let second = fs::read_to_string(folder().join(&other)).unwrap();
+    assert_eq!(first, second.replace(&other, &one));
+    words
 }
 
 /// Words of a command, single quotes understood.

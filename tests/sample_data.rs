@@ -1,7 +1,7 @@
 //! What the README says of the sample data and its models, measured again from the committed files.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use cislens::models::load_model;
+use cislens::models::{load_model, read_manifest};
 use cislens::session::{Readers, SampleId, Session};
 use cislens::training::{Dataset, evaluate};
 use std::ops::ControlFlow;
@@ -59,6 +59,26 @@ fn attentive_chrome_tells_high_from_low_genes_it_has_not_seen() {
 fn isegnet_predicts_expression_of_genes_it_has_not_seen() {
     let (r, low, _) = held_out("isegnet", "r");
     assert!(r >= 0.85 && low > 0.8, "{r} {low}");
+}
+
+/// Of the first sample it was trained on: bins at peaks and between them.
+#[test]
+fn deepcage_predicts_accessibility_of_loci_it_has_not_seen() {
+    let (r, low, _) = held_out("deepcage", "r");
+    assert!(r >= 0.55 && low > 0.5, "{r} {low}");
+    let (r2, ..) = held_out("deepcage", "r2");
+    assert!(r2 >= 0.25, "{r2}");
+}
+
+#[test]
+fn comparators_tell_high_from_low_genes_as_well_as_their_models_say() {
+    for network in ["deepchrome", "lstm", "lstm-attn", "lstm-alpha", "cnn-attn", "cnn-alpha-beta", "mlp", "linear"] {
+        let name = format!("comparators/{network}");
+        let (auroc, ..) = held_out(&name, "auroc");
+        let said = read_manifest(&folder().join("models").join(&name)).unwrap().metrics["test_auroc"];
+        // The last digits are the processor's.
+        assert!((auroc - said).abs() < 1e-3 && auroc > 0.82, "{network}: {auroc}, {said} in model.toml");
+    }
 }
 
 /// Networks of the same architecture, seed and split that saw one view only, or were given labels of other genes to learn and to be

@@ -29,6 +29,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Least time between two frames: more would only fill a slow line.
 const FRAME: Duration = Duration::from_millis(16);
+/// From the frame that answers a key to the next: what is in memory already has come by then, and does not wait for its turn.
+const SOON: Duration = Duration::from_millis(2);
 
 /// What the terminal can show and say.
 #[derive(Clone, Copy, Debug)]
@@ -159,7 +161,7 @@ impl App {
         let (said, mut hears) = unbounded_channel();
         let (shown, mut shows) = unbounded_channel::<String>();
         self.resize()?;
-        let mut is_dirty = true;
+        let (mut is_dirty, mut answers_key) = (true, false);
         let mut next_frame = Instant::now();
         loop {
             let due = if is_dirty { Some(next_frame) } else { self.asked.pace.due() };
@@ -174,7 +176,7 @@ impl App {
                     self.ask();
                     self.draw()?;
                     is_dirty = false;
-                    next_frame = Instant::now() + FRAME;
+                    next_frame = Instant::now() + if std::mem::take(&mut answers_key) { SOON } else { FRAME };
                 }
                 event = events.next() => match event {
                     None => return Ok(Ending::Signal(1)),
@@ -185,7 +187,7 @@ impl App {
                         while let Poll::Ready(Some(event)) = poll_fn(|task| Poll::Ready(events.poll_next_unpin(task))).await {
                             self.handle(&event?)?;
                         }
-                        (is_dirty, next_frame) = (true, Instant::now());
+                        (is_dirty, answers_key, next_frame) = (true, true, Instant::now());
                     }
                 },
                 Some(message) = hears.recv() => { self.state.say(message); is_dirty = true; }
@@ -271,6 +273,11 @@ impl App {
         if !is_passing && !self.asked.aside.covers(&aside) {
             self.workers.aside(aside.clone());
             self.asked.aside = aside;
+        }
+        let tiling = self.state.tiling();
+        if !is_passing && self.state.tiled.asked() != tiling.as_ref() {
+            self.state.tiled.begin(tiling.clone());
+            self.workers.tile(tiling);
         }
         let look = self.state.look();
         if !is_passing && !self.asked.look.as_ref().is_some_and(|asked| asked.covers(&look)) {

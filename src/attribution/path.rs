@@ -15,7 +15,9 @@ pub struct Node {
 }
 
 /// Numbers that go into one network call: a call must stay under some 25 ms.
-const CALL: usize = 300_000;
+const CALL: usize = 120_000;
+/// Most nodes of a call: recurrent nets take as long for few numbers as others for many.
+const MOST_NODES: usize = 16;
 
 /// The straight path from a baseline to an input, one window each, of one network.
 pub struct Path<'a> {
@@ -42,7 +44,7 @@ impl<'a> Path<'a> {
     /// Nodes of a call.
     fn chunk(&self) -> usize {
         let numbers: usize = self.change.parts().into_iter().flatten().map(Tensor::elem_count).sum();
-        self.kernel.as_ref().map_or((CALL / numbers.max(1)).clamp(1, 64), |kernel| kernel.chunk())
+        self.kernel.as_ref().map_or((CALL / numbers.max(1)).clamp(1, MOST_NODES), |kernel| kernel.chunk())
     }
 
     /// `sum_k weight_k * dF/dx` at the nodes, in f64 and the shapes of the input.

@@ -9,6 +9,8 @@ use std::ops::Range;
 /// Numbers that a call of a network reads, about: a call must stay under some 25 ms.
 const NUMBERS_PER_CALL: usize = 400_000;
 const MOST_PER_CALL: usize = 64;
+/// Numbers of one change above which fewer changes make a chunk.
+const LARGE: usize = 500;
 
 /// A window as numbers, in the order of [`Batch::parts`]; inputs a network does not read are empty.
 pub(super) type Parts = [Vec<f32>; N_INPUTS];
@@ -161,7 +163,9 @@ impl<'a> Setter<'a> {
                 done(span, scores.into_iter().map(|score| score - self.score).collect(), run)
             });
         };
-        let step = evaluator.chunk().max(1);
+        // A chunk is of single changes; the last job is among the largest.
+        let size = if n == 0 { 0 } else { set(n - 1).len() };
+        let step = (evaluator.chunk() / (1 + size / LARGE)).max(1);
         for from in (0..n).step_by(step) {
             run.step()?;
             let span = from..(from + step).min(n);

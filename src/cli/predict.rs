@@ -2,10 +2,10 @@
 
 use super::Failure;
 use super::batch::for_each;
-use super::input::{InputArgs, Inputs, open};
+use super::input::{InputArgs, InputReader, Inputs, open};
 use super::output::{Output, Table, place, provenance, push_output};
 use crate::genome::Window;
-use crate::jobs::{Prediction, predict_input};
+use crate::jobs::{Prediction, measured_signal, predict_input};
 use crate::models::{Model, OutputKind};
 use crate::tracks::{Array, NpzRows, TrackError};
 use clap::Args;
@@ -34,7 +34,13 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
         |reader, i, _| {
             let input = inputs.read(reader, i, manifest)?;
             let prediction = predict_input(&*model, &input).map_err(|e| e.to_string())?;
-            Ok((input.window, prediction))
+            let measured = match (&inputs, reader) {
+                (Inputs::Genes(genes), InputReader::Genes(readers)) => {
+                    measured_signal(manifest, genes.sample, &input.window, readers)
+                }
+                _ => None,
+            };
+            Ok((input.window, Prediction { measured, ..prediction }))
         },
         |i, (window, prediction)| {
             match &mut output {
@@ -83,8 +89,12 @@ fn push_line(table: &mut Table, model: &dyn Model, inputs: &Inputs, i: usize, (w
         let session = &genes.session;
         let gene = session.genome.genes.get(genes.genes[i]);
         let unit = session.samples.get(genes.sample.0).map_or("", |s| s.unit.as_str());
-        let name = if unit.is_empty() { "measured".to_owned() } else { format!("measured_{unit}") };
-        add(&name, session.expression(genes.sample, gene).map_or_else(|| "NA".to_owned(), |v| v.to_string()));
+        let (name, measured) = match &manifest.output.signal {
+            Some(target) => (format!("measured_{}", target.mark), prediction.measured),
+            None if unit.is_empty() => ("measured".to_owned(), session.expression(genes.sample, gene)),
+            None => (format!("measured_{unit}"), session.expression(genes.sample, gene)),
+        };
+        add(&name, measured.map_or_else(|| "NA".to_owned(), |v| v.to_string()));
         let len = session.genome.chroms.len_of(window.chrom()).unwrap_or(0);
         add("off_chromosome", window.bases_off(len).to_string());
         for (mark, missing) in manifest.input.marks.iter().zip(&prediction.missing) {

@@ -6,11 +6,11 @@ use super::{
     share_scales,
 };
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
-use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, columns_with_edits, predict, seqlets_of};
+use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, columns_with_edits, predict, predict_tiles, seqlets_of};
 use crate::models::{Input, Model};
 use crate::motifs::Collection;
 use crate::scene::Scene;
-use crate::session::{Readers, TrackKind};
+use crate::session::{Layout, Readers, TrackKind};
 use crate::state::{RowId, RowState, State};
 use crate::tracks::{Features, contain_panic};
 use std::path::{Path, PathBuf};
@@ -95,6 +95,7 @@ pub fn explain(
     analyses: &[Analysis],
     report: &mut dyn FnMut(Progress),
 ) -> Option<Input> {
+    tile(state, readers, load);
     let subject = state.subject();
     state.explained.begin(subject.clone());
     let subject = subject?;
@@ -124,6 +125,16 @@ pub fn explain(
             Some(input)
         }
     }
+}
+
+/// Predicts the signal along the view, where the model in use predicts one and its row is shown.
+pub fn tile(state: &mut State, readers: &mut Readers, load: &LoadModel) {
+    let Some(tiling) = state.tiling() else { return };
+    state.tiled.begin(Some(tiling.clone()));
+    let folder = state.models[tiling.model].folder.clone();
+    let tiles = contained(|| load(&folder))
+        .and_then(|model| contained(|| predict_tiles(&*model, readers, &tiling, &|_| None, &|| true, &mut |_| ())));
+    state.tiled.take(tiling, tiles.map(Arc::new));
 }
 
 /// Of the mutagenesis that has just been computed.
@@ -192,8 +203,13 @@ pub fn command_at(state: &State, session: &[PathBuf], place: &[String], out: &Pa
         let shown = if shown.is_empty() { "none".to_owned() } else { shown.join(",") };
         say("--analyses", &shown);
     }
+    let layout = state.layout();
     let mut views: Vec<_> = state.row_views.iter().collect();
     views.sort_by_key(|(label, _)| *label);
+    if !layout.only_hides_since(&Layout::of(state.session.source.saved())) {
+        say("--layout", &layout.to_line());
+        views.clear();
+    }
     let analyses: Vec<String> = state.analyses().into_iter().map(|a| state.label(RowId::Attribution(a))).collect();
     for (label, view) in views {
         if view.is_hidden && !analyses.contains(label) {
@@ -253,6 +269,7 @@ fn contained<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribution::MutagenesisView;
     use crate::export::geometry;
     use crate::session::{GenomeEntry, SampleEntry, Session, SessionFile, TrackEntry};
     use crate::state::toy;
@@ -344,5 +361,19 @@ mod tests {
         let end =
             "--analyses occlusion,saturation-mutagenesis --hide EPD --lines H3K4me3=-2 --width 174 --theme print --out f.svg";
         assert!(command.ends_with(end), "{command}");
+    }
+
+    #[test]
+    fn a_command_says_how_rows_are_drawn_where_the_session_does_not() {
+        let mut state = of_toy();
+        state.row_views.entry("H3K4me3".to_owned()).or_default().scale = crate::state::Scale::Fixed(0.0, 20.0);
+        state.mutagenesis_view = MutagenesisView::Max;
+        let command = command_of(&state, &[], Path::new("f.svg"), &options());
+        let line = command.split('\'').nth(1).unwrap();
+        assert!(command.contains("--layout '{"), "{command}");
+        let mut again = of_toy();
+        again.lay_out(Layout::parse(line).unwrap());
+        assert_eq!((again.layout(), again.mutagenesis_view), (state.layout(), state.mutagenesis_view));
+        assert_eq!(again.row_views, state.row_views);
     }
 }

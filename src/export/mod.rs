@@ -3,6 +3,7 @@
 //! Painter of the same [`crate::scene::Scene`] as the screen, built at the grain of a page. A figure says what made it.
 
 mod arrange;
+mod axis;
 mod band;
 mod charts;
 mod compose;
@@ -18,6 +19,7 @@ mod picture;
 mod preview;
 mod rows;
 mod ruler;
+mod shapes;
 mod sheet;
 mod svg;
 mod values;
@@ -29,7 +31,7 @@ mod tests;
 
 pub use arrange::{arrange, share_scales};
 pub use charts::{Chart, Marks, draw_charts};
-pub use compose::{Progress, command_at, command_of, explain, figure_of_state, quoted, read_rows};
+pub use compose::{Progress, command_at, command_of, explain, figure_of_state, quoted, read_rows, tile};
 pub use figure::{Panels, draw, draw_panels};
 pub use header::made_by;
 pub use heatmaps::{Heatmap, draw_heatmaps};

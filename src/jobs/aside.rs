@@ -1,7 +1,7 @@
 //! What is worked out beside the explanation, on a thread and with a copy of the networks of its own: the smallest change that turns
 //! a gene, variants in view, and how far a prediction can be trusted.
 
-use super::explain::{Stamp, stamp_of};
+use super::shelf::Shelf;
 use super::trust::{Trust, Truster};
 use super::{LoadModel, Reply, Slot, Subject, contained, send};
 use crate::attribution::{AttributionError, Run};
@@ -70,9 +70,7 @@ struct VariantFile {
 /// What the worker works with.
 pub(super) struct AsideWorker<'a> {
     readers: Readers,
-    folders: &'a [PathBuf],
-    load: &'a LoadModel,
-    models: HashMap<usize, (Stamp, Arc<dyn Model>)>,
+    shelf: Shelf<'a>,
     file: Option<VariantFile>,
     truster: Truster,
     replies: &'a UnboundedSender<Reply>,
@@ -86,7 +84,7 @@ impl<'a> AsideWorker<'a> {
         replies: &'a UnboundedSender<Reply>,
     ) -> Self {
         let readers = Readers::new(session);
-        Self { readers, folders, load, models: HashMap::new(), file: None, truster: Truster::default(), replies }
+        Self { readers, shelf: Shelf::new(folders, load), file: None, truster: Truster::default(), replies }
     }
 
     /// Answers until the slot closes.
@@ -179,22 +177,16 @@ impl<'a> AsideWorker<'a> {
         let model = self.model(subject.model)?;
         let mut ignore = |_: &_| ();
         let run = Run::new(is_current, &mut ignore);
-        Ok(self.truster.judge(&*model, self.folders, self.load, subject, &mut self.readers, &run)?)
+        Ok(self.truster.judge(&*model, self.shelf.folders, self.shelf.load, subject, &mut self.readers, &run)?)
     }
 
     fn model(&mut self, index: usize) -> Result<Arc<dyn Model>, Stopped> {
-        let folder = self.folders.get(index).ok_or_else(|| Stopped::Failed(format!("no model {index}")))?;
-        let stamp = stamp_of(folder);
-        if let Some((_, model)) = self.models.get(&index).filter(|(read, _)| *read == stamp) {
-            return Ok(model.clone());
-        }
-        // Its files were replaced: what it said before is no longer its word.
-        if self.models.remove(&index).is_some() {
+        let (model, is_replaced) = self.shelf.model(index);
+        if is_replaced {
+            // What it said before is no longer its word.
             (self.file, self.truster) = (None, Truster::default());
         }
-        let model: Arc<dyn Model> = Arc::from((self.load)(folder).map_err(Stopped::Failed)?);
-        self.models.insert(index, (stamp, model.clone()));
-        Ok(model)
+        model.map_err(Stopped::Failed)
     }
 }
 

@@ -2,20 +2,20 @@
 //! gradients, occlusion of bins, mutagenesis outward from where the reader looks.
 
 use super::memory::{Kept, Known, Memory};
+use super::shelf::Shelf;
 use super::store::{Store, StoreKey};
 use super::{AnalysisFailure, Caches, JobId, LoadModel, Reply, Slot, contained, send, seqlets_of};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
-use crate::genome::{GeneId, Window};
-use crate::models::{Attention, EditedSource, Input, Model, OutputKind};
+use crate::genome::{GeneId, Region, Window};
+use crate::models::{Attention, EditedSource, Input, Manifest, Model, OutputKind};
 use crate::motifs::Collection;
 use crate::regulation::significance::{PROCEDURES, Pool};
 use crate::session::{Edit, Readers, SampleId, Session};
 use crate::tracks::{Features, while_wanted};
 use candle_core::{DType, Tensor};
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What is explained: a model's prediction for a gene in a sample.
@@ -67,6 +67,11 @@ impl Analysis {
     /// Those with a row unless the user says otherwise, in its order.
     pub const ALL: [Self; 3] = [Self::IntegratedGradients, Self::Occlusion, Self::SaturationMutagenesis];
 
+    /// Whether its first values are whole and the rest only makes them exact, which can wait for other analyses.
+    fn refines(self) -> bool {
+        self == Self::IntegratedGradients
+    }
+
     /// What is computed for a subject, in order.
     pub const WANTED: [Self; 4] =
         [Self::IntegratedGradients, Self::SignificantBins, Self::Occlusion, Self::SaturationMutagenesis];
@@ -104,6 +109,8 @@ pub struct Prediction {
     pub missing: Vec<f32>,
     /// The same without the edits, where there are any.
     pub unedited: Option<Unedited>,
+    /// What was measured of the signal that the network predicts, as it is learnt (its mean, or 1 for open), where it predicts one.
+    pub measured: Option<f64>,
     /// Bases of the window that lie off the chromosome.
     pub off_chromosome: u64,
     /// Hash of everything the network read.
@@ -122,21 +129,10 @@ pub struct Unedited {
 /// Seed of the shuffles that attention is compared with.
 const NULL_SEED: u64 = 1;
 
-/// A network, and what its files looked like when it was read.
-struct Loaded {
-    model: Result<Arc<dyn Model>, String>,
-    stamp: Stamp,
-}
-
-/// Length and time of a model's files; another one means they were replaced.
-pub(super) type Stamp = Vec<Option<(u64, SystemTime)>>;
-
 /// What the worker works with.
 pub(super) struct Explainer<'a> {
     readers: Readers,
-    folders: &'a [PathBuf],
-    load: &'a LoadModel,
-    loaded: HashMap<usize, Loaded>,
+    shelf: Shelf<'a>,
     /// Attention to shuffled inputs of other genes, by model and sample.
     pools: HashMap<(usize, SampleId), Arc<Pool>>,
     memory: Memory,
@@ -157,9 +153,7 @@ impl<'a> Explainer<'a> {
         let (readers, memory) = (Readers::new(session), Memory::new(caches.memory_bytes));
         Self {
             readers,
-            folders,
-            load,
-            loaded: HashMap::new(),
+            shelf: Shelf::new(folders, load),
             pools: HashMap::new(),
             memory,
             store: caches.store,
@@ -196,21 +190,41 @@ impl<'a> Explainer<'a> {
             let Kept { attribution, stored } = known.attributions[&analysis].clone();
             send(self.replies, Reply::Attribution { job, analysis, attribution: Ok(attribution), stored });
         }
-        for &analysis in missing {
-            let replies = self.replies;
-            let reply = |attribution, stored| send(replies, Reply::Attribution { job, analysis, attribution, stored });
-            let mut report = |partial: &Attribution| reply(Ok(Arc::new(partial.clone())), None);
-            match self.attribution(&known, &request.subject, analysis, request.centre, is_current, &mut report) {
-                Ok(Some(Kept { attribution, stored })) => reply(Ok(attribution), stored),
-                Ok(None) => return,
-                Err(failure) => reply(Err(failure), None),
-            }
-        }
-        if request.seqlets
+        let missing: Vec<Analysis> = missing.into_iter().copied().collect();
+        let is_whole = self.explain_in_turn(job, request, &known, &missing, is_current).is_some();
+        if is_whole
+            && request.seqlets
             && let Some(seqlets) = self.seqlets(&request.subject, is_current).transpose()
         {
             send(self.replies, Reply::Seqlets { job, seqlets });
         }
+    }
+
+    /// The analyses in order, what only refines one after all the others; `None` where something newer is wanted.
+    fn explain_in_turn(
+        &mut self,
+        job: JobId,
+        request: &Explain,
+        known: &Known,
+        analyses: &[Analysis],
+        is_current: &dyn Fn() -> bool,
+    ) -> Option<()> {
+        let Some((&analysis, others)) = analyses.split_first() else { return Some(()) };
+        let replies = self.replies;
+        let reply = |attribution, stored| send(replies, Reply::Attribution { job, analysis, attribution, stored });
+        let mut others_wait = !others.is_empty();
+        let mut report = |explainer: &mut Self, partial: &Attribution| {
+            reply(Ok(Arc::new(partial.clone())), None);
+            if analysis.refines() && std::mem::take(&mut others_wait) {
+                explainer.explain_in_turn(job, request, known, others, is_current);
+            }
+        };
+        match self.attribution(known, &request.subject, analysis, request.centre, is_current, &mut report) {
+            Ok(Some(Kept { attribution, stored })) => reply(Ok(attribution), stored),
+            Ok(None) => return None,
+            Err(failure) => reply(Err(failure), None),
+        }
+        if others_wait { self.explain_in_turn(job, request, known, others, is_current) } else { Some(()) }
     }
 
     /// The seqlets of a subject's mutagenesis; `None` where something newer is wanted.
@@ -247,7 +261,7 @@ impl<'a> Explainer<'a> {
             let Ok(known) = self.known(&subject) else { continue };
             let Some(analysis) = analysis.filter(|a| !known.attributions.contains_key(a)) else { continue };
             let centre = subject.window.position(subject.window.len() / 2).max(0) as u64;
-            if let Ok(None) = self.attribution(&known, &subject, analysis, centre, is_current, &mut |_| ()) {
+            if let Ok(None) = self.attribution(&known, &subject, analysis, centre, is_current, &mut |_, _| ()) {
                 return;
             }
         }
@@ -273,7 +287,7 @@ impl<'a> Explainer<'a> {
         analysis: Analysis,
         centre: u64,
         is_current: &dyn Fn() -> bool,
-        report: &mut dyn FnMut(&Attribution),
+        report: &mut dyn FnMut(&mut Self, &Attribution),
     ) -> Result<Option<Kept>, AnalysisFailure> {
         let failed = AnalysisFailure::Failed;
         let model = self.model(subject.model).map_err(failed)?;
@@ -295,7 +309,8 @@ impl<'a> Explainer<'a> {
             options: format!("{options:?}"),
         };
         // A model without a hash was not read from a file.
-        let store = self.store.as_ref().filter(|_| !model.manifest().hash.is_empty());
+        let is_stored = !model.manifest().hash.is_empty();
+        let store = self.store.as_ref().filter(|_| is_stored);
         if let Some((attribution, stored)) = store.and_then(|store| store.get(&key)) {
             let kept = Kept { attribution: Arc::new(attribution), stored: Some(stored) };
             self.memory.add(subject, analysis, kept.clone());
@@ -303,7 +318,8 @@ impl<'a> Explainer<'a> {
         }
         let centre = known.input.window.index(centre as i64).map(|i| i as usize);
         let options = Options { centre, ..options };
-        let mut run = Run::new(is_current, report);
+        let mut report = |partial: &Attribution| report(self, partial);
+        let mut run = Run::new(is_current, &mut report);
         let result = match contained(|| method.attribute(&*model, &known.input, &options, &mut run)) {
             Ok(Ok(result)) => result,
             Ok(Err(AttributionError::Cancelled)) => return Ok(None),
@@ -318,7 +334,7 @@ impl<'a> Explainer<'a> {
         };
         let kept = Kept { attribution: Arc::new(result), stored: None };
         self.memory.add(subject, analysis, kept.clone());
-        if let Some(store) = store
+        if let Some(store) = self.store.as_ref().filter(|_| is_stored)
             && let Err(error) = store.put(&key, &kept.attribution)
         {
             let reason = format!("results are no longer kept on disk: {error}");
@@ -372,29 +388,15 @@ impl<'a> Explainer<'a> {
 
     /// The network of an index, read again where its files were replaced.
     fn model(&mut self, index: usize) -> Result<Arc<dyn Model>, String> {
-        let folder = self.folders.get(index).ok_or_else(|| format!("no model {index}"))?;
-        let stamp = stamp_of(folder);
-        let before = self.loaded.get(&index);
-        if let Some(loaded) = before.filter(|loaded| loaded.stamp == stamp) {
-            return loaded.model.clone();
-        }
-        let is_replaced = before.is_some();
-        let load = self.load;
-        let model = contained(|| load(folder)).and_then(|r| r).map(Arc::from);
+        let (model, is_replaced) = self.shelf.model(index);
         if is_replaced {
             self.memory.forget_model(index);
             self.pools.retain(|(model, _), _| *model != index);
-            let manifest = model.as_ref().map(|m: &Arc<dyn Model>| m.manifest().clone()).map_err(String::clone);
+            let manifest = model.as_ref().map(|m| m.manifest().clone()).map_err(String::clone);
             send(self.replies, Reply::ModelReplaced { index, manifest: Box::new(manifest) });
         }
-        self.loaded.insert(index, Loaded { model: model.clone(), stamp });
         model
     }
-}
-
-pub(super) fn stamp_of(folder: &Path) -> Stamp {
-    let of = |path: PathBuf| std::fs::metadata(path).ok().and_then(|m| Some((m.len(), m.modified().ok()?)));
-    crate::models::FILES.iter().map(|name| of(folder.join(name))).collect()
 }
 
 /// Assembles the input and runs the network once; where there are edits, once more without them.
@@ -412,7 +414,21 @@ pub fn predict(model: &dyn Model, subject: &Subject, readers: &mut Readers) -> R
         prediction.unedited = Some(Unedited { score, output });
     }
     let off_chromosome = subject.window.bases_off(session.genome.chroms.len_of(subject.window.chrom()).unwrap_or(0));
-    Ok((Prediction { off_chromosome, ..prediction }, input))
+    let measured = measured_signal(manifest, subject.sample, &subject.window, readers);
+    Ok((Prediction { off_chromosome, measured, ..prediction }, input))
+}
+
+/// What was measured of the signal that a network predicts, in the bases it predicts it for; `None` where it predicts none or the
+/// sample was not measured.
+pub fn measured_signal(manifest: &Manifest, sample: SampleId, window: &Window, readers: &mut Readers) -> Option<f64> {
+    let target = manifest.output.signal.as_ref()?;
+    let anchor = window.position(manifest.window.tss_index);
+    let start = u64::try_from(anchor - target.length as i64 / 2).ok()?;
+    let bin = Region::new(window.chrom().clone(), start, start + target.length);
+    match manifest.output.kind {
+        OutputKind::Regression => target.means(readers, sample, &bin).ok()?.first().copied(),
+        OutputKind::Binary => target.open(readers, sample, &bin).ok()?.first().map(|open| f64::from(u8::from(*open))),
+    }
 }
 
 /// Runs the network once on an input.
@@ -435,5 +451,15 @@ pub fn predict_input(model: &dyn Model, input: &Input) -> Result<Prediction, Att
         OutputKind::Binary => 1.0 / (1.0 + (-score).exp()),
     };
     let (missing, input_hash) = (input.missing.clone(), input.hash());
-    Ok(Prediction { score, output, attention, mark_attention, missing, unedited: None, off_chromosome: 0, input_hash })
+    Ok(Prediction {
+        score,
+        output,
+        attention,
+        mark_attention,
+        missing,
+        unedited: None,
+        measured: None,
+        off_chromosome: 0,
+        input_hash,
+    })
 }

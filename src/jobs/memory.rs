@@ -127,6 +127,7 @@ pub(super) mod tests {
             mark_attention: Vec::new(),
             missing: Vec::new(),
             unedited: None,
+            measured: None,
             off_chromosome: 0,
             input_hash: String::new(),
         };

@@ -1,5 +1,5 @@
-//! Work off the drawing thread: one thread reads tracks for the screen, one runs networks. Each has one slot; the newest
-//! request wins and the one before it is cancelled. Every reply carries the job it answers, so a stale one can be dropped.
+//! Work off the drawing thread: one thread reads tracks for the screen, one explains predictions, one predicts a signal along the view,
+//! one works out what is asked beside them. Each has one slot; the newest request wins and the one before it is cancelled. Every reply carries the job it answers, so a stale one can be dropped.
 
 mod aside;
 mod explain;
@@ -7,17 +7,20 @@ mod look;
 mod memory;
 mod pace;
 mod seqlets;
+mod shelf;
 mod slot;
 mod store;
+mod tiles;
 mod trust;
 
 pub use aside::{Aside, ScoredVariant};
-pub use explain::{Analysis, Explain, Prediction, Subject, Unedited, predict, predict_input};
+pub use explain::{Analysis, Explain, Prediction, Subject, Unedited, measured_signal, predict, predict_input};
 pub use look::{Look, Seek, Sought, columns_with_edits};
 pub use pace::Pace;
 pub use seqlets::seqlets_of;
 pub use slot::{JobId, Slot};
 pub use store::{Store, StoreInfo};
+pub use tiles::{MOST_TILES, Tiles, Tiling, predict_tiles};
 pub use trust::{Role, Seeds, Trust};
 
 use crate::attribution::Attribution;
@@ -112,6 +115,13 @@ pub enum Reply {
         /// The seqlets, or why there are none.
         seqlets: Result<Arc<Features>, AnalysisFailure>,
     },
+    /// The signal that a model predicts along a view.
+    Tiles {
+        /// The view.
+        tiling: Tiling,
+        /// The bins as far as they are predicted, or why there are none.
+        tiles: Result<Arc<Tiles>, String>,
+    },
     /// The end of a search for the smallest change that turns a gene.
     Minimal {
         /// The gene, in its sample, to its model.
@@ -177,6 +187,9 @@ impl Default for Caches {
     }
 }
 
+/// Of the threads that compute, as nice(1) has it: enough to give way, and a share where other programs compute too.
+const EXPLAINER_NICENESS: i32 = 5;
+
 /// Loads a network from its folder.
 pub type LoadModel = dyn Fn(&std::path::Path) -> Result<Box<dyn Model>, String> + Send + Sync;
 
@@ -185,6 +198,7 @@ pub struct Workers {
     look: Arc<Slot<Look>>,
     explain: Arc<Slot<Explain>>,
     aside: Arc<Slot<Aside>>,
+    tile: Arc<Slot<Tiling>>,
 }
 
 impl Workers {
@@ -202,13 +216,18 @@ impl Workers {
         let (slot, replies, for_aside) = (aside.clone(), sender.clone(), session.clone());
         let (folders, loads) = (models.clone(), load.clone());
         spawn("aside", move || aside::AsideWorker::new(for_aside, &folders, &*loads, &replies).serve(&slot))?;
+        let tile = Arc::new(Slot::default());
+        let (slot, replies, for_tiles) = (tile.clone(), sender.clone(), session.clone());
+        let (folders, loads) = (models.clone(), load.clone());
+        spawn("tiles", move || tiles::Tiler::new(for_tiles, &folders, &*loads).serve(&slot, &replies))?;
         let slot = explain.clone();
         // The kernels' threads: the explainer is one of them, and its parallel work finds the others.
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("explain {i}")).build();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("explain {i}"));
+        let pool = pool.start_handler(|_| yield_to_the_screen()).build();
         let pool = pool.map_err(std::io::Error::other)?;
         pool.spawn(move || explain::Explainer::new(session, &models, &*load, caches, &sender).serve(&slot));
-        Ok((Self { look, explain, aside }, receiver))
+        Ok((Self { look, explain, aside, tile }, receiver))
     }
 
     /// Reads rows for the screen; what was asked before and is not read yet is forgotten.
@@ -226,6 +245,14 @@ impl Workers {
         self.aside.restart(request)
     }
 
+    /// Predicts the bins of a view, or none; whatever was being predicted along another one stops.
+    pub fn tile(&self, request: Option<Tiling>) {
+        match request {
+            Some(request) => drop(self.tile.restart(request)),
+            None => self.tile.cancel(),
+        }
+    }
+
     /// Stops explaining.
     pub fn stop_explaining(&self) {
         self.explain.cancel();
@@ -237,7 +264,14 @@ impl Drop for Workers {
         self.look.close();
         self.explain.close();
         self.aside.close();
+        self.tile.close();
     }
+}
+
+/// Lets the threads that draw and read rows go first; where the system refuses, all are equal.
+fn yield_to_the_screen() {
+    #[cfg(target_os = "linux")] // where a priority is a thread's own
+    rustix::process::setpriority_process(None, EXPLAINER_NICENESS).ok();
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {

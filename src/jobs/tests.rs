@@ -212,3 +212,19 @@ fn a_panic_or_a_number_that_is_none_ends_its_row_only() {
     let answers = setting.answers(vec![setting.request(0, &[])], Caches::default(), |_| ());
     assert_eq!(kinds(&answers[0]), ["prediction", "no attribution"]);
 }
+
+#[test]
+fn no_row_waits_until_another_is_exact() {
+    let setting = Setting::new();
+    let analyses = vec![Analysis::IntegratedGradients, Analysis::Occlusion];
+    let request = Explain { analyses, ..setting.request(0, &[]) };
+    let answers = setting.answers(vec![request], Caches::default(), |_| ());
+    let came = |reply: &Reply| match reply {
+        Reply::Attribution { analysis, attribution: Ok(a), .. } => Some((*analysis, a.is_complete())),
+        _ => None,
+    };
+    let came: Vec<_> = answers[0].iter().filter_map(came).collect();
+    let (coarse, exact) = ((Analysis::IntegratedGradients, false), (Analysis::IntegratedGradients, true));
+    assert_eq!((came.first(), came.last()), (Some(&coarse), Some(&exact)), "{came:?}");
+    assert_eq!(came.iter().find(|(_, is_complete)| *is_complete), Some(&(Analysis::Occlusion, true)));
+}

@@ -67,7 +67,10 @@ impl Header {
         if !session.note.is_empty() {
             header.notes.push(session.note.clone());
         }
-        header.measured = measured(state, manifest).unwrap_or_default();
+        header.measured = match manifest.filter(|m| m.output.signal.is_some()) {
+            Some(manifest) => prediction.and_then(|p| measured_signal(manifest, p)).unwrap_or_default(),
+            None => measured(state, manifest).unwrap_or_default(),
+        };
         header
     }
 }
@@ -91,6 +94,16 @@ fn predicted(manifest: &Manifest, prediction: &Prediction) -> String {
 fn moved_bases(state: &State) -> Option<String> {
     let growth: i64 = state.subject()?.edits.iter().map(|edit| edit.growth()).sum();
     (growth != 0).then(|| format!("DNA away from the gene is moved by {} bp in the model's rows", growth.abs()))
+}
+
+/// What was measured of the signal that the model predicts, where it predicts it.
+fn measured_signal(manifest: &Manifest, prediction: &Prediction) -> Option<String> {
+    let value = prediction.measured?;
+    Some(match manifest.output.kind {
+        OutputKind::Regression => format!("{:.2} {}", manifest.output.target(value), manifest.output.unit),
+        OutputKind::Binary if value > 0.5 => manifest.output.unit.clone(),
+        OutputKind::Binary => format!("not {}", manifest.output.unit),
+    })
 }
 
 /// The measurement in the model's own terms, or as it stands where there is no model.

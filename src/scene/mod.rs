@@ -228,6 +228,7 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
         },
         RowId::Variants => variants::fill(&mut row, state, geometry),
         RowId::Formula(_) => signals::fill(&mut row, state, geometry, beside),
+        RowId::Predicted => model_rows::fill_predicted(&mut row, state, geometry),
         RowId::Attention => model_rows::fill_attention(&mut row, state, geometry),
         RowId::Attribution(analysis) => model_rows::fill_attribution(&mut row, state, geometry, analysis),
         RowId::Seqlets => lanes::fill_seqlets(&mut row, state, geometry),

@@ -2,9 +2,9 @@
 
 use super::{Geometry, Lane, Plot, Row, bases_of_column};
 use crate::attribution::{Attribution, Method, MutagenesisView, method};
-use crate::genome::{Region, Window};
+use crate::genome::{Region, Strand, Window};
 use crate::jobs::{Analysis, Subject};
-use crate::models::{Input, Manifest};
+use crate::models::{Input, Manifest, OutputKind};
 use crate::regulation::significance;
 use crate::state::{RowId, RowState, State};
 use std::time::Duration;
@@ -76,6 +76,38 @@ fn mark_significant(
     let called: Vec<f32> = (0..n_bins).map(|bin| if any(bin) { limit } else { 0.0 }).collect();
     let values = spread(&called, &subject.window, &state.region, geometry.n_columns, f32::max);
     lanes.push(Lane { label: SIGNIFICANT.to_owned(), note: String::new(), values });
+}
+
+/// The predicted signal in bins along the view, beside what was measured and the mean of the training samples, on one scale.
+pub(super) fn fill_predicted(row: &mut Row, state: &State, geometry: Geometry) {
+    if let Some(obstacle) = state.tiling_obstacle() {
+        return without_result(row, obstacle);
+    }
+    let (drawn, state_of_row) = state.tiled.drawn();
+    let Some(tiles) = drawn else { return without_result(row, state_of_row) };
+    let window = Window::around(tiles.bins.chrom.clone(), tiles.bins.start, Strand::Forward, 0, tiles.bins.len());
+    let lane = |(label, values): (&str, &[f32])| {
+        let values = spread(values, &window, &state.region, geometry.n_columns, f32::max);
+        Lane { label: label.to_owned(), note: String::new(), values }
+    };
+    let lanes: Vec<Lane> =
+        [("predicted", &*tiles.predicted), ("measured", &*tiles.measured), ("mean", &*tiles.mean)].map(lane).into();
+    let highest = lanes.iter().flat_map(|lane| &lane.values).filter(|v| v.is_finite()).fold(0.0_f32, |a, &b| a.max(b));
+    let limit = super::signals::round_up(highest);
+    let manifest = state.current_model().and_then(|info| info.manifest.as_ref().ok());
+    let what = manifest.map_or_else(String::new, |m| match (m.output.kind, &m.output.signal) {
+        (OutputKind::Regression, Some(target)) => format!("{} {}", target.mark, m.output.unit),
+        (OutputKind::Binary, Some(target)) => format!("{}: P({})", target.mark, m.output.unit),
+        (_, None) => String::new(),
+    });
+    let mean = match &tiles.trained_on[..] {
+        [] => "no training sample is here".to_owned(),
+        names => format!("mean of {}", names.join(", ")),
+    };
+    row.detail = format!("{what} per {} bp \u{b7} {mean}", tiles.length);
+    row.axis = Some((0.0, limit));
+    row.plot = Plot::Heat(lanes, limit);
+    row.state = Some(state_of_row);
 }
 
 /// An attribution's row.
@@ -187,11 +219,7 @@ fn mutagenesis(attribution: &Attribution, subject: &Subject, state: &State, geom
             let index = (state.region.chrom == *subject.window.chrom()).then(|| subject.window.index(position as i64)).flatten();
             let read = index.and_then(|i| reference.get(i as usize)).copied().unwrap_or(b' ');
             // Letters stand as the genome reads, whichever way the network does.
-            if subject.window.strand() == crate::genome::Strand::Reverse && read != b' ' {
-                crate::genome::complement(read)
-            } else {
-                read
-            }
+            if subject.window.strand() == Strand::Reverse && read != b' ' { crate::genome::complement(read) } else { read }
         })
         .collect();
     // Letters are read beside each other: their scale is that of the view, which the axis says.
@@ -300,8 +328,14 @@ fn spread(values: &[f32], window: &Window, region: &Region, n_columns: usize, ch
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scene;
     use super::*;
-    use crate::genome::{Strand, Stretch};
+    use crate::genome::{BaseOrder, Stretch};
+    use crate::jobs::Tiles;
+    use crate::models::{SignalTarget, test_manifest};
+    use crate::state::toy;
+    use crate::tracks::SignalUnit;
+    use std::sync::Arc;
 
     #[test]
     fn values_stand_where_the_network_read_them_on_both_strands() {
@@ -325,5 +359,50 @@ mod tests {
         let coarse = spread(&[1.0, -2.0], &window, &Region::new("c", 0, 400), 4, further_from_zero);
         assert_eq!(coarse[0], -2.0);
         assert!(coarse[1].is_nan());
+    }
+
+    #[test]
+    fn the_row_is_computing_fresh_stale_or_failed() {
+        let mut manifest = test_manifest(1_000, 1, &[], Some(BaseOrder::ACGT));
+        manifest.output.signal = Some(SignalTarget { mark: "DNase".to_owned(), length: 200, unit: SignalUnit::Rpm });
+        let mut state = toy::state(Some(Ok(manifest)));
+        state.n_columns = 10;
+        state.go_to("chr1:20,001-21,000").unwrap();
+        let tiling = state.tiling().unwrap();
+        state.tiled.begin(Some(tiling.clone()));
+        assert_eq!(state.tiled.drawn().1, RowState::Computing(0, 0));
+        let tiles = |done: usize| Tiles {
+            bins: Region::new("chr1", 20_000, 21_000),
+            length: 200,
+            predicted: (0..5).map(|i| if i < done { i as f32 } else { f32::NAN }).collect(),
+            measured: vec![2.0; 5],
+            mean: vec![1.0; 5],
+            trained_on: vec!["S01".to_owned()],
+            done,
+        };
+        state.tiled.take(tiling.clone(), Ok(Arc::new(tiles(3))));
+        assert_eq!(state.tiled.drawn().1, RowState::Computing(3, 5));
+        state.tiled.take(tiling, Ok(Arc::new(tiles(5))));
+        assert_eq!(state.tiled.drawn().1, RowState::Fresh);
+        let row = |state: &State| {
+            let scene = Scene::build(state, Geometry { n_columns: 10, char_columns: 1.0, max_lanes: 4 });
+            scene.rows.into_iter().find(|row| row.id == RowId::Predicted).unwrap()
+        };
+        let Plot::Heat(lanes, limit) = row(&state).plot else { panic!("no lanes") };
+        assert_eq!(lanes.iter().map(|lane| lane.label.as_str()).collect::<Vec<_>>(), ["predicted", "measured", "mean"]);
+        assert_eq!((&lanes[0].values[..], limit), (&[0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0][..], 4.0));
+        // Moved by two bins: what is known stands where it belongs, dimmed.
+        state.set_region(Region::new("chr1", 20_400, 21_400));
+        state.tiled.begin(state.tiling());
+        assert_eq!(row(&state).state, Some(RowState::Stale));
+        let Plot::Heat(lanes, _) = row(&state).plot else { panic!("no lanes") };
+        assert_eq!(lanes[0].values[..6], [2.0, 2.0, 3.0, 3.0, 4.0, 4.0]);
+        assert!(lanes[0].values[6..].iter().all(|v| v.is_nan()));
+        // What the bases were changed to is another prediction.
+        state.add_edit("chr1:20,501 A>G").unwrap();
+        assert_eq!(state.tiling().unwrap().edits.len(), 1);
+        state.tiled.begin(state.tiling());
+        state.tiled.take(state.tiling().unwrap(), Err("no fasta".to_owned()));
+        assert_eq!(row(&state).state, Some(RowState::Failed("no fasta".to_owned())));
     }
 }

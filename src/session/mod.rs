@@ -14,4 +14,4 @@ pub use formula::{Formula, FormulaError};
 pub use init::{InitError, InitOptions, Initialised, init, open_paths, open_paths_with};
 pub use open::{Genome, Sample, SampleId, Session, SessionError, TrackId, TrackInfo, TrackKind};
 pub use readers::Readers;
-pub use saved::{BookmarkEntry, FormulaEntry, RegionEntry, RowEntry, SESSION_VERSION, Saved, ViewEntry};
+pub use saved::{BookmarkEntry, FormulaEntry, Layout, RegionEntry, RowEntry, SESSION_VERSION, Saved, ViewEntry};

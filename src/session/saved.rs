@@ -33,6 +33,15 @@ pub struct ViewEntry {
     /// Whether the six-frame translation is shown.
     #[serde(skip_serializing_if = "is_false")]
     pub translation: bool,
+    /// Methods that have a row beside those that always have one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// Whether the seqlets of the mutagenesis have a row.
+    #[serde(skip_serializing_if = "is_false")]
+    pub seqlets: bool,
+    /// How the four values of a base become one: `mean-3` where it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mutagenesis: Option<String>,
     /// Rows that differ from their defaults, by label.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub rows: BTreeMap<String, RowEntry>,
@@ -131,6 +140,59 @@ pub struct Saved {
     /// Rows of arithmetic.
     #[serde(rename = "row", skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<FormulaEntry>,
+}
+
+/// The rows of a view and how they are drawn, wherever it is: what the command of a figure says of a view that is not saved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layout {
+    /// Without what other options of that command say: sample, model, edits.
+    pub view: ViewEntry,
+    /// Rows of arithmetic.
+    #[serde(rename = "row", skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<FormulaEntry>,
+}
+
+impl Layout {
+    /// Of what is saved.
+    pub fn of(saved: Saved) -> Self {
+        let view = ViewEntry { sample: None, model: None, edits: Vec::new(), ..saved.view };
+        Self { view, rows: saved.rows }
+    }
+
+    /// Reads a line of [`Layout::to_line`].
+    ///
+    /// # Errors
+    /// What of it is no table of TOML, or no setting.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        let table = toml::de::ValueDeserializer::parse(line).map_err(|e| e.message().to_owned())?;
+        Self::deserialize(table).map_err(|e| e.message().to_owned())
+    }
+
+    /// In one line, a table of TOML.
+    pub fn to_line(&self) -> String {
+        let mut line = String::new();
+        let written = self.serialize(toml::ser::ValueSerializer::new(&mut line));
+        // Text, numbers and tables with names: TOML has all of them.
+        if written.is_err() { String::new() } else { line }
+    }
+
+    /// Whether options that hide rows and make them higher can say all that has changed since `before`.
+    pub fn only_hides_since(&self, before: &Self) -> bool {
+        let plain = |layout: &Self| {
+            let mut plain = layout.clone();
+            (plain.view.methods, plain.view.seqlets) = (Vec::new(), false); // options of their own
+            for row in plain.view.rows.values_mut() {
+                (row.hidden, row.lines) = (false, 0);
+            }
+            plain.view.rows.retain(|_, row| *row != RowEntry::default());
+            plain
+        };
+        let place = |layout: &Self, label: &str| layout.view.rows.get(label).map_or((false, 0), |r| (r.hidden, r.lines));
+        let was_changed = |label: &&String| place(before, label) != (false, 0);
+        let is_undone = |label: &String| place(self, label) != place(before, label);
+        plain(self) == plain(before) && !before.view.rows.keys().filter(was_changed).any(is_undone)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -285,5 +347,23 @@ mod tests {
         assert_eq!(paths, ["../../p/a.bw", "../../p/b.bw", "../../c.bw", "https://host/d.bw"]);
         let far = file.moved(Path::new("/data/p"), Path::new("/home/me"));
         assert_eq!(far.tracks[1].file, Path::new("/data/p/b.bw"));
+    }
+
+    #[test]
+    fn a_layout_is_a_line_that_says_it_all() {
+        let layout = Layout::of(saved());
+        assert_eq!(layout.view.sample, None);
+        let line = layout.to_line();
+        assert!(!line.contains('\n') && line.contains("a b"), "{line}");
+        assert_eq!(Layout::parse(&line), Ok(layout.clone()));
+        assert!(Layout::parse("{ view = { colours = 1 } }").unwrap_err().contains("colours"));
+        assert!(Layout::parse("view").is_err());
+
+        let mut hidden = layout.clone();
+        hidden.view.rows.insert("c".to_owned(), RowEntry { hidden: true, lines: 2, ..RowEntry::default() });
+        assert!(layout.only_hides_since(&layout) && hidden.only_hides_since(&layout));
+        assert!(!layout.only_hides_since(&hidden), "an option cannot show what the session hides");
+        hidden.view.rows.get_mut("a b").unwrap().log = false;
+        assert!(!hidden.only_hides_since(&layout));
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn session(world: &World) -> String {
             })
             .collect(),
         tracks: tracks(world),
-        models: ["models/deepcore", "models/attentive-chrome", "models/isegnet"]
+        models: ["models/deepcore", "models/attentive-chrome", "models/isegnet", "models/deepcage"]
             .map(|path| ModelEntry { path: path.into() })
             .to_vec(),
         ..SessionFile::default()

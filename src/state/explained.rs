@@ -1,6 +1,6 @@
 //! What the model says, with the state of each answer.
 
-use super::State;
+use super::{State, Tiled};
 use crate::attribution::Attribution;
 use crate::jobs::{Analysis, AnalysisFailure, Prediction, Subject};
 use crate::models::Manifest;
@@ -175,6 +175,9 @@ impl State {
         info.manifest = manifest;
         let hash = info.manifest.as_ref().map_or_else(Clone::clone, |m| format!("now {}", m.hash));
         self.say(format!("model {name}: its files were replaced; {hash}"));
+        if self.tiled.asked().is_some_and(|tiling| tiling.model == index) {
+            self.tiled = Tiled::default();
+        }
         if self.explained.subject().is_some_and(|subject| subject.model == index) {
             self.explained = Explained::default();
             self.beside.forget();

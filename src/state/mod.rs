@@ -13,6 +13,7 @@ mod rows;
 mod saving;
 mod sides;
 mod table;
+mod tiled;
 #[cfg(test)]
 pub(crate) mod toy;
 mod undo;
@@ -28,6 +29,7 @@ pub use prompt::{Asks, Match, Prompt, best_matches};
 pub use rows::{FormulaRow, RowId, RowView};
 pub use sides::{OtherSide, columns_of_a_side};
 pub use table::{Cell, Line, Table};
+pub use tiled::Tiled;
 pub use undo::{History, View};
 pub use walk::Walk;
 
@@ -146,6 +148,8 @@ pub struct State {
     pub sequence: Option<(Region, Result<Vec<u8>, String>)>,
     /// What the model says.
     pub explained: Explained,
+    /// The signal that it predicts along the view.
+    pub tiled: Tiled,
     /// Where the user was.
     pub places: Places,
     /// Changes that can be taken back.
@@ -216,6 +220,7 @@ impl State {
             mismatches: HashMap::new(),
             sequence: None,
             explained: Explained::default(),
+            tiled: Tiled::default(),
             places: Places::default(),
             history: History::default(),
             bookmarks: BTreeMap::new(),
@@ -350,6 +355,7 @@ impl State {
                 self.explained.take_attribution(analysis, attribution, stored);
             }
             Reply::Seqlets { job, seqlets } if job == explain => self.explained.take_seqlets(seqlets),
+            Reply::Tiles { tiling, tiles } => self.tiled.take(tiling, tiles),
             Reply::Minimal { subject, search, found } => self.take_minimal(&subject, &search, found),
             Reply::Variants { path, subjects, found } => self.take_variants(path, subjects, found),
             Reply::Trust { subject, trust } => self.take_trust(subject, trust),

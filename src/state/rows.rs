@@ -28,6 +28,8 @@ pub enum RowId {
     Variants,
     /// Arithmetic over other rows, by its place in the state's list.
     Formula(usize),
+    /// The signal that the model predicts, in bins along the view.
+    Predicted,
     /// The model's attention.
     Attention,
     /// An attribution.
@@ -124,6 +126,7 @@ impl State {
             if self.vcf().is_some() {
                 rows.push(RowId::Variants);
             }
+            rows.extend(self.predicts_a_signal().then_some(RowId::Predicted));
             rows.push(RowId::Attention);
             rows.extend(self.analyses().into_iter().map(RowId::Attribution));
             rows.extend(self.wants_seqlets.then_some(RowId::Seqlets));
@@ -143,6 +146,7 @@ impl State {
             RowId::Track(track) => self.session.tracks[track.0].label.clone(),
             RowId::Variants => "variants".to_owned(),
             RowId::Formula(i) => self.formulas.get(i).map_or_else(String::new, |f| f.label.clone()),
+            RowId::Predicted => "predicted".to_owned(),
             RowId::Attention => "attention".to_owned(),
             RowId::Attribution(Analysis::IntegratedGradients) => "IG".to_owned(),
             RowId::Attribution(Analysis::Occlusion) => "occlusion".to_owned(),

@@ -2,9 +2,11 @@
 
 use super::drawing::Named;
 use super::{FormulaRow, GeneDisplay, NotedRegion, Place, RowView, Scale, SignalStyle, State, Statistic};
+use crate::attribution::MutagenesisView;
 use crate::genome::{Locus, Pattern, Region};
+use crate::jobs::Analysis;
 use crate::session::{
-    BookmarkEntry, EditWords, Formula, FormulaEntry, RegionEntry, RowEntry, SampleId, Saved, ViewEntry, parse_edits,
+    BookmarkEntry, EditWords, Formula, FormulaEntry, Layout, RegionEntry, RowEntry, SampleId, Saved, ViewEntry, parse_edits,
 };
 use crate::theme::Rgb;
 use crate::tracks::{TrackError, write_whole};
@@ -102,6 +104,10 @@ impl State {
                 find: self.patterns.iter().map(ToString::to_string).collect(),
                 edits: self.edits.iter().map(ToString::to_string).collect(),
                 translation: self.shows_translation,
+                methods: self.more_analyses.iter().map(|a| a.method().to_owned()).collect(),
+                seqlets: self.wants_seqlets,
+                mutagenesis: (self.mutagenesis_view != MutagenesisView::default())
+                    .then(|| self.mutagenesis_view.name().to_owned()),
                 rows: rows.map(|(label, view)| (label.clone(), entry(view))).collect(),
             },
             bookmarks: self
@@ -116,6 +122,23 @@ impl State {
             regions: self.regions.iter().map(|r| RegionEntry { locus: r.region.to_string(), note: r.note.clone() }).collect(),
             rows: self.formulas.iter().map(|f| FormulaEntry { label: f.label.clone(), formula: f.formula.to_string() }).collect(),
         }
+    }
+
+    /// The rows and how they are drawn.
+    pub fn layout(&self) -> Layout {
+        Layout::of(self.saved())
+    }
+
+    /// Draws rows as a layout has them, and no others; what of it means nothing here is said and left out.
+    pub fn lay_out(&mut self, layout: Layout) {
+        self.row_views.clear();
+        self.formulas.clear();
+        self.patterns.clear();
+        self.more_analyses.clear();
+        self.mutagenesis_view = MutagenesisView::default();
+        let edits = std::mem::take(&mut self.edits);
+        self.look_as_saved(&Saved { view: layout.view, rows: layout.rows, ..Saved::default() });
+        self.edits = edits;
     }
 
     /// Looks at the session as it was saved; what of it means nothing here is said and left out.
@@ -141,6 +164,19 @@ impl State {
         }
         self.order.clone_from(&view.order);
         self.shows_translation = view.translation;
+        self.wants_seqlets = view.seqlets;
+        for name in &view.methods {
+            match Analysis::of_method(name) {
+                Some(analysis) => self.show_analysis(analysis),
+                None => problems.push(format!("no method \"{name}\"")),
+            }
+        }
+        if let Some(name) = &view.mutagenesis {
+            match name.parse() {
+                Ok(view) => self.mutagenesis_view = view,
+                Err(error) => problems.push(format!("mutagenesis: {error}")),
+            }
+        }
         for text in &view.find {
             match Pattern::parse(text) {
                 Ok(pattern) => self.patterns.push(pattern),

@@ -3,7 +3,7 @@
 use super::TrainingError;
 use super::metrics::median;
 use super::store::{Record, Store};
-use crate::genome::{BaseOrder, Window};
+use crate::genome::{BaseOrder, Window, complement};
 use crate::models::{Batch, Input, Manifest, OutputKind, OutputSpec, SampleSource, Transform};
 use crate::session::{Readers, SampleId};
 use candle_core::{DType, Device, Tensor};
@@ -27,6 +27,15 @@ pub struct Example {
     pub file_order: usize,
     /// Whether peaks cover half of it, where it is a locus and no gene.
     pub is_open: Option<bool>,
+}
+
+/// How an example is changed before a network learns from it: other places and strands stand for more examples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Move {
+    /// Bases to the right in the window.
+    pub shift: i64,
+    /// Read on the other strand, after the shift.
+    pub is_turned: bool,
 }
 
 /// Genes with the same kind of window in one sample or several. In memory are their names and labels; inputs are read batch by batch.
@@ -218,25 +227,26 @@ impl Dataset {
         self.scale = scale;
     }
 
-    /// The examples at `indices`, each moved by its number of bases in `shifts` (all 0 where that is empty): what comes in at an end is
-    /// N and no signal. Only windows of one stretch at base resolution can be moved.
-    pub fn batch(&self, indices: &[usize], shifts: &[i64], dtype: DType) -> Result<Batch, TrainingError> {
+    /// The examples at `indices`, each changed as `moves` says (as it is where that is empty): what comes in at an end is N and no
+    /// signal. Only windows of one stretch at base resolution can be moved or turned.
+    pub fn batch(&self, indices: &[usize], moves: &[Move], dtype: DType) -> Result<Batch, TrainingError> {
         let n = indices.len();
-        let shift_of = |i: usize, window: &Window| match self.bin_size == 1 && window.stretches().count() == 1 {
-            true => shifts.get(i).copied().unwrap_or(0),
-            false => 0,
+        let move_of = |i: usize, window: &Window| match self.bin_size == 1 && window.stretches().count() == 1 {
+            true => moves.get(i).copied().unwrap_or_default(),
+            false => Move::default(),
         };
         let [mut sequence, mut marks, mut tf_expression, mut motif_scores] = [const { Vec::new() }; 4];
         for (i, index) in indices.iter().enumerate() {
-            let (record, shift) = (self.store.read(*index)?, shift_of(i, &self.examples[*index].window));
+            let (record, Move { shift, is_turned }) = (self.store.read(*index)?, move_of(i, &self.examples[*index].window));
+            let place = |to: usize, n: usize| if is_turned { n - 1 - to } else { to };
             tf_expression.extend(record.tf_expression);
             motif_scores.extend(record.motif_scores);
             if let (Some(order), Some(bases)) = (self.base_order, &record.sequence) {
                 let from = sequence.len();
                 sequence.resize(from + bases.len() * 4, 0f32);
                 for (to, base) in shifted(bases, shift) {
-                    if let Some(channel) = order.channel(*base) {
-                        sequence[from + to * 4 + channel] = 1.0;
+                    if let Some(channel) = order.channel(if is_turned { complement(*base) } else { *base }) {
+                        sequence[from + place(to, bases.len()) * 4 + channel] = 1.0;
                     }
                 }
             }
@@ -244,7 +254,7 @@ impl Dataset {
             marks.resize(from + record.marks.len(), 0f32);
             let rows: Vec<&[f32]> = record.marks.chunks_exact(self.n_marks.max(1)).collect();
             for (to, row) in shifted(&rows, shift) {
-                let out = &mut marks[from + to * self.n_marks..][..self.n_marks];
+                let out = &mut marks[from + place(to, rows.len()) * self.n_marks..][..self.n_marks];
                 for (channel, (out, x)) in out.iter_mut().zip(*row).enumerate() {
                     *out = x * self.scale.get(channel).copied().unwrap_or(1.0);
                 }
@@ -336,18 +346,24 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_batch_is_one_hot_scaled_and_shifted() {
+    fn a_batch_is_one_hot_scaled_shifted_and_turned() {
         let manifest = crate::models::test_manifest(4, 1, &["a", "b"], Some(BaseOrder::AGCT));
         let read =
             Record { sequence: Some(b"ANGT".to_vec()), marks: vec![1., 10., 2., 20., 3., 30., 4., 40.], ..Record::default() };
         let mut data = Dataset::new(&manifest, vec![(example("c", 1.0), read.clone()), (example("c", 1.0), read)]).unwrap();
         data.set_scale(vec![1.0, 0.1]);
-        let batch = data.batch(&[0, 1], &[0, -1], DType::F32).unwrap();
+        let batch = data.batch(&[0, 1], &[Move::default(), Move { shift: -1, is_turned: false }], DType::F32).unwrap();
         let rows = |t: &Option<Tensor>| t.as_ref().unwrap().to_vec3::<f32>().unwrap();
         let (a, g, t, n) = (vec![1., 0., 0., 0.], vec![0., 1., 0., 0.], vec![0., 0., 0., 1.], vec![0.; 4]);
         assert_eq!(rows(&batch.sequence), [[a, n.clone(), g.clone(), t.clone()], [n.clone(), g, t, n]]);
         assert_eq!(rows(&batch.marks)[0], [[1., 1.], [2., 2.], [3., 3.], [4., 4.]]);
         assert_eq!(rows(&batch.marks)[1], [[2., 2.], [3., 3.], [4., 4.], [0., 0.]]);
+        // ANGT read on the other strand is ACNT; N stays N, and marks are read from the other end.
+        let turned = data.batch(&[0, 1], &[Move { shift: 0, is_turned: true }, Move { shift: -1, is_turned: true }], DType::F32);
+        let (a, c, t, n) = (vec![1., 0., 0., 0.], vec![0., 0., 1., 0.], vec![0., 0., 0., 1.], vec![0.; 4]);
+        let turned = turned.unwrap();
+        assert_eq!(rows(&turned.sequence), [[a.clone(), c.clone(), n.clone(), t], [n.clone(), a, c, n]]);
+        assert_eq!(rows(&turned.marks)[1], [[0., 0.], [4., 4.], [3., 3.], [2., 2.]]);
         let scale = data.measure_scale(&[0]).unwrap();
         assert!((scale[0] - (4.0f32 / 30.0).sqrt()).abs() < 1e-7 && (scale[1] - scale[0] / 10.0).abs() < 1e-8);
     }

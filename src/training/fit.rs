@@ -4,7 +4,7 @@ use super::checkpoint;
 use super::judge::{evaluate, predict, statistics};
 use super::loss::{first_score, mean_loss, to_f32};
 use super::metrics::{Interval, auroc, average_precision, r_squared};
-use super::{Dataset, FitOptions, Optimiser, Split, TrainingError, Watch};
+use super::{Dataset, FitOptions, Move, Optimiser, Split, TrainingError, Watch};
 use crate::models::{Dropout, Manifest, Model, OutputKind, Weights, architecture};
 use candle_core::{DType, Device, Tensor, Var};
 use rand::seq::SliceRandom;
@@ -171,8 +171,10 @@ pub fn fit(
             let from = state.step * options.batch_size;
             let batch = &state.order[from..(from + options.batch_size).min(state.order.len())];
             let reach = i64::from(options.shift);
-            let shifts: Vec<i64> = batch.iter().map(|_| random.random_range(-reach..=reach)).collect();
-            let output = model.forward_training(&data.batch(batch, &shifts, DType::F32)?, &mut dropout)?;
+            let mut change =
+                || Move { shift: random.random_range(-reach..=reach), is_turned: options.turns && random.random::<bool>() };
+            let moves: Vec<Move> = batch.iter().map(|_| change()).collect();
+            let output = model.forward_training(&data.batch(batch, &moves, DType::F32)?, &mut dropout)?;
             let loss = mean_loss(&output.score, &of(batch, &targets), kind)?;
             let value = f64::from(loss.to_scalar::<f32>()?);
             if !value.is_finite() {

@@ -83,6 +83,41 @@ impl Dataset {
     }
 }
 
+/// What knows the place and nothing of the sample: for the loci of `data` at `indices`, the mean target over `samples`; of a class the
+/// logit of the share of them that are open (half a sample more on either side, so that it is finite).
+///
+/// # Errors
+/// Where a sample lacks the signal or its peaks, or a file cannot be read.
+pub fn mean_over_samples(
+    readers: &mut Readers,
+    samples: &[SampleId],
+    manifest: &Manifest,
+    target: &SignalTarget,
+    data: &Dataset,
+    indices: &[usize],
+) -> Result<Vec<f64>, TrainingError> {
+    let mut sums = vec![0.0; indices.len()];
+    for &sample in samples {
+        for (sum, &i) in sums.iter_mut().zip(indices) {
+            let window = &data.examples[i].window;
+            let start = (window.position(manifest.window.tss_index) - target.length as i64 / 2).max(0) as u64;
+            let bin = Region::new(window.chrom().clone(), start, start + target.length);
+            *sum += match manifest.output.kind {
+                OutputKind::Regression => manifest.output.target(target.means(readers, sample, &bin)?[0]),
+                OutputKind::Binary => f64::from(u8::from(target.open(readers, sample, &bin)?[0])),
+            };
+        }
+    }
+    let n = samples.len() as f64;
+    Ok(sums
+        .into_iter()
+        .map(|sum| match manifest.output.kind {
+            OutputKind::Regression => sum / n,
+            OutputKind::Binary => ((sum + 0.5) / (n - sum + 0.5)).ln(),
+        })
+        .collect())
+}
+
 /// The bins, in genome order.
 fn loci(
     readers: &mut Readers,

@@ -19,11 +19,12 @@ mod store;
 
 pub use baselines::{BASELINES, Baseline};
 pub use checkpoint::{CHECKPOINT, CheckpointError};
-pub use dataset::{Dataset, Example};
+pub use dataset::{Dataset, Example, Move};
 pub use designs::{DESIGNS, Design, Line, Study};
 pub use evaluation::{Evaluation, Judged, Scores, baseline_scores};
 pub use fit::{Epoch, Fitted, Progress, fit};
 pub use judge::{evaluate, intervals, predict};
+pub use loci::mean_over_samples;
 pub use loss::loss_of;
 pub use metrics::{
     Interval, PairedTest, Panel, PanelStatistics, Statistic, accuracy, auroc, average_precision, bootstrap_interval,

@@ -56,6 +56,7 @@ pub(super) fn explained() -> State {
         mark_attention: Vec::new(),
         missing: vec![0.0, 0.25],
         unedited: None,
+        measured: None,
         off_chromosome: 0,
         input_hash: String::new(),
     };

@@ -13,10 +13,11 @@ use super::opening::open_session;
 use super::train::{Recipe, Watcher, read, samples_named, threads};
 use super::{Failure, find_session, interrupt};
 use crate::models::{Commands, DeviceChoice, Manifest, Model, OutputKind, OutputSpec, missing_input};
-use crate::session::{SampleId, Session};
+use crate::session::{Readers, SampleId, Session};
 use crate::tracks::{TrackError, clean_text, write_whole};
 use crate::training::{
-    BASELINES, Dataset, Evaluation, Example, Panel, Part, Parts, Scores, baseline_scores, count_overlapping, predict,
+    BASELINES, Dataset, Evaluation, Example, Panel, Part, Parts, Scores, baseline_scores, count_overlapping, mean_over_samples,
+    predict,
 };
 use clap::{Args, ValueEnum};
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,7 +184,7 @@ struct OfSample {
 
 fn judge(
     args: &EvaluateArgs,
-    session: &Session,
+    session: &Arc<Session>,
     folder: &Path,
     model: &dyn Model,
     data: &Dataset,
@@ -192,12 +193,19 @@ fn judge(
     let parts = Parts::read(folder)?;
     let chosen = chosen_examples(args, session, model.manifest(), parts.as_ref())?;
     let others = against::open(&args.against, session)?;
+    // Every sample has the same predictors, or none could be judged over samples.
+    let has_mean = data.samples.iter().all(|name| !other_training_samples(session, manifest, name).is_empty());
     let mut judged = Vec::new();
     for (sample, name) in data.samples.iter().enumerate() {
         let Asked { genes, train, output, targets } = Asked::of(manifest, data, sample, &chosen, parts.as_ref())?;
         let mut predictors = vec![Scores { name: manifest.name.clone(), values: predict(model, data, &genes)? }];
         if !manifest.input.marks.is_empty() {
             predictors.push(baseline_scores(&BASELINES[0], data, &train, &genes, &targets, args.recipe.seed)?);
+        }
+        if let Some(target) = manifest.output.signal.as_ref().filter(|_| has_mean) {
+            let samples = other_training_samples(session, manifest, name);
+            let values = mean_over_samples(&mut Readers::new(session.clone()), &samples, manifest, target, data, &genes)?;
+            predictors.push(Scores { name: TRAINING_MEAN.to_owned(), values });
         }
         for other in &others {
             predictors.push(other.scores(session, name, data, &train, &genes, &targets, args.recipe.seed)?);
@@ -219,6 +227,16 @@ fn judge(
         });
     }
     Ok(judged)
+}
+
+/// What stands beside a network that predicts a signal: what was measured at each locus in the samples it was trained on, but for the one
+/// that is judged.
+const TRAINING_MEAN: &str = "mean-of-training-samples";
+
+/// The samples of the session that a model was trained on, without the one of this name.
+fn other_training_samples(session: &Session, manifest: &Manifest, judged: &str) -> Vec<SampleId> {
+    let named = |name: &String| session.samples.iter().position(|s| s.name == *name && s.name != judged).map(SampleId);
+    manifest.samples.iter().filter_map(named).collect()
 }
 
 /// The genes of a sample that a model is judged by, by their place in the data.

@@ -129,6 +129,11 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long, value_name = "LABEL=N", allow_hyphen_values = true)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
+    /// Rows and how they are drawn, as the [view] and [[row]] of a session file in one line of TOML: what the browser writes under
+    /// its figures
+    #[arg(long, value_name = "TOML")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
     /// Rows from the top, by their labels; others follow
     #[arg(long, value_delimiter = ',', value_name = "LABELS")]
     #[serde(skip_serializing_if = "Vec::is_empty")]

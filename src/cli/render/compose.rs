@@ -7,9 +7,9 @@ use super::{loci, predicted};
 use crate::export::{self, FigureOptions, Highlight, Logo, Panels, Progress, Provenance};
 use crate::genome::{ChromSizes, GeneId, Locus, Region, Strand, reverse_complement, thousands};
 use crate::jobs::Analysis;
-use crate::models::{FilterSites, Input, SequenceFilters, open_model};
+use crate::models::{FilterSites, Input, Model, SequenceFilters, open_model};
 use crate::scene::{Geometry, Profile, Scene};
-use crate::session::{Edit, Readers, TrackId, TrackKind, parse_edits};
+use crate::session::{Edit, Layout, Readers, TrackId, TrackKind, parse_edits};
 use crate::state::{RowId, RowState, State};
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
@@ -58,6 +58,9 @@ pub(super) fn compose(figure: &FigureArgs, out: &Path, shows_progress: bool) -> 
 pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, shows_progress: bool) -> Result<Made, Failure> {
     // A page can show a single base; the screen's least width is no limit here.
     state.n_columns = 1;
+    if let Some(line) = &figure.layout {
+        state.lay_out(Layout::parse(line).map_err(|reason| Failure::Usage(format!("--layout: {reason}")))?);
+    }
     let options = options(figure, &state)?;
     match figure.kind {
         Kind::Filters => return filters(state, figure, out, options),
@@ -184,6 +187,8 @@ impl Composer<'_> {
         let below = self.scene(&mut part, &both, 1)?;
         arrange(&mut whole, self.figure, &of_whole)?;
         whole.explained = part.explained.clone();
+        let load = self.load();
+        export::tile(&mut whole, &mut self.readers, &load);
         let above = self.drawn(&mut whole, 1);
         Ok((vec![whole, part], vec![above, below], Panels::Zoom))
     }
@@ -327,9 +332,13 @@ impl Composer<'_> {
         scene
     }
 
-    fn explain(&mut self, state: &mut State, analyses: &[Analysis]) -> Result<Option<Input>, Failure> {
+    fn load(&self) -> impl Fn(&Path) -> Result<Box<dyn Model>, String> + Send + Sync + 'static {
         let commands = commands(self.figure.allow_command);
-        let load = move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string());
+        move |folder: &Path| open_model(folder, &candle_core::Device::Cpu, commands).map_err(|e| e.to_string())
+    }
+
+    fn explain(&mut self, state: &mut State, analyses: &[Analysis]) -> Result<Option<Input>, Failure> {
+        let load = self.load();
         let bar = if self.shows_progress { ProgressBar::new(0) } else { ProgressBar::hidden() };
         bar.set_style(ProgressStyle::with_template("{msg:20} {bar:30} {pos}/{len}  {elapsed}").context("progress")?);
         let input = export::explain(state, &mut self.readers, &load, analyses, &mut |Progress { analysis, done, total }| {
@@ -533,7 +542,10 @@ fn analyses(figure: &FigureArgs, state: &State) -> Vec<Analysis> {
         None if state.region.len() <= MUTAGENESIS_SPAN => Analysis::ALL.to_vec(),
         None => vec![Analysis::IntegratedGradients, Analysis::Occlusion],
     };
-    if figure.ism || figure.seqlets {
+    if figure.analyses.is_none() {
+        wanted.extend(state.more_analyses.iter().copied());
+    }
+    if figure.ism || figure.seqlets || state.wants_seqlets {
         wanted.push(Analysis::SaturationMutagenesis);
     }
     let of_all: Vec<Analysis> = Analysis::ALL.into_iter().filter(|a| wanted.contains(a)).collect();
@@ -562,7 +574,8 @@ fn arrange(state: &mut State, figure: &FigureArgs, analyses: &[Analysis]) -> Res
         hide(state, RowId::Attribution(analysis));
     }
     analyses.iter().for_each(|analysis| state.show_analysis(*analysis));
-    state.wants_seqlets = figure.seqlets;
+    state.more_analyses.retain(|analysis| analyses.contains(analysis));
+    state.wants_seqlets |= figure.seqlets;
     let labels = labels(state);
     for label in &figure.hide {
         check_label("--hide", label, &labels)?;
@@ -586,7 +599,7 @@ fn check_label(option: &str, label: &str, labels: &[String]) -> Result<(), Failu
 
 /// Labels that rows can have with this session, whatever the sample or zoom.
 fn labels(state: &State) -> Vec<String> {
-    let of_model = [RowId::Attention].into_iter().chain(state.analyses().into_iter().map(RowId::Attribution));
+    let of_model = [RowId::Predicted, RowId::Attention].into_iter().chain(state.analyses().into_iter().map(RowId::Attribution));
     let rows = [RowId::Edits, RowId::Sequence, RowId::Genes].into_iter().chain(of_model);
     let mut labels: Vec<String> = rows.map(|row| state.label(row)).collect();
     labels.extend(state.session.tracks.iter().map(|track| track.label.clone()));

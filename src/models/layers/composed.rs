@@ -59,12 +59,10 @@ pub(super) fn normalise(
     Ok((y.reshape(x.shape())?, of(mean)?, of(variance)?))
 }
 
-/// As [`super::conv_relu_max_pool`].
+/// As [`super::conv_relu_max_pool`]; the convolution is ours where there is a kernel for it (under another backward rule on the CPU).
 pub(super) fn conv_relu_max_pool(x: &Tensor, weight: &Tensor, bias: &Tensor, pool: Pool) -> Result<Tensor> {
-    let x = x.transpose(1, 2)?.contiguous()?.unsqueeze(2)?;
-    let weight = weight.transpose(1, 2)?.contiguous()?.unsqueeze(2)?;
-    let y = x.conv2d(&weight, 0, 1, 1, 1)?.squeeze(2)?.broadcast_add(&bias.reshape((1, (), 1))?)?;
-    let y = relu(&y)?;
+    let relu = ConvOptions { relu: true, ..ConvOptions::default() };
+    let y = super::conv(x, weight, bias, relu)?.transpose(1, 2)?.contiguous()?;
     // A pad of 0 wins only where the ReLU is closed, which passes no gradient anyway.
     let (n, filters, positions) = y.dims3()?;
     let windows = pool.windows(positions);
