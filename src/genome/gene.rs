@@ -4,7 +4,7 @@ use super::{Region, Strand};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Which transcript's start is a gene's TSS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,7 +122,8 @@ pub struct GeneId(pub u32);
 pub struct Genes {
     genes: Vec<Gene>,
     chroms: HashMap<Arc<str>, ChromGenes>,
-    names: Names,
+    /// Made when a name is first asked for: it takes as long as reading all genes from the cache does.
+    names: OnceLock<Names>,
 }
 
 #[derive(Clone, Debug)]
@@ -186,8 +187,11 @@ impl Genes {
         genes.retain(|gene| !gene.transcripts.is_empty());
         let place = |chrom: &str| rank(chrom).unwrap_or(usize::MAX);
         genes.sort_by(|a, b| {
-            let key = |g: &Gene| (place(&g.region.chrom), g.region.chrom.clone(), g.region.start, g.region.end);
-            key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
+            let key = |g: &Gene| (place(&g.region.chrom), g.region.start, g.region.end);
+            let (a_place, a_start, a_end) = key(a);
+            let (b_place, b_start, b_end) = key(b);
+            let by_chrom = a_place.cmp(&b_place).then_with(|| a.region.chrom.cmp(&b.region.chrom));
+            by_chrom.then((a_start, a_end).cmp(&(b_start, b_end))).then_with(|| a.id.cmp(&b.id))
         });
         let mut chroms: HashMap<Arc<str>, ChromGenes> = HashMap::new();
         for (i, gene) in genes.iter().enumerate() {
@@ -195,8 +199,7 @@ impl Genes {
             chrom.range.end = i + 1;
             chrom.longest = chrom.longest.max(gene.region.len());
         }
-        let names = Names::new(&genes);
-        Self { genes, chroms, names }
+        Self { genes, chroms, names: OnceLock::new() }
     }
 
     /// The gene of an id from this collection.
@@ -206,7 +209,8 @@ impl Genes {
 
     /// Symbol, gene or transcript accession, any case, version optional.
     pub fn find(&self, name: &str) -> Option<GeneId> {
-        [name, unversioned(name)].into_iter().find_map(|name| self.names.find(&self.genes, name))
+        let names = self.names.get_or_init(|| Names::new(&self.genes));
+        [name, unversioned(name)].into_iter().find_map(|name| names.find(&self.genes, name))
     }
 
     /// The genes themselves, in order.
