@@ -187,11 +187,9 @@ impl Genes {
         genes.retain(|gene| !gene.transcripts.is_empty());
         let place = |chrom: &str| rank(chrom).unwrap_or(usize::MAX);
         genes.sort_by(|a, b| {
-            let key = |g: &Gene| (place(&g.region.chrom), g.region.start, g.region.end);
-            let (a_place, a_start, a_end) = key(a);
-            let (b_place, b_start, b_end) = key(b);
-            let by_chrom = a_place.cmp(&b_place).then_with(|| a.region.chrom.cmp(&b.region.chrom));
-            by_chrom.then((a_start, a_end).cmp(&(b_start, b_end))).then_with(|| a.id.cmp(&b.id))
+            let (one, other) = (&a.region, &b.region);
+            let by_chrom = place(&one.chrom).cmp(&place(&other.chrom)).then_with(|| one.chrom.cmp(&other.chrom));
+            by_chrom.then_with(|| (one.start, one.end).cmp(&(other.start, other.end))).then_with(|| a.id.cmp(&b.id))
         });
         let mut chroms: HashMap<Arc<str>, ChromGenes> = HashMap::new();
         for (i, gene) in genes.iter().enumerate() {
