@@ -261,7 +261,10 @@ fn act(state: &mut State, action: Action, count: u32) {
         Action::Regions => state.mode = Mode::Table(state.region_table()),
         Action::Genes => match state.walk.clone() {
             Some(walk) => state.mode = Mode::Table(state.walk_table(&walk)),
-            None => state.notice = Some("no list of genes: :genes FILE, :genes change SAMPLE".to_owned()),
+            None => {
+                let none = || "no list of genes: :genes FILE, :genes error, :genes change SAMPLE".to_owned();
+                state.notice = Some(state.list_progress().unwrap_or_else(none));
+            }
         },
         Action::Translation => state.shows_translation = !state.shows_translation,
         Action::Copy => {

@@ -12,6 +12,7 @@ mod cores;
 mod count;
 mod device;
 mod differential;
+mod disagreement;
 mod enrich;
 mod evaluate;
 mod import;
@@ -80,6 +81,8 @@ enum Command {
     Variants(variants::VariantsArgs),
     /// Say why genes are predicted differently in two samples or by two models
     Differential(differential::DifferentialArgs),
+    /// List genes and places by how far two models, samples or methods disagree
+    Disagreement(disagreement::DisagreementArgs),
     /// Find the smallest change of the input that turns a gene
     MinimalChange(minimal::MinimalArgs),
     /// Find elements that a model attends to together over samples
@@ -145,6 +148,7 @@ pub fn run() -> ExitCode {
         Some(Command::Attribute(args)) => attribute::run(&args),
         Some(Command::Variants(args)) => variants::run(&args),
         Some(Command::Differential(args)) => differential::run(&args),
+        Some(Command::Disagreement(args)) => disagreement::run(&args),
         Some(Command::MinimalChange(args)) => minimal::run(&args),
         Some(Command::Cores(args)) => cores::run(&args),
         Some(Command::Enrich(args)) => enrich::run(&args),

@@ -1,6 +1,7 @@
 //! What is to be seen, in genome coordinates and numbers. Screen and figure are two painters of one scene, so they cannot
 //! disagree.
 
+mod compared;
 mod header;
 mod lanes;
 mod model_rows;
@@ -22,6 +23,7 @@ use crate::genome::Region;
 use crate::session::TrackKind;
 use crate::state::{RowId, RowState, RowView, State, Statistic};
 use crate::tracks::Column;
+use model_rows::Said;
 
 /// The grain of a painter: how many columns, and how many of them a character of a label is wide.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -229,8 +231,18 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
         RowId::Variants => variants::fill(&mut row, state, geometry),
         RowId::Formula(_) => signals::fill(&mut row, state, geometry, beside),
         RowId::Predicted => model_rows::fill_predicted(&mut row, state, geometry),
-        RowId::Attention => model_rows::fill_attention(&mut row, state, geometry),
-        RowId::Attribution(analysis) => model_rows::fill_attribution(&mut row, state, geometry, analysis),
+        RowId::Error => compared::fill_error(&mut row, state, geometry),
+        RowId::Attention => model_rows::fill_attention(&mut row, state, &Said::here(state), geometry),
+        RowId::ComparedAttention => model_rows::fill_attention(&mut row, state, &Said::there(state), geometry),
+        RowId::Attribution(analysis) => {
+            model_rows::fill_attribution(&mut row, state, &Said::here(state), geometry, analysis);
+        }
+        RowId::ComparedAttribution => {
+            if let Some(analysis) = state.compared_analysis() {
+                model_rows::fill_attribution(&mut row, state, &Said::there(state), geometry, analysis);
+            }
+        }
+        RowId::Difference => compared::fill_difference(&mut row, state, geometry),
         RowId::Seqlets => lanes::fill_seqlets(&mut row, state, geometry),
     }
     if let RowId::Track(track) = id

@@ -119,7 +119,11 @@ fn axis(row: &Row, overlays: &[Overlay], state: &State, geometry: Geometry, colu
         Scale::Fixed(lo, hi) => return (lo, hi),
         // A share of one is read on one scale everywhere, unless its rows are asked for otherwise.
         Scale::Row if is_fraction(state, row.id) && overlays.is_empty() => (0.0, 1.0),
-        Scale::Row => own(),
+        // Two samples in lockstep are read on one scale.
+        Scale::Row => match state.counterpart(row.id) {
+            Some(beside) => joined(own(), of_rows(vec![beside])),
+            None => own(),
+        },
         Scale::Group => of_rows(state.group(row.id).map(|group| state.rows_of_group(&group)).unwrap_or_default()),
         Scale::Samples => of_rows(state.tracks_of_mark(row.id).into_iter().map(RowId::Track).collect()),
         Scale::Percentile => percentile(view, columns),

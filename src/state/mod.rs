@@ -1,10 +1,12 @@
 //! Everything the user is looking at: plain data with one owner, the main loop. Drawing only reads it.
 
 mod beside;
+mod comparison;
 mod edits;
 mod drawing;
 mod explained;
 mod going;
+mod listing;
 mod marks;
 mod methods;
 mod places;
@@ -20,9 +22,11 @@ mod undo;
 mod walk;
 
 pub use beside::Beside;
+pub use comparison::{Compared, Comparison, GeneError};
 pub use drawing::{GeneDisplay, Named, Scale, SignalStyle, Statistic};
 pub use edits::{EditPrompt, Selecting};
 pub use explained::{Explained, ModelInfo, RowState};
+pub use listing::LISTS;
 pub use marks::NotedRegion;
 pub use places::{Place, Places};
 pub use prompt::{Asks, Match, Prompt, best_matches};
@@ -120,6 +124,8 @@ pub struct State {
     pub selection: Option<Region>,
     /// What is worked out beside the explanation.
     pub beside: Beside,
+    /// What the model or the sample in view is compared with.
+    pub compared: Compared,
     /// What has the keyboard.
     pub mode: Mode,
     /// Label of the focused row.
@@ -206,6 +212,7 @@ impl State {
             edits: Vec::new(),
             selection: None,
             beside: Beside::default(),
+            compared: Compared::default(),
             mode: Mode::Browse,
             focus: String::new(),
             n_columns: 100,
@@ -275,12 +282,15 @@ impl State {
     }
 
     fn subject_of(&self, gene_id: GeneId) -> Option<Subject> {
-        let model = self.model?;
+        self.subject_in(self.model?, self.sample, gene_id)
+    }
+
+    fn subject_in(&self, model: usize, sample: SampleId, gene_id: GeneId) -> Option<Subject> {
         let manifest = self.models.get(model)?.manifest.as_ref().ok()?;
         let gene = self.session.genome.genes.get(gene_id);
         let window = manifest.window_of(gene, self.session.genome.tss);
         let edits = self.edits_read(manifest, &window);
-        Some(Subject { model, sample: self.sample, gene: gene_id, window, edits })
+        Some(Subject { model, sample, gene: gene_id, window, edits })
     }
 
     /// What the screen needs read now: the focused row first.
@@ -316,9 +326,15 @@ impl State {
         let genes = &self.session.genome.genes;
         let beside = [1, -1].map(|step| genes.step(subject.gene, step));
         let neighbours = beside.into_iter().filter(|gene| *gene != subject.gene);
-        let neighbours = neighbours.filter_map(|gene| self.subject_of(gene)).collect();
+        let compared = self.compared_subject().filter(|_| self.compared_obstacle().is_none());
+        let of_both = |gene| {
+            let there = compared.as_ref().and_then(|there| self.subject_in(there.model, there.sample, gene));
+            [self.subject_of(gene), there].into_iter().flatten()
+        };
+        let neighbours = neighbours.flat_map(of_both).collect();
+        let compared = compared.map(|subject| (subject, self.compared_analysis()));
         let seqlets = self.wants_seqlets;
-        Some(Explain { centre: self.region.centre(), analyses, seqlets, neighbours, subject })
+        Some(Explain { centre: self.region.centre(), analyses, seqlets, compared, neighbours, subject })
     }
 
     /// Whether one column is one base.
@@ -329,6 +345,13 @@ impl State {
     /// Takes in a worker's reply. `look` and `explain` are the newest jobs; what answers an older one is dropped.
     pub fn apply(&mut self, reply: Reply, look: JobId, explain: JobId) {
         match reply {
+            Reply::Compared(reply) => {
+                std::mem::swap(&mut self.explained, &mut self.compared.explained);
+                self.apply(*reply, look, explain);
+                std::mem::swap(&mut self.explained, &mut self.compared.explained);
+            }
+            Reply::Briefs(briefs) => self.take_briefs(briefs),
+            Reply::Listed { listing, found, first } => self.take_listed(&listing, found, first),
             Reply::Columns { job, track, region, columns } => {
                 let Some(view) = self.take_beside(track, SignalView { region, columns }) else { return };
                 // An older look's columns are still better than none: they are drawn for their own region.

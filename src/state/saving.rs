@@ -100,6 +100,7 @@ impl State {
                 sample: self.session.samples.get(self.sample.0).map(|s| s.name.clone()).filter(|name| !name.is_empty()),
                 model: self.current_model().map(super::ModelInfo::name),
                 beside: self.other.as_ref().map(|other| other.region.to_string()),
+                compare: self.compared_name(),
                 order: self.order.clone(),
                 find: self.patterns.iter().map(ToString::to_string).collect(),
                 edits: self.edits.iter().map(ToString::to_string).collect(),
@@ -161,6 +162,9 @@ impl State {
             Some(Ok(region)) => self.put_beside(region, None),
             Some(Err(error)) => problems.push(format!("beside: {error}")),
             None => {}
+        }
+        if let Some(Err(problem)) = view.compare.as_ref().map(|name| self.compare_with(name)) {
+            problems.push(format!("compare: {problem}"));
         }
         self.order.clone_from(&view.order);
         self.shows_translation = view.translation;
@@ -276,6 +280,7 @@ mod tests {
         state.go_to("chr1:15,001-25,000 | chr1:60,001-70,000").unwrap();
         state.switch_side();
         state.shows_translation = true;
+        state.compare_with("S01").unwrap();
         *state.view_of(RowId::Track(TrackId(2))) = RowView {
             is_pinned: true,
             extra_lines: -2,

@@ -69,6 +69,10 @@ pub(super) fn draw_header(buffer: &mut Buffer, layout: &Layout, scene: &Scene, b
         true => line.field("", "not measured", palette, palette.style("dim")),
         false => line.field("measured ", &header.measured, palette, bold),
     }
+    if !header.compared.is_empty() {
+        let says = if header.compared_says.is_empty() { "…" } else { &header.compared_says };
+        line.field(&format!("{} ", header.compared), says, palette, bold);
+    }
     for (i, note) in header.notes.iter().enumerate() {
         line.field("", note, palette, palette.style(if i < header.n_caveats { "busy" } else { "dim" }));
     }

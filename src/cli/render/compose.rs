@@ -3,14 +3,14 @@
 use super::super::Failure;
 use super::super::view::{commands, open_state};
 use super::args::{FigureArgs, Kind};
-use super::{loci, predicted};
+use super::{betas, loci, predicted};
 use crate::export::{self, FigureOptions, Highlight, Logo, Panels, Progress, Provenance};
 use crate::genome::{ChromSizes, GeneId, Locus, Region, Strand, reverse_complement, thousands};
 use crate::jobs::Analysis;
 use crate::models::{FilterSites, Input, Model, SequenceFilters, open_model};
 use crate::scene::{Geometry, Profile, Scene};
 use crate::session::{Edit, Layout, Readers, TrackId, TrackKind, parse_edits};
-use crate::state::{RowId, RowState, State};
+use crate::state::{Comparison, RowId, RowState, State};
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -39,6 +39,8 @@ pub(super) struct Made {
     pub chroms: ChromSizes,
     /// What it shows, in words.
     pub places: String,
+    /// Its values, where they do not lie along the genome (TSV).
+    pub table: Option<String>,
 }
 
 impl Made {
@@ -61,10 +63,14 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     if let Some(line) = &figure.layout {
         state.lay_out(Layout::parse(line).map_err(|reason| Failure::Usage(format!("--layout: {reason}")))?);
     }
+    if let Some(name) = &figure.compare {
+        state.compare_with(name).map_err(|reason| Failure::Usage(format!("--compare {name}: {reason}")))?;
+    }
     let options = options(figure, &state)?;
     match figure.kind {
         Kind::Filters => return filters(state, figure, out, options),
         Kind::Predicted => return predicted::compose(state, figure, out, options),
+        Kind::Betas => return betas::compose(state, figure, out, options),
         Kind::Tracks | Kind::Heatmap | Kind::Profile => {}
     }
     // Edits are pointed out besides; the command names them itself.
@@ -73,7 +79,7 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     let (states, scenes, panels) = match (figure.kind, &figure.loci, &figure.zoom) {
         (Kind::Heatmap, None, None) => composer.heatmap(&state)?,
         (Kind::Profile, list, None) => composer.profile(&state, list.as_deref())?,
-        (Kind::Heatmap | Kind::Profile | Kind::Filters | Kind::Predicted, ..) => {
+        (Kind::Heatmap | Kind::Profile | Kind::Filters | Kind::Predicted | Kind::Betas, ..) => {
             return Err(Failure::Usage(
                 "--kind heatmap and profile are of one panel: no --zoom, nor --loci for a heatmap".to_owned(),
             ));
@@ -94,7 +100,7 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     }
     let places = states.iter().map(|s| s.region.to_string()).collect::<Vec<_>>().join("; ");
     let chroms = states.first().map(|s| s.session.genome.chroms.clone()).unwrap_or_default();
-    Ok(Made { svg, scenes, chroms, options, provenance, messages, places })
+    Ok(Made { svg, scenes, chroms, options, provenance, messages, places, table: None })
 }
 
 type Composed = (Vec<State>, Vec<Scene>, Panels);
@@ -413,7 +419,7 @@ fn filters(state: State, figure: &FigureArgs, out: &Path, options: FigureOptions
     let chroms = session.genome.chroms.clone();
     let places = format!("{} filters in {n} genes", logos.len());
     let provenance = Provenance::of(&state, command);
-    Ok(Made { svg, scenes: Vec::new(), chroms, options, provenance, messages: state.messages, places })
+    Ok(Made { svg, scenes: Vec::new(), chroms, options, provenance, messages: state.messages, places, table: None })
 }
 
 /// Says something above a panel.
@@ -523,12 +529,12 @@ fn region_of(state: &State, option: &str, locus: &str) -> Result<Region, Failure
     })
 }
 
-fn go_to(state: &mut State, option: &str, locus: Option<&str>) -> Result<(), Failure> {
+pub(super) fn go_to(state: &mut State, option: &str, locus: Option<&str>) -> Result<(), Failure> {
     let Some(locus) = locus else { return Ok(()) };
     Ok(state.go_to(locus).map_err(|e| anyhow!("{option} {locus}: {e}"))?)
 }
 
-fn choose_gene(state: &mut State, figure: &FigureArgs) -> Result<(), Failure> {
+pub(super) fn choose_gene(state: &mut State, figure: &FigureArgs) -> Result<(), Failure> {
     if let Some(name) = &figure.gene {
         let found = state.session.genome.genes.find(name);
         state.gene = Some(found.ok_or_else(|| anyhow!("--gene {name}: the session has no such gene"))?);
@@ -539,14 +545,17 @@ fn choose_gene(state: &mut State, figure: &FigureArgs) -> Result<(), Failure> {
 fn analyses(figure: &FigureArgs, state: &State) -> Vec<Analysis> {
     let mut wanted: Vec<Analysis> = match &figure.analyses {
         Some(choices) => choices.iter().filter_map(|c| c.analysis()).collect(),
-        None if state.region.len() <= MUTAGENESIS_SPAN => Analysis::ALL.to_vec(),
-        None => vec![Analysis::IntegratedGradients, Analysis::Occlusion],
+        None if state.region.len() <= MUTAGENESIS_SPAN => Analysis::WANTED.to_vec(),
+        None => vec![Analysis::IntegratedGradients, Analysis::Occlusion, Analysis::SignificantBins],
     };
     if figure.analyses.is_none() {
         wanted.extend(state.more_analyses.iter().copied());
     }
     if figure.ism || figure.seqlets || state.wants_seqlets {
         wanted.push(Analysis::SaturationMutagenesis);
+    }
+    if let Some(Comparison::Method(analysis)) = state.compared.with {
+        wanted.push(analysis);
     }
     let of_all: Vec<Analysis> = Analysis::ALL.into_iter().filter(|a| wanted.contains(a)).collect();
     let mut others: Vec<Analysis> = Vec::new();
@@ -573,7 +582,8 @@ fn arrange(state: &mut State, figure: &FigureArgs, analyses: &[Analysis]) -> Res
     for analysis in Analysis::ALL.into_iter().filter(|a| !analyses.contains(a)) {
         hide(state, RowId::Attribution(analysis));
     }
-    analyses.iter().for_each(|analysis| state.show_analysis(*analysis));
+    let with_row = analyses.iter().filter(|analysis| **analysis != Analysis::SignificantBins);
+    with_row.for_each(|analysis| state.show_analysis(*analysis));
     state.more_analyses.retain(|analysis| analyses.contains(analysis));
     state.wants_seqlets |= figure.seqlets;
     let labels = labels(state);
@@ -599,10 +609,16 @@ fn check_label(option: &str, label: &str, labels: &[String]) -> Result<(), Failu
 
 /// Labels that rows can have with this session, whatever the sample or zoom.
 fn labels(state: &State) -> Vec<String> {
-    let of_model = [RowId::Predicted, RowId::Attention].into_iter().chain(state.analyses().into_iter().map(RowId::Attribution));
+    let compared = [RowId::Error, RowId::ComparedAttention, RowId::ComparedAttribution, RowId::Difference];
+    let of_model = [RowId::Predicted, RowId::Attention]
+        .into_iter()
+        .chain(compared)
+        .chain(state.analyses().into_iter().map(RowId::Attribution));
     let rows = [RowId::Edits, RowId::Sequence, RowId::Genes].into_iter().chain(of_model);
     let mut labels: Vec<String> = rows.map(|row| state.label(row)).collect();
     labels.extend(state.session.tracks.iter().map(|track| track.label.clone()));
+    let beside = |i| state.counterpart(RowId::Track(TrackId(i))).map(|row| state.label(row));
+    labels.extend((0..state.session.tracks.len()).filter_map(beside));
     let mut seen = std::collections::HashSet::new();
     labels.retain(|label| seen.insert(label.clone()));
     labels
@@ -614,7 +630,7 @@ fn hide(state: &mut State, row: RowId) {
 
 /// Rows nobody asked for by name are left out where the network cannot fill them.
 fn leave_out_inapplicable(state: &mut State, analyses: &[Analysis]) {
-    for &analysis in analyses {
+    for &analysis in analyses.iter().filter(|analysis| **analysis != Analysis::SignificantBins) {
         if matches!(state.explained.drawn_attribution(analysis).1, RowState::NotApplicable(_)) {
             hide(state, RowId::Attribution(analysis));
         }
