@@ -35,7 +35,7 @@ pub struct Progress {
 /// Reads files; for a thread that may wait.
 pub fn figure_of_state(state: &State, command: String, options: &FigureOptions) -> Result<String, FigureError> {
     let mut readers = Readers::new(state.session.clone());
-    let mut sides = state.sides();
+    let mut sides = state.each_place();
     let columns = sides.len();
     let mut scenes: Vec<Scene> = Vec::new();
     for side in &mut sides {

@@ -103,7 +103,7 @@ impl State {
     }
 
     /// The places in view from the left, each as a state of its own.
-    pub fn sides(&self) -> Vec<Self> {
+    pub fn each_place(&self) -> Vec<Self> {
         let alone = |state: Self| Self { other: None, ..state };
         let is_left = self.other.as_ref().is_some_and(|other| other.is_left);
         let mut sides: Vec<Self> = std::iter::once(self.clone()).chain(self.from_other_side()).map(alone).collect();
@@ -115,7 +115,7 @@ impl State {
 
     /// The places in view as they are typed: `chr1:1-100`, or `chr1:1-100 | chr2:1-100`.
     pub fn loci(&self) -> String {
-        self.sides().iter().map(|state| state.region.to_string()).collect::<Vec<_>>().join(" | ")
+        self.each_place().iter().map(|state| state.region.to_string()).collect::<Vec<_>>().join(" | ")
     }
 
     /// Columns of the whole plot area.

@@ -147,7 +147,7 @@ impl Composer<'_> {
         let mut places = state.clone();
         go_to(&mut places, "--locus", self.figure.locus.as_deref())?;
         if places.other.is_some() {
-            return self.panels(places.sides(), 2);
+            return self.panels(places.each_place(), 2);
         }
         let (state, scene) = self.single(state)?;
         Ok((vec![state], vec![scene], Panels::Grid(1)))
