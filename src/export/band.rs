@@ -1,5 +1,6 @@
 //! Rows and their places: what stands where is found before anything is drawn, so nothing can overlap.
 
+use super::axis;
 use super::font;
 use super::page::{Drawn, Frame, NAME, Page, SMALL, SMALL_LINE};
 use super::rows::{self, GAP};
@@ -129,11 +130,11 @@ impl Band<'_> {
 /// Width of what stands between a row's name and its plot: labels of lanes, or of the axis.
 fn beside(row: &Row) -> f64 {
     match (&row.plot, row.axis) {
-        (Plot::Signed(lanes, _) | Plot::Heat(lanes, _), axis) if rows::has_lane_labels(lanes) || axis.is_none() => {
+        (Plot::Signed(lanes, _) | Plot::Heat(lanes, _), axis) if axis::has_lane_labels(lanes) || axis.is_none() => {
             lanes.iter().map(|l| font::width(&font::clean(&l.title()), SMALL, false)).fold(0.0, f64::max) + 4.0
         }
         (Plot::Signed(..) | Plot::Letters(..) | Plot::Signal(..), Some((lo, hi))) => {
-            let of = |v| font::width(&rows::value_text(v), SMALL, false);
+            let of = |v| font::width(&axis::value_text(v), SMALL, false);
             of(lo).max(of(hi)) + 7.0
         }
         _ => 2.0,
@@ -208,7 +209,7 @@ pub(super) fn draw_label(page: &Page<'_>, sheet: &Sheet, band: &Band<'_>) -> Dra
         page.text((MARGIN, y + SMALL_LINE / 2.0), line, page.ink(SMALL, role), HPos::Left)?;
         y += SMALL_LINE;
     }
-    rows::draw_axis(page, sheet, band)
+    axis::draw(page, sheet, band)
 }
 
 /// A label as a part of an XML id or a file's name.

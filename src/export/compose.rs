@@ -256,6 +256,7 @@ fn contained<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribution::MutagenesisView;
     use crate::session::{GenomeEntry, SampleEntry, Session, SessionFile, TrackEntry};
     use crate::state::toy;
     use crate::theme::Theme;
@@ -352,7 +353,7 @@ mod tests {
     fn a_command_says_how_rows_are_drawn_where_the_session_does_not() {
         let mut state = of_toy();
         state.row_views.entry("H3K4me3".to_owned()).or_default().scale = crate::state::Scale::Fixed(0.0, 20.0);
-        state.mutagenesis_view = crate::attribution::MutagenesisView::Max;
+        state.mutagenesis_view = MutagenesisView::Max;
         let command = command_of(&state, &[], Path::new("f.svg"), &options());
         let line = command.split('\'').nth(1).unwrap();
         assert!(command.contains("--layout '{"), "{command}");

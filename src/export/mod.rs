@@ -3,6 +3,7 @@
 //! Painter of the same [`crate::scene::Scene`] as the screen, built at the grain of a page. A figure says what made it.
 
 mod arrange;
+mod axis;
 mod band;
 mod charts;
 mod compose;
@@ -18,6 +19,7 @@ mod picture;
 mod preview;
 mod rows;
 mod ruler;
+mod shapes;
 mod sheet;
 mod svg;
 mod values;

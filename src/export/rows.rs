@@ -1,11 +1,11 @@
-//! Rows: each kind of plot on the page, and its axis.
+//! Rows: each kind of plot on the page.
 
+use super::axis::{LANE_GAP, shade};
 use super::band::Band;
-use super::page::{CHAR_PT, Drawn, Frame, NAME_IN_PLOT, Page, SMALL, SMALL_LINE};
+use super::letters;
+use super::page::{Drawn, Frame, Page, SMALL, SMALL_LINE};
 use super::sheet::Sheet;
-use super::{font, letters};
-use crate::genome::Strand;
-use crate::scene::{CodonLane, GeneShape, IntervalShape, Lane, Plot, Row, Scene, format_value};
+use crate::scene::{CodonLane, Lane, Plot, Row, Scene};
 use crate::state::{RowState, RowView, SignalStyle};
 use crate::theme::Rgb;
 use crate::tracks::Column;
@@ -15,15 +15,10 @@ use plotters::style::text_anchor::HPos;
 pub(super) const GAP: f64 = 8.5;
 /// Narrowest exon or interval that is seen.
 const LEAST: f64 = 0.6;
-/// Narrowest gene that is drawn with its exons.
-const LEAST_GENE: f64 = 3.0;
 /// Steps of a colour ramp: neighbours of the same step are one rectangle.
 const SHADES: f32 = 32.0;
 /// Columns narrower than this show bases as colours, wider ones as letters.
 const LEAST_LETTER: f64 = 1.6;
-/// Smallest text a name is shrunk to before it is cut.
-const LEAST_NAME: f64 = 5.0;
-
 /// Height of a row's plot.
 pub(super) fn height(row: &Row) -> f64 {
     let lanes = |n: usize, pitch: f64| pitch * n.max(1) as f64;
@@ -42,11 +37,6 @@ pub(super) fn height(row: &Row) -> f64 {
         Plot::Codons(of) => lanes(of.len(), 7.0),
         Plot::Letters(..) => stretched(44.0),
     }
-}
-
-/// Whether lanes carry names of their own.
-pub(super) fn has_lane_labels(lanes: &[Lane]) -> bool {
-    lanes.iter().any(|l| !l.label.is_empty())
 }
 
 /// Draws what a row shows.
@@ -69,130 +59,22 @@ pub(super) fn draw(page: &Page<'_>, sheet: &Sheet, scene: &Scene, band: &Band<'_
     }
 }
 
-/// Draws the axis of a row, and the names of its lanes.
-pub(super) fn draw_axis(page: &Page<'_>, sheet: &Sheet, band: &Band<'_>) -> Drawn {
-    if !band.message.is_empty() {
-        return Ok(());
-    }
-    let plot = band.plot;
-    match (&band.row.plot, band.row.axis) {
-        (Plot::Signed(lanes, limit), _) if has_lane_labels(lanes) || lanes.len() > 1 => {
-            lane_names(page, sheet, plot, lanes)?;
-            if !sheet.has_scales {
-                return Ok(());
-            }
-            // One scale for all lanes: it stands at the right of the first.
-            let first = plot.lane(0, lanes.len(), LANE_GAP);
-            let x = sheet.plot_right() + 3.0;
-            axis_line_at(page, x, first, (-limit, *limit), (true, &RowView::default()))
-        }
-        (Plot::Heat(lanes, limit), _) => {
-            lane_names(page, sheet, plot, lanes)?;
-            if !sheet.has_scales {
-                return Ok(());
-            }
-            colour_bar(page, sheet, plot, *limit, band.row.state == Some(RowState::Stale))
-        }
-        (Plot::Signal(..), Some(_)) if band.row.view.style == SignalStyle::Heatmap => Ok(()),
-        (Plot::Signal(..), Some(range)) if sheet.has_names => axis_line(page, plot.x - 2.5, plot, range, &band.row.view),
-        (Plot::Signed(..) | Plot::Letters(..), Some(range)) if sheet.has_names => {
-            axis_line(page, plot.x - 2.5, plot, range, &RowView::default())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Between lanes of signed values.
-const LANE_GAP: f64 = 1.5;
-
-fn lane_names(page: &Page<'_>, sheet: &Sheet, plot: Frame, lanes: &[Lane]) -> Drawn {
-    if !sheet.has_names {
-        return Ok(());
-    }
-    let ink = page.ink(SMALL, "text");
-    for (i, lane) in lanes.iter().enumerate() {
-        let frame = plot.lane(i, lanes.len(), 0.0);
-        let title = lane.title();
-        let label = font::clean(&title);
-        let label = font::fit(&label, plot.x - 10.0, SMALL, false);
-        page.text((plot.x - 4.0, frame.middle()), &label, ink, HPos::Right)?;
-    }
-    Ok(())
-}
-
-/// A value of an axis.
-pub(super) fn value_text(value: f32) -> String {
-    font::minus(&format_value(value))
-}
-
-/// A line with its lowest and highest value, and zero where it lies between with room.
-fn axis_line(page: &Page<'_>, x: f64, frame: Frame, range: (f32, f32), view: &RowView) -> Drawn {
-    axis_line_at(page, x, frame, range, (false, view))
-}
-
-/// As [`axis_line`], at the left or (`is_right`) right of its line; a row's own scale places its values.
-fn axis_line_at(page: &Page<'_>, x: f64, frame: Frame, (lo, hi): (f32, f32), (is_right, view): (bool, &RowView)) -> Drawn {
-    let (colour, ink) = (page.colour("text"), page.ink(SMALL, "text"));
-    page.line(&[(x, frame.y), (x, frame.bottom())], colour, 0.6)?;
-    let share = |v: f32| f64::from((view.place(v) - view.place(lo)) / (view.place(hi) - view.place(lo)));
-    let mut values = vec![hi, lo];
-    let has_room = |v: f32| share(v).min(1.0 - share(v)) * frame.height > SMALL_LINE;
-    if lo < 0.0 && hi > 0.0 && has_room(0.0) {
-        values.push(0.0);
-    }
-    let (sign, along) = if is_right { (1.0, HPos::Left) } else { (-1.0, HPos::Right) };
-    for value in values {
-        let y = if hi > lo { frame.bottom() - share(value) * frame.height } else { frame.bottom() };
-        page.line(&[(x, y), (x + sign * 2.0, y)], colour, 0.6)?;
-        // Labels of a low axis move apart rather than into each other.
-        let y = if frame.height < SMALL_LINE { frame.middle() + (y - frame.middle()).signum() * SMALL_LINE / 2.0 } else { y };
-        page.text((x + sign * 3.5, y), &value_text(value), ink, along)?;
-    }
-    Ok(())
-}
-
-/// The ramp from nothing to `limit`, beside a strip.
-fn colour_bar(page: &Page<'_>, sheet: &Sheet, plot: Frame, limit: f32, is_stale: bool) -> Drawn {
-    const STEPS: usize = 16;
-    let height = plot.height.min(24.0);
-    let bar = Frame { x: sheet.plot_right() + 3.0, width: 4.0, height, ..plot };
-    for i in 0..STEPS {
-        let share = 1.0 - (i as f32 + 0.5) / STEPS as f32;
-        let step = bar.lane(i, STEPS, 0.0);
-        let seamless = Frame { height: (step.height + 0.15).min(bar.bottom() - step.y), ..step };
-        page.rect(seamless, shade(page, share, is_stale))?;
-    }
-    let ink = page.ink(SMALL, "text");
-    for (value, y) in [(limit, bar.y), (0.0, bar.bottom())] {
-        let room = sheet.right() - bar.right() - 3.0;
-        page.text((bar.right() + 2.0, y), &font::fit(&value_text(value), room, SMALL, false), ink, HPos::Left)?;
-    }
-    Ok(())
-}
-
-/// The colour of a weight by its share of the highest; exactly zero is the faint ground that shows where the window lies.
-fn shade(page: &Page<'_>, share: f32, is_stale: bool) -> Rgb {
-    let depth = if share > 0.0 { 0.15 + 0.85 * share.min(1.0) } else { 0.07 };
-    let depth = if is_stale { 0.4 * depth } else { depth };
-    page.colour("background").mix(page.colour("attention"), depth)
-}
-
 /// What a row is painted with.
-struct Brush<'a> {
-    page: &'a Page<'a>,
-    sheet: &'a Sheet,
-    scene: &'a Scene,
-    plot: Frame,
-    is_stale: bool,
+pub(super) struct Brush<'a> {
+    pub page: &'a Page<'a>,
+    pub sheet: &'a Sheet,
+    pub scene: &'a Scene,
+    pub plot: Frame,
+    pub is_stale: bool,
 }
 
 impl Brush<'_> {
-    fn colour(&self, role: &str) -> Rgb {
+    pub fn colour(&self, role: &str) -> Rgb {
         let colour = self.page.colour(role);
         if self.is_stale { self.page.theme.dimmed(colour) } else { colour }
     }
 
-    fn pale(&self, colour: Rgb, share: f32) -> Rgb {
+    pub fn pale(&self, colour: Rgb, share: f32) -> Rgb {
         colour.mix(self.page.colour("background"), share)
     }
 
@@ -200,7 +82,7 @@ impl Brush<'_> {
         self.scene.n_columns.max(1) as f64
     }
 
-    fn column_width(&self) -> f64 {
+    pub fn column_width(&self) -> f64 {
         self.plot.width / self.n_columns()
     }
 
@@ -224,7 +106,7 @@ impl Brush<'_> {
     }
 
     /// The part of `start..end` in view as left edge and width on the page, at least [`LEAST`] wide.
-    fn span(&self, start: u64, end: u64) -> Option<(f64, f64)> {
+    pub fn span(&self, start: u64, end: u64) -> Option<(f64, f64)> {
         let region = &self.scene.region;
         if end <= region.start || region.end <= start {
             return None;
@@ -233,75 +115,6 @@ impl Brush<'_> {
         let (from, to) = (clamp(start), clamp(end));
         let width = (to - from).max(LEAST);
         Some((from.min(self.plot.right() - width), width))
-    }
-
-    fn gene(&self, gene: &GeneShape, lane: Frame) -> Drawn {
-        let colour = self.colour(if gene.is_current { "gene.current" } else { "gene" });
-        let colour = if gene.is_current { colour } else { self.pale(colour, 0.25) };
-        let Some((from, width)) = self.span(gene.start, gene.end) else { return Ok(()) };
-        let y = lane.middle();
-        if width < LEAST_GENE {
-            self.page.rect(Frame { x: from, width, y: y - 3.5, height: 7.0 }, colour)?;
-            return self.name(&gene.name, gene.label, from, y, colour, gene.is_current);
-        }
-        self.page.line(&[(from, y), (from + width, y)], colour, 0.6)?;
-        let exons = joined(gene.exons.iter().filter_map(|&(a, b)| self.span(a, b)));
-        let (inside, outside) = chevrons((from, width), &exons);
-        let chevron = |x: f64, colour: Rgb| {
-            let (size, tip) = (1.7, if gene.strand == Strand::Forward { 0.85 } else { -0.85 });
-            self.page.line(&[(x - tip, y - size), (x + tip, y), (x - tip, y + size)], colour, 0.6)
-        };
-        outside.iter().try_for_each(|&x| chevron(x, colour))?;
-        let bar = |(x, width): (f64, f64), height: f64| Frame { x, width, y: y - height / 2.0, height };
-        for &exon in &exons {
-            self.page.rect(bar(exon, 3.6), colour)?;
-        }
-        if let Some((cds_from, cds_to)) = gene.cds {
-            let coding = gene.exons.iter().map(|&(a, b)| (a.max(cds_from), b.min(cds_to))).filter(|(a, b)| a < b);
-            for span in joined(coding.filter_map(|(a, b)| self.span(a, b))) {
-                self.page.rect(bar(span, 7.0), colour)?;
-            }
-        }
-        if outside.is_empty() {
-            inside.iter().try_for_each(|&x| chevron(x, self.page.colour("background")))?;
-        }
-        self.name(&gene.name, gene.label, from, y, colour, gene.is_current)
-    }
-
-    fn interval(&self, interval: &IntervalShape, lane: Frame, role: &str) -> Drawn {
-        let colour = self.colour(role);
-        let colour = if interval.is_current { colour } else { self.pale(colour, 0.2) };
-        let colour = interval.colour.unwrap_or(colour);
-        let Some((x, width)) = self.span(interval.start, interval.end) else { return Ok(()) };
-        match interval.ends {
-            None => self.page.rect(Frame { x, width, y: lane.middle() - 2.8, height: 5.6 }, colour)?,
-            Some(ends) => {
-                self.page.line(&[(x, lane.middle()), (x + width, lane.middle())], colour, 0.8)?;
-                for (x, width) in ends.into_iter().filter_map(|(start, end)| self.span(start, end)) {
-                    self.page.rect(Frame { x, width, y: lane.middle() - 2.8, height: 5.6 }, colour)?;
-                }
-            }
-        }
-        let ink = self.colour(if interval.is_current { "text" } else { "dim" });
-        self.name(&interval.name, interval.label, x, lane.middle(), ink, interval.is_current)
-    }
-
-    /// A name at the place its scene reserved for it, shrunk or cut to that place.
-    fn name(&self, name: &str, place: Option<f64>, body: f64, y: f64, colour: Rgb, is_bold: bool) -> Drawn {
-        let Some(column) = place else { return Ok(()) };
-        let reserved = CHAR_PT * name.chars().count() as f64;
-        let x = self.plot.x + column * self.column_width();
-        // The scene keeps a character free on both sides; wide letters may use part of it.
-        let (x, along, to_edge) = match x < body {
-            true => (x + reserved + 0.4 * CHAR_PT, HPos::Right, x + reserved + 0.4 * CHAR_PT - self.plot.x),
-            false => (x - 0.4 * CHAR_PT, HPos::Left, self.sheet.right() - 4.0 - x),
-        };
-        let room = (reserved + 0.75 * CHAR_PT).min(to_edge);
-        let name = font::clean(name);
-        let natural = font::width(&name, NAME_IN_PLOT, is_bold);
-        let size = (NAME_IN_PLOT * (room / natural).min(1.0)).max(LEAST_NAME);
-        let ink = super::page::Ink { size, is_bold, colour };
-        self.page.text((x, y), &font::fit(&name, room, size, is_bold), ink, along)
     }
 
     /// A signal in its style, nothing where nothing was measured; other rows' signals over it.
@@ -515,33 +328,6 @@ impl Brush<'_> {
     }
 }
 
-/// Spans (left edge, width) in order, those that touch on paper joined.
-fn joined(spans: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
-    const TOUCH: f64 = 0.15;
-    let mut spans: Vec<(f64, f64)> = spans.collect();
-    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut joined: Vec<(f64, f64)> = Vec::with_capacity(spans.len());
-    for (x, width) in spans {
-        match joined.last_mut() {
-            Some(last) if x <= last.0 + last.1 + TOUCH => last.1 = last.1.max(x + width - last.0),
-            _ => joined.push((x, width)),
-        }
-    }
-    joined
-}
-
-/// Where arrow heads stand along a gene: inside exons, and clear of them.
-fn chevrons((from, width): (f64, f64), exons: &[(f64, f64)]) -> (Vec<f64>, Vec<f64>) {
-    const PITCH: f64 = 13.0;
-    const CLEAR: f64 = 2.5;
-    let n = (width / PITCH).round().max(1.0) as usize;
-    let places = (0..n).map(|i| from + width * (i as f64 + 0.5) / n as f64);
-    let places: Vec<f64> = places.filter(|x| x - CLEAR >= from && x + CLEAR <= from + width).collect();
-    let is_inside = |x: &f64| exons.iter().any(|&(a, w)| a + CLEAR <= *x && *x <= a + w - CLEAR);
-    let is_clear = |x: &f64| exons.iter().all(|&(a, w)| x + CLEAR <= a || a + w <= x - CLEAR);
-    (places.iter().copied().filter(is_inside).collect(), places.into_iter().filter(is_clear).collect())
-}
-
 /// Stretches of neighbours that have a value, with where they begin.
 fn runs<T>(values: impl Iterator<Item = Option<T>>) -> Vec<(usize, Vec<T>)> {
     let mut runs: Vec<(usize, Vec<T>)> = Vec::new();
@@ -596,14 +382,6 @@ mod tests {
         assert_eq!(runs(values.into_iter()), [(1, vec![1, 2]), (5, vec![3])]);
         let bases = [Some('A'), Some('A'), Some('C'), None, Some('C')];
         assert_eq!(equal_runs(bases.into_iter()), [(0, 2, 'A'), (2, 3, 'C'), (4, 5, 'C')]);
-    }
-
-    #[test]
-    fn exons_that_touch_on_paper_are_one_bar() {
-        let spans = [(5.0, 1.0), (1.0, 2.0), (3.1, 0.5), (1.5, 0.2)];
-        let joined = joined(spans.into_iter());
-        assert_eq!(joined.len(), 2);
-        assert!(joined[0].0 == 1.0 && (joined[0].1 - 2.6).abs() < 1e-9 && joined[1] == (5.0, 1.0), "{joined:?}");
     }
 
     #[test]
