@@ -97,6 +97,7 @@ fn check_null(network: &str, genes: usize) {
 fn shuffled_inputs_have_uniform_p_values_and_hardly_a_significant_bin() {
     check_null("deepcore", 24);
     check_null("ablation/shuffled-labels", 24);
+    check_null("attentive-chrome", 24);
 }
 
 #[test]
@@ -233,6 +234,116 @@ fn a_factor_that_is_not_expressed_has_a_gradient_but_no_knock_out() {
         assert!(numbers[1] >= 0.0 && numbers.iter().all(|x| x.is_finite()), "{row:?}");
     }
     assert!(std::fs::read_to_string(at.join("t.svg")).unwrap().contains("S02"));
+}
+
+/// DeepCAGE's factors from what was measured in 55 cell types, with HOCOMOCO's motifs; the network's weights are as they begin.
+#[test]
+fn factors_measured_in_55_cell_types_are_ranked_in_each() {
+    let files = ["tf_gexp_matrix.txt", "cells.txt", "HOCOMOCOv11_core.homer.motif", "HOCOMOCOv11_core.tsv"];
+    let files: Vec<PathBuf> = files.iter().filter_map(|name| shared(&format!("real/deepcage/{name}"))).collect();
+    let [matrix, cells, motifs, names] = &files[..] else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let cells = std::fs::read_to_string(cells).unwrap();
+    let cells: Vec<String> =
+        cells.lines().map(|l| l.split('\t').next_back().unwrap().trim().replace([' ', ',', '\''], "_")).collect();
+    let matrix = std::fs::read_to_string(matrix).unwrap();
+    let rows: Vec<Vec<&str>> = matrix.lines().map(|line| line.split('\t').collect()).collect();
+    // A column a motif: of several motifs of one factor the first.
+    let mut table = format!("tf\t{}\n", cells.join("\t"));
+    let mut seen = std::collections::BTreeSet::new();
+    for column in (1..rows[0].len()).filter(|&column| seen.insert(rows[0][column])) {
+        let values: Vec<&str> = rows[1..].iter().map(|row| row[column]).collect();
+        table += &format!("{}\t{}\n", rows[0][column], values.join("\t"));
+    }
+    assert_eq!((cells.len(), seen.len()), (55, 678));
+    std::fs::write(at.join("tfs.tsv"), table).unwrap();
+    let genome = |name: &str| data().join(name).display().to_string();
+    let mut text = format!(
+        "version = 1\n[genome]\nsizes = '{}'\nfasta = '{}'\ngenes = '{}'\n",
+        genome("sim1.chrom.sizes"),
+        genome("sim1.fa.gz"),
+        genome("genes.gtf.gz")
+    );
+    for cell in &cells {
+        text += &format!("[[sample]]\nname = '{cell}'\ntf_expression = {{ file = 'tfs.tsv', id_column = 'tf' }}\n");
+    }
+    std::fs::write(at.join("session.toml"), text).unwrap();
+    let session = Arc::new(Session::open(&at.join("session.toml")).unwrap());
+    let mut motifs = cislens::motifs::read_tf_motifs(motifs, Some(names)).unwrap();
+    motifs.truncate(40); // all 401 in minutes
+    let samples: Vec<SampleId> = (0..cells.len()).map(SampleId).collect();
+    let deepcage = architecture("deepcage").unwrap();
+    let mut manifest = deepcage.default_manifest();
+    manifest.input.tfs = TfSpec::of_samples(&motifs, &session, &samples).unwrap();
+    // Expression as it was measured: a quantile would never be 0.
+    manifest.input.tfs.quantiles.clear();
+    let n = manifest.input.tfs.len();
+    assert!(n > 30, "{n} factors have a motif and were measured");
+    let weights = Weights::fresh(1, DType::F32, &Device::Cpu);
+    (deepcage.build)(&weights, manifest.clone()).unwrap();
+    let tensors = weights.saved().into_iter().map(|(name, v)| (name, v.as_detached_tensor())).collect();
+    save_model(&at.join("cage"), &manifest, &tensors).unwrap();
+    cislens(at, "motifs tfs cage --session session.toml --gene NAMA4 --flank 0 --out t.tsv --svg t.svg --threads 2").done();
+    let table = lines(&at.join("t.tsv"));
+    assert_eq!(table.len(), 1 + 55 * n);
+    let (mut silent, mut ranks) = (0, std::collections::BTreeSet::new());
+    for row in &table[1..] {
+        let numbers: Vec<f64> = row[3..].iter().map(|x| x.parse().unwrap()).collect();
+        let [expression, gradient, product, knock_out] = numbers[..] else { panic!("{row:?}") };
+        let expected = session.tf_expression(samples[cells.iter().position(|c| *c == row[0]).unwrap()], &row[2]).unwrap();
+        assert!((expression - expected).abs() <= 1e-4, "{row:?}: {expected}");
+        assert!(gradient >= 0.0, "{row:?}");
+        if expected == 0.0 {
+            // The gradient does not know a factor that is not there; the others do.
+            assert_eq!((product, knock_out), (0.0, 0.0), "{row:?}");
+            silent += u64::from(gradient > 0.0);
+        }
+        if row[1] == "1" {
+            ranks.insert(row[2].clone());
+        }
+    }
+    println!("{n} factors in 55 cell types: {silent} times the gradient names one that is not expressed; first: {ranks:?}");
+    assert!(silent > 55, "{silent}");
+    assert!(std::fs::read_to_string(at.join("t.svg")).unwrap().contains("A549"));
+}
+
+#[test]
+fn genes_are_listed_by_how_far_two_samples_models_or_methods_disagree() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, session) = (folder.path(), data().join("session.toml"));
+    let base = |locus: &str| format!("--session {} --sample S01 --locus {locus} --method input-x-gradient", session.display());
+    let run = format!("disagreement deepcore {} --against S02 --out d.tsv --places d.bed", base("chr3:1-60,000"));
+    cislens(at, &format!("{run} --threads 1")).done();
+    let table = lines(&at.join("d.tsv"));
+    let column = |name: &str| table[0].iter().position(|c| c == name).unwrap_or_else(|| panic!("no {name} in {:?}", table[0]));
+    let value = |row: &[String], name: &str| row[column(name)].parse::<f64>().unwrap();
+    let distances: Vec<f64> = table[1..].iter().map(|row| value(row, "disagreement")).collect();
+    assert!(distances.len() > 5 && distances.windows(2).all(|pair| pair[0] >= pair[1]), "{distances:?}");
+    for row in &table[1..] {
+        let distance = value(row, "disagreement");
+        assert!((0.0..=1.0).contains(&distance), "{row:?}");
+        let shares = (value(row, "share_S01") - value(row, "share_S02")).abs();
+        assert!(shares <= 2.0 * distance + 1e-3 && shares > 0.0, "one block is no more than all: {row:?}");
+        for sample in ["S01", "S02"] {
+            let error = value(row, &format!("predicted_{sample}")) - value(row, &format!("measured_{sample}"));
+            assert!((value(row, &format!("error_{sample}")) - error).abs() < 2e-4, "{row:?}");
+        }
+    }
+    let bed = std::fs::read_to_string(at.join("d.bed")).unwrap();
+    assert_eq!(bed.lines().count(), table.len(), "a place a gene, and what made it");
+    let first = std::fs::read(at.join("d.tsv")).unwrap();
+    cislens(at, &format!("{run} --threads 2")).done();
+    assert_eq!(std::fs::read(at.join("d.tsv")).unwrap(), first);
+    let other = |with: &str| format!("disagreement deepcore {} {with} --out o.tsv", base("chr3:1-20,000"));
+    cislens(at, &other("--against-model attentive-chrome")).done();
+    assert!(lines(&at.join("o.tsv"))[0].contains(&"predicted_attentive-chrome".to_owned()));
+    cislens(at, &other("--against-method saliency")).done();
+    assert!(lines(&at.join("o.tsv"))[0].contains(&"share_saliency".to_owned()));
+    cislens(at, &other("--against S01")).refused(2, &["is compared with itself"]);
+    cislens(at, &other("--against S99")).refused(2, &["the session has S01"]);
+    cislens(at, &other("--against S02 --against-method saliency")).refused(2, &["cannot be used with"]);
+    cislens(at, &other("")).refused(2, &["--against"]);
 }
 
 #[test]

@@ -106,6 +106,14 @@ fn the_command_in_the_footer_makes_the_same_bytes() {
 }
 
 #[test]
+fn two_places_of_a_locus_stand_side_by_side_and_are_drawn_again_by_their_command() {
+    let args = ["sample/session.toml", "--analyses", "none", "--locus", "chr1:20,001-40,000 | chr2:30,001-50,000"];
+    replayed("sides", &args);
+    let shown = texts(&folder().join("sides-first.svg"));
+    assert!(has(&shown, "chr1:20,001-40,000") && has(&shown, "chr2:30,001-50,000"), "{shown:?}");
+}
+
+#[test]
 fn rows_drawn_as_no_session_has_them_are_drawn_again() {
     let layout = r##"{ view = { order = ["H3K27ac"], mutagenesis = "max", rows = { H3K4me3 = { style = "line", scale = "0 2e1", colour = "#aa0000", overlay = ["H3K27ac"] } } }, row = [{ label = "ratio", formula = "log2((1+H3K4me3)/(1+H3K27me3))" }] }"##;
     let words = replayed("b", &["sample/session.toml", "--locus", "chr1:20,001-20,200", "--layout", layout]);
@@ -130,6 +138,38 @@ fn replayed(name: &str, args: &[&str]) -> Vec<String> {
     let second = fs::read_to_string(folder().join(&other)).unwrap();
     assert_eq!(first, second.replace(&other, &one));
     words
+}
+
+/// What stands beside stands in the figure, and in the command that makes it again.
+#[test]
+fn a_comparison_is_drawn_as_in_the_browser() {
+    let args = ["sample/session.toml", "--model", "deepcore", "--sample", "S01", "--compare", "S02"];
+    replayed("compared", &[&args[..], &["--analyses", "input-x-gradient,significant-bins"]].concat());
+    let texts = texts(&folder().join("compared-first.svg"));
+    for part in
+        ["H3K4me3@S02", "attention@S02", "input-x-gradient@S02", "diff", "error", "S01 less S02", "difference", "bins q<0.05"]
+    {
+        assert!(has(&texts, part), "{part} is not in {texts:?}");
+    }
+    render(&["sample/session.toml", "--compare", "S99", "--out", "x.svg"]).code(2).stderr(contains("no sample, model or method"));
+}
+
+#[test]
+fn weights_of_marks_are_drawn_and_tabled_over_samples() {
+    let args = ["sample/session.toml", "--kind", "betas", "--model", "attentive-chrome"];
+    render(&[&args[..], &["--out", "betas.svg", "--data", "betas.tsv"]].concat()).success();
+    let texts = texts(&folder().join("betas.svg"));
+    assert!(has(&texts, "H3K4me3") && has(&texts, "S02 0."), "{texts:?}");
+    let table = fs::read_to_string(folder().join("betas.tsv")).unwrap();
+    let lines: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split('\t').collect()).collect();
+    assert_eq!((&lines[0][..3], lines[0].len()), (&["sample", "predicted", "measured"][..], 3 + 5));
+    assert_eq!(lines[1..3].iter().map(|line| line[0]).collect::<Vec<_>>(), ["S01", "S02"]);
+    for line in &lines[1..] {
+        let sum: f64 = line[3..].iter().map(|w| w.parse::<f64>().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-4, "{line:?}");
+    }
+    let refused = ["sample/session.toml", "--kind", "betas", "--model", "deepcore", "--out", "x.svg"];
+    render(&refused).code(2).stderr(contains("gives marks no weights"));
 }
 
 /// Words of a command, single quotes understood.

@@ -10,7 +10,8 @@ const GRAIN: u64 = 50;
 /// Stretches of the model's window where a lane of the row reaches half of the row's highest value, along the genome, each with the
 /// position that is furthest from zero. `None` where the row is no model's or has no values.
 pub(super) fn landmarks(state: &State, row: RowId) -> Option<Vec<(Region, u64)>> {
-    if !matches!(row, RowId::Attention | RowId::Attribution(_)) {
+    let is_compared = matches!(row, RowId::ComparedAttention | RowId::ComparedAttribution | RowId::Difference);
+    if !is_compared && !matches!(row, RowId::Attention | RowId::Attribution(_)) {
         return None;
     }
     let window = &state.explained.subject()?.window;

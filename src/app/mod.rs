@@ -112,6 +112,8 @@ struct Asked {
     /// What the newest explanation is to give.
     analyses: Vec<Analysis>,
     seqlets: bool,
+    /// What is compared of it.
+    compared: Option<Analysis>,
     /// How the subject changes.
     pace: Pace,
 }
@@ -119,7 +121,8 @@ struct Asked {
 impl Asked {
     /// Whether a request for a settled subject wants an analysis that was not asked for.
     fn lacks(&self, request: &Explain) -> bool {
-        let has_more = request.analyses.iter().any(|analysis| !self.analyses.contains(analysis));
+        let has_more = request.analyses.iter().any(|analysis| !self.analyses.contains(analysis))
+            || request.compared.as_ref().is_some_and(|(_, analysis)| self.compared != *analysis);
         self.pace.due().is_none() && (has_more || request.seqlets && !self.seqlets)
     }
 }
@@ -248,11 +251,15 @@ impl App {
     fn ask(&mut self) {
         let now = Instant::now();
         let request = self.state.explain();
-        let is_new = request.as_ref().map(|r| &r.subject) != self.state.explained.subject();
+        let there = |request: &Explain| request.compared.as_ref().map(|(subject, _)| subject.clone());
+        let compared = request.as_ref().and_then(there);
+        let is_new = request.as_ref().map(|r| &r.subject) != self.state.explained.subject()
+            || compared.as_ref() != self.state.compared.explained.subject();
         let is_first = is_new && self.asked.pace.change(now);
         let is_settled = self.asked.pace.settle(now);
         if is_new {
             self.state.explained.begin(request.as_ref().map(|r| r.subject.clone()));
+            self.state.compared.explained.begin(compared);
             self.workers.stop_explaining();
         }
         match request {
@@ -260,10 +267,12 @@ impl App {
             Some(request) if is_settled || self.asked.lacks(&request) => {
                 self.asked.analyses.clone_from(&request.analyses);
                 self.asked.seqlets = request.seqlets;
+                self.asked.compared = request.compared.as_ref().and_then(|(_, analysis)| *analysis);
                 self.asked.explain_job = self.workers.explain(request);
             }
             Some(request) if is_first => {
-                let quick = Explain { analyses: Vec::new(), neighbours: Vec::new(), ..request };
+                let compared = request.compared.map(|(subject, _)| (subject, None));
+                let quick = Explain { analyses: Vec::new(), neighbours: Vec::new(), compared, ..request };
                 self.asked.explain_job = self.workers.explain(quick);
             }
             _ => {}
@@ -294,9 +303,7 @@ impl App {
 
     fn resize(&mut self) -> io::Result<()> {
         let (width, _) = self.screen.size()?;
-        self.state.n_columns = ui::plot_columns(width);
-        // A view narrower than one base a column widens.
-        self.state.set_region(self.state.region.clone());
+        self.state.set_columns(ui::plot_columns(width));
         Ok(())
     }
 

@@ -261,7 +261,10 @@ fn act(state: &mut State, action: Action, count: u32) {
         Action::Regions => state.mode = Mode::Table(state.region_table()),
         Action::Genes => match state.walk.clone() {
             Some(walk) => state.mode = Mode::Table(state.walk_table(&walk)),
-            None => state.notice = Some("no list of genes: :genes FILE, :genes change SAMPLE".to_owned()),
+            None => {
+                let none = || "no list of genes: :genes FILE, :genes error, :genes change SAMPLE".to_owned();
+                state.notice = Some(state.list_progress().unwrap_or_else(none));
+            }
         },
         Action::Translation => state.shows_translation = !state.shows_translation,
         Action::Copy => {
@@ -277,6 +280,8 @@ fn act(state: &mut State, action: Action, count: u32) {
         Action::HideRow => times(state, &|state| state.hide_focused()),
         Action::ShowRows => state.show_all_rows(),
         Action::Travel(step) => times(state, &|state| state.travel(step < 0)),
+        Action::SwitchSide => state.switch_side(),
+        Action::CloseSide => state.close_side(),
         Action::Sample(step) => state.switch_sample(isize::from(step) * count as isize),
         Action::Model(step) => state.switch_model(isize::from(step) * count as isize),
         Action::MutagenesisView => next_mutagenesis_view(state),

@@ -14,6 +14,7 @@ mod edits;
 mod epistasis;
 mod integrated_gradients;
 pub mod kernels;
+mod lanes;
 mod marginalisation;
 mod occlusion;
 mod options;
@@ -30,6 +31,7 @@ mod variants;
 mod views;
 
 pub use between::between;
+pub use lanes::{BLOCK, DNA, lanes, sums};
 pub use options::{Baseline, Options, Replacement, Rule, Unit, Views, parse_motif};
 pub use path::{Node, Path, path_gradients};
 pub use review::{NOT_OFFERED, NotOffered};

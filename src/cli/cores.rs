@@ -1,8 +1,8 @@
 //! `cislens cores`: elements that a model attends to together over samples.
 
 use super::Failure;
-use super::input::{InputArgs, open_genes, samples_that_fit};
-use super::kept::{Keeping, for_each_kept};
+use super::input::{open_genes, samples_that_fit};
+use super::kept::{TableArgs, for_each_kept};
 use crate::attribution::truth::read_truth;
 use crate::export::{self, FigureOptions, Heatmap, draw_heatmaps};
 use crate::genome::{GeneId, Region, Window};
@@ -26,10 +26,7 @@ pub(super) struct CoresArgs {
     model: PathBuf,
     /// --sample takes names parted by commas here; every sample that can feed the model where none is named
     #[command(flatten)]
-    input: InputArgs,
-    /// Table of links to write (.tsv)
-    #[arg(long, value_name = "F.tsv")]
-    out: PathBuf,
+    table: TableArgs,
     /// Page of heatmaps of the first genes to write (.svg, .pdf or .png)
     #[arg(long, value_name = "F.svg")]
     svg: Option<PathBuf>,
@@ -45,12 +42,6 @@ pub(super) struct CoresArgs {
     /// Simulated data: say how many of the planted pairs are found (truth.tsv)
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// Seed of the orders of samples
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-    /// Go on where an interrupted run with the same arguments stopped
-    #[arg(long)]
-    resume: bool,
 }
 
 /// Genes on a page.
@@ -120,11 +111,11 @@ impl Work<'_> {
 }
 
 pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
-    super::check_out("--out", &args.out, "tsv")?;
+    args.table.check()?;
     args.arcs.as_deref().map_or(Ok(()), |path| super::check_out("--arcs", path, "bedpe"))?;
     let procedure = cores::procedure(args.procedure.unwrap_or(cores::PROCEDURES[0].name)).unwrap_or(&cores::PROCEDURES[0]);
-    let (model, session, genes) = open_genes(&args.input, &args.model)?;
-    let samples = samples_that_fit(&args.input, &session, model.manifest())?;
+    let (model, session, genes) = open_genes(&args.table.input, &args.model)?;
+    let samples = samples_that_fit(&args.table.input, &session, model.manifest())?;
     let work = Work { model: &*model, session: &session, samples: &samples };
     check_model(&work, &genes, procedure)?;
     let loops = args.loops.as_deref().map(|path| read_loops(path, &session)).transpose()?;
@@ -141,19 +132,19 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
         names.join(","),
         procedure.name,
         procedure.about,
-        args.seed
+        args.table.seed
     );
     let ids = genes.iter().map(|id| session.genome.genes.get(*id).id.as_str()).collect::<Vec<_>>().join(",");
-    let keeping = Keeping { out: &args.out, key: format!("{made_by}; {ids}"), resume: args.resume };
+    let keeping = args.table.keeping(format!("{made_by}; {ids}"));
     let find = |readers: &mut Readers, i: usize, report: &super::batch::Report<'_>| -> Result<OfGene, String> {
         let samples = work.read(readers, genes[i], report)?;
-        let cores = (procedure.find)(&samples, args.seed).map_err(|e| e.to_string())?;
+        let cores = (procedure.find)(&samples, args.table.seed).map_err(|e| e.to_string())?;
         let members = (0..cores.cores.len()).map(|core| cores.members(core, &samples)).collect();
         Ok(OfGene { cores, members })
     };
     let gene_name = |i: usize| session.genome.genes.get(genes[i]).name.clone();
     let open = || Readers::new(session.clone());
-    let (found, journal) = for_each_kept(genes.len(), args.input.threads, &keeping, open, find, gene_name)?;
+    let (found, journal) = for_each_kept(genes.len(), args.table.input.threads, &keeping, open, find, gene_name)?;
 
     let (mut rows, mut arcs) = (String::new(), String::new());
     let (mut compared, mut called, mut with_cores, mut recovery) = (0, 0, 0, PairRecovery::default());
@@ -225,7 +216,7 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
     let loop_column = if loops.is_some() { "\tloop" } else { "" };
     let columns = "gene_id\tgene\tchrom\tstrand\tcore\tstart_1\tend_1\tstart_2\tend_2\tdistance\tr\tp\tq\tsamples";
     let text = format!("# {}\n{columns}{loop_column}\n{rows}", clean_text(&made));
-    write_whole(&args.out, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(&args.out, e)))?;
+    write_whole(&args.table.out, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(&args.table.out, e)))?;
     if let Some(path) = &args.arcs {
         let text = format!("# {}\n{arcs}", clean_text(&made));
         write_whole(path, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(path, e)))?;

@@ -1,11 +1,41 @@
 //! Work for each of many inputs whose results are kept as they come: an interrupted command goes on with `--resume`.
 
 use super::batch::{Done, Report, for_each};
+use super::input::InputArgs;
 use super::journal::Journal;
 use super::{Failure, interrupt};
+use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// What commands take that write a table of many inputs.
+#[derive(Args, Debug)]
+pub(super) struct TableArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Table to write (.tsv)
+    #[arg(long, value_name = "F.tsv")]
+    pub out: PathBuf,
+    /// Seed of everything that is drawn at random: nulls, placements, controls, noise
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Go on where an interrupted run with the same arguments stopped
+    #[arg(long)]
+    pub resume: bool,
+}
+
+impl TableArgs {
+    /// That the table can be written.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        super::check_out("--out", &self.out, "tsv")
+    }
+
+    /// Keeps results of a run that `key` tells from others.
+    pub(super) fn keeping(&self, key: String) -> Keeping<'_> {
+        Keeping { out: &self.out, key, resume: self.resume }
+    }
+}
 
 /// What says that two runs are the same, and where results are kept beside.
 pub(super) struct Keeping<'a> {

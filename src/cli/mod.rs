@@ -12,6 +12,7 @@ mod cores;
 mod count;
 mod device;
 mod differential;
+mod disagreement;
 mod enrich;
 mod evaluate;
 mod import;
@@ -23,6 +24,7 @@ mod kept;
 mod liftover;
 mod list;
 mod motifs;
+mod opening;
 mod output;
 mod pages;
 mod predict;
@@ -79,6 +81,8 @@ enum Command {
     Variants(variants::VariantsArgs),
     /// Say why genes are predicted differently in two samples or by two models
     Differential(differential::DifferentialArgs),
+    /// List genes and places by how far two models, samples or methods disagree
+    Disagreement(disagreement::DisagreementArgs),
     /// Find the smallest change of the input that turns a gene
     MinimalChange(minimal::MinimalArgs),
     /// Find elements that a model attends to together over samples
@@ -125,6 +129,9 @@ pub fn run() -> ExitCode {
     // Our own pools do the parallel work.
     set_candle_threads();
     let cli = Cli::parse();
+    if keeps_on_disk(&cli) {
+        opening::keep_genes();
+    }
     let done = match cli.command {
         None => view::run(&cli.view),
         Some(Command::View(args)) => view::run(&args),
@@ -141,6 +148,7 @@ pub fn run() -> ExitCode {
         Some(Command::Attribute(args)) => attribute::run(&args),
         Some(Command::Variants(args)) => variants::run(&args),
         Some(Command::Differential(args)) => differential::run(&args),
+        Some(Command::Disagreement(args)) => disagreement::run(&args),
         Some(Command::MinimalChange(args)) => minimal::run(&args),
         Some(Command::Cores(args)) => cores::run(&args),
         Some(Command::Enrich(args)) => enrich::run(&args),
@@ -173,6 +181,18 @@ pub fn run() -> ExitCode {
             ExitCode::from(130)
         }
     }
+}
+
+/// Whether anything may be kept on disk for the next run.
+fn keeps_on_disk(cli: &Cli) -> bool {
+    let asked = match &cli.command {
+        None => cli.view.cache,
+        Some(Command::View(args)) => args.cache,
+        Some(_) => None,
+    };
+    // Settings that cannot be read are an error wherever they are needed.
+    let set = || config::read().ok().and_then(|settings| settings.cache);
+    asked.or_else(set) != Some(view::KeptIn::Memory)
 }
 
 /// Says on stderr why nothing was done; some reasons are lists.

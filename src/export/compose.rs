@@ -1,11 +1,18 @@
 //! A state with everything read and explained, on this thread: for a figure made without the browser, and for the browser's
 //! own at the grain of a page.
 
-use super::{FigureError, FigureOptions, Highlight, PictureFormat, Provenance, arrange, draw, geometry};
+use super::{
+    FigureError, FigureOptions, Highlight, Panels, PictureFormat, Provenance, arrange, draw_panels, geometry_of_panel,
+    share_scales,
+};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
-use crate::jobs::{Analysis, AnalysisFailure, JobId, LoadModel, Reply, columns_with_edits, predict, predict_tiles, seqlets_of};
+use crate::jobs::{
+    Analysis, AnalysisFailure, Brief, JobId, LoadModel, NULL_SEED, Reply, Subject, columns_with_edits, predict, predict_tiles,
+    seqlets_of, significant_bins,
+};
 use crate::models::{Input, Model};
 use crate::motifs::Collection;
+use crate::regulation::significance::Pool;
 use crate::scene::Scene;
 use crate::session::{Layout, Readers, TrackKind};
 use crate::state::{RowId, RowState, State};
@@ -27,14 +34,21 @@ pub struct Progress {
 /// The figure of what a state shows: signals read again at the grain of the page, what the model said taken as it is.
 /// Reads files; for a thread that may wait.
 pub fn figure_of_state(state: &State, command: String, options: &FigureOptions) -> Result<String, FigureError> {
-    let mut state = state.clone();
-    let geometry = geometry(options, &state.region);
-    state.n_columns = geometry.n_columns;
     let mut readers = Readers::new(state.session.clone());
-    read_rows(&mut state, &mut readers);
-    let mut scene = Scene::build(&state, geometry);
-    arrange(&mut scene, options);
-    draw(&scene, &Provenance::of(&state, command), options)
+    let mut sides = state.each_place();
+    let columns = sides.len();
+    let mut scenes: Vec<Scene> = Vec::new();
+    for side in &mut sides {
+        let geometry = geometry_of_panel(options, &side.region, columns);
+        side.n_columns = geometry.n_columns;
+        read_rows(side, &mut readers);
+        scenes.push(Scene::build(side, geometry));
+    }
+    if columns > 1 {
+        share_scales(&mut scenes);
+    }
+    scenes.iter_mut().for_each(|scene| arrange(scene, options));
+    draw_panels(&scenes, Panels::Grid(columns), &Provenance::of(state, command), options)
 }
 
 /// Reads every row of a state at its number of columns. What cannot be read becomes the reason its row shows.
@@ -67,14 +81,17 @@ pub fn read_rows(state: &mut State, readers: &mut Readers) {
             TrackKind::Features => Reply::Features { track, features: contained(|| readers.features(track, &region)) },
         });
     }
+    for (track, reason) in readers.take_mismatches() {
+        take(Reply::Mismatch { track, reason });
+    }
     let warnings = readers.take_warnings();
     if !warnings.is_empty() {
         take(Reply::Warnings(warnings));
     }
 }
 
-/// Asks the model in use about the gene in use, and explains the answer; gives what the network read. What fails becomes the
-/// reason its row shows.
+/// Asks the model in use about the gene in use, and explains the answer; gives what the network read. What is compared is asked as
+/// well. What fails becomes the reason its row shows.
 pub fn explain(
     state: &mut State,
     readers: &mut Readers,
@@ -84,33 +101,87 @@ pub fn explain(
 ) -> Option<Input> {
     tile(state, readers, load);
     let subject = state.subject();
+    let there = state.compared_subject().filter(|_| state.compared_obstacle().is_none());
     state.explained.begin(subject.clone());
-    let subject = subject?;
-    let job = JobId::default();
+    state.compared.explained.begin(there.clone());
     report(Progress { analysis: None, done: 0, total: 0 });
+    let (model, input) = explain_one(state, &subject?, readers, load, analyses, report, &|reply| reply)?;
+    if state.wants_seqlets {
+        let seqlets = seqlets(state, &input);
+        let job = JobId::default();
+        state.apply(Reply::Seqlets { job, seqlets }, job, job);
+    }
+    if let Some(there) = there {
+        let analyses: Vec<Analysis> = state.compared_analysis().filter(|a| analyses.contains(a)).into_iter().collect();
+        let wrap = |reply| Reply::Compared(Box::new(reply));
+        let other = explain_one(state, &there, readers, load, &analyses, report, &wrap);
+        let briefs = state.briefs_wanted().into_iter().map(|subject| {
+            let model = if subject.model == there.model { other.as_ref().map(|(model, _)| model) } else { Some(&model) };
+            let predicted = model.ok_or_else(|| "this model cannot be read".to_owned());
+            let predicted = predicted.and_then(|model| contained(|| predict(&**model, &subject, readers)));
+            (subject, predicted.map(|(prediction, _)| Brief::of(&prediction)))
+        });
+        let briefs = briefs.collect();
+        state.apply(Reply::Briefs(briefs), JobId::default(), JobId::default());
+    }
+    Some(input)
+}
+
+/// Asks one model about one subject; `wrap` says of which side the replies are.
+fn explain_one(
+    state: &mut State,
+    subject: &Subject,
+    readers: &mut Readers,
+    load: &LoadModel,
+    analyses: &[Analysis],
+    report: &mut dyn FnMut(Progress),
+    wrap: &dyn Fn(Reply) -> Reply,
+) -> Option<(Box<dyn Model>, Input)> {
+    let job = JobId::default();
     let folder = state.models[subject.model].folder.clone();
     let answered = contained(|| load(&folder)).and_then(|model| {
-        let (prediction, input) = contained(|| predict(&*model, &subject, readers))?;
+        let (prediction, input) = contained(|| predict(&*model, subject, readers))?;
         Ok((model, prediction, input))
     });
     match answered {
         Err(reason) => {
-            state.apply(Reply::Prediction { job, prediction: Err(reason) }, job, job);
+            state.apply(wrap(Reply::Prediction { job, prediction: Err(reason) }), job, job);
             None
         }
         Ok((model, prediction, input)) => {
-            state.apply(Reply::Prediction { job, prediction: Ok(Arc::new(prediction)) }, job, job);
+            let score = prediction.score;
+            state.apply(wrap(Reply::Prediction { job, prediction: Ok(Arc::new(prediction)) }), job, job);
             let centre = input.window.index(state.region.centre() as i64).map(|i| i as usize);
             for &analysis in analyses {
-                let attribution = analyse(analysis, &*model, &input, centre, report);
-                state.apply(Reply::Attribution { job, analysis, attribution: attribution.map(Arc::new), stored: None }, job, job);
+                let attribution = match analysis {
+                    Analysis::SignificantBins => bins(&*model, &input, subject, score, readers),
+                    _ => analyse(analysis, &*model, &input, centre, report),
+                };
+                let reply = Reply::Attribution { job, analysis, attribution: attribution.map(Arc::new), stored: None };
+                state.apply(wrap(reply), job, job);
             }
-            if state.wants_seqlets {
-                let seqlets = seqlets(state, &input);
-                state.apply(Reply::Seqlets { job, seqlets }, job, job);
-            }
-            Some(input)
+            Some((model, input))
         }
+    }
+}
+
+/// Which bins are attended to beyond chance.
+fn bins(
+    model: &dyn Model,
+    input: &Input,
+    subject: &Subject,
+    score: f64,
+    readers: &mut Readers,
+) -> Result<Attribution, AnalysisFailure> {
+    let called = contain_panic(|| {
+        let pool = Pool::read(model, readers, subject.sample, NULL_SEED, &|| true)?;
+        significant_bins(model, input, subject.gene, score, &pool, &|| true)
+    });
+    match called {
+        Ok(Ok(attribution)) => Ok(attribution),
+        Ok(Err(AttributionError::NotApplicable(reason))) => Err(AnalysisFailure::NotApplicable(reason)),
+        Ok(Err(error)) => Err(AnalysisFailure::Failed(error.to_string())),
+        Err(panic) => Err(AnalysisFailure::Failed(format!("internal error: {panic}"))),
     }
 }
 
@@ -165,8 +236,8 @@ fn analyse(
 
 /// The command that makes the figure of a state again; `session` is what was given to open it.
 pub fn command_of(state: &State, session: &[PathBuf], out: &Path, options: &FigureOptions) -> String {
-    let mut place = vec!["--locus".to_owned(), state.region.to_string()];
-    if let Some(gene) = state.current_gene() {
+    let mut place = vec!["--locus".to_owned(), state.loci()];
+    if let Some(gene) = state.current_gene().filter(|_| state.other.is_none()) {
         place.extend(["--gene".to_owned(), gene.name.clone()]);
     }
     place.extend(state.edits.iter().flat_map(|edit| ["--with".to_owned(), edit.to_string()]));
@@ -186,9 +257,16 @@ pub fn command_at(state: &State, session: &[PathBuf], place: &[String], out: &Pa
     if let Some(model) = state.current_model() {
         say("--model", &model.name());
         let shown = state.analyses().into_iter().filter(|a| state.shows(*a));
-        let shown: Vec<&str> = shown.map(Analysis::method).collect();
+        // Significant bins have no row of their own but mark the attention's.
+        let attention = !state.row_view(RowId::Attention).is_hidden;
+        let bins =
+            Some(Analysis::SignificantBins).filter(|bins| attention && state.explained.drawn_attribution(*bins).0.is_some());
+        let shown: Vec<&str> = shown.chain(bins).map(Analysis::method).collect();
         let shown = if shown.is_empty() { "none".to_owned() } else { shown.join(",") };
         say("--analyses", &shown);
+    }
+    if let Some(name) = state.compared_name() {
+        say("--compare", &name);
     }
     let layout = state.layout();
     let mut views: Vec<_> = state.row_views.iter().collect();
@@ -257,6 +335,7 @@ fn contained<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Re
 mod tests {
     use super::*;
     use crate::attribution::MutagenesisView;
+    use crate::export::geometry;
     use crate::session::{GenomeEntry, SampleEntry, Session, SessionFile, TrackEntry};
     use crate::state::toy;
     use crate::theme::Theme;

@@ -95,6 +95,7 @@ fn lines_from(start: f64, header: &Header, sheet: &Sheet, letter: Option<char>, 
     named(&mut flow, "model", &header.model, text);
     named(&mut flow, "predicted", &font::minus(&header.predicted), bold);
     named(&mut flow, "measured", &font::minus(&header.measured), bold);
+    named(&mut flow, &header.compared, &font::minus(&header.compared_says), bold);
     flow.end_line();
     for caveat in &header.notes[..header.n_caveats.min(header.notes.len())] {
         flow.field(&[(caveat, ink(SMALL, "busy", false))]);

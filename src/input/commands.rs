@@ -3,7 +3,7 @@
 use super::row_commands as on_row;
 use super::{ACTIONS, Action, Keymap, action};
 use crate::genome::Pattern;
-use crate::state::{Match, Mode, State, best_matches};
+use crate::state::{LISTS, Match, Mode, State, best_matches};
 use crate::theme::{THEMES, Theme};
 use std::path::Path;
 
@@ -50,7 +50,7 @@ pub const COMMANDS: &[Command] = &[
     command("unfind", "[SEQUENCE]", "take the row of a sequence away, or all of them", unfind, patterns),
     command(
         "genes",
-        "FILE [COLUMN|error] | change SAMPLE | all",
+        "FILE [COLUMN|error] | change SAMPLE | error | difference | disagreement | attribution INPUT | all",
         "a list of genes to walk with W B, as a table",
         genes,
         gene_lists,
@@ -70,6 +70,14 @@ pub const COMMANDS: &[Command] = &[
         minimal_targets,
     ),
     command("variants", "[FILE.vcf]", "what variants do to the genes in view, as a table; a file to score", variants, none),
+    command(
+        "compare",
+        "[MODEL|SAMPLE|METHOD]",
+        "another one beside that in view, with the difference; none: take it away",
+        compare,
+        State::comparisons,
+    ),
+    command("betas", "", "the weight of each mark of the gene, over samples, as a table", |s, _| s.ask_betas(), none),
     command("trust", "", "how far the prediction can be trusted", trust, none),
     command(
         "scale",
@@ -103,6 +111,16 @@ fn minimal_targets(state: &State) -> Vec<String> {
     let samples = state.session.samples.iter().map(|s| s.name.clone()).filter(|name| !name.is_empty());
     let ends: Vec<String> = ["low", "high"].map(str::to_owned).into_iter().chain(samples).collect();
     ends.iter().cloned().chain(ends.iter().take(2).map(|end| format!("{end} by bases"))).collect()
+}
+
+fn compare(state: &mut State, name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        state.compared.with = None;
+        return Ok(());
+    }
+    state.compare_with(name)?;
+    state.focus = state.label(crate::state::RowId::Difference);
+    Ok(())
 }
 
 fn variants(state: &mut State, file: &str) -> Result<(), String> {
@@ -248,16 +266,22 @@ fn unfind(state: &mut State, text: &str) -> Result<(), String> {
 
 fn gene_lists(state: &State) -> Vec<String> {
     let samples = state.session.samples.iter().enumerate().filter(|(i, s)| *i != state.sample.0 && s.expression.is_some());
-    std::iter::once("all".to_owned()).chain(samples.map(|(_, s)| format!("change {}", s.name))).collect()
+    let changes = samples.map(|(_, s)| format!("change {}", s.name));
+    ["all"].into_iter().chain(LISTS).map(str::to_owned).chain(changes).collect()
 }
 
 fn genes(state: &mut State, text: &str) -> Result<(), String> {
     let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     if text == "all" {
         state.walk = None;
+        state.end_list();
         state.notice = Some("W B walk every gene".to_owned());
         return Ok(());
     }
+    if LISTS.contains(&first) {
+        return state.begin_list(text);
+    }
+    state.end_list();
     let walk = match first {
         "change" => state.walk_by_change(rest.trim())?,
         file => state.read_walk(Path::new(file), Some(rest.trim()).filter(|by| !by.is_empty()))?,

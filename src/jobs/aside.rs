@@ -1,6 +1,8 @@
 //! What is worked out beside the explanation, on a thread and with a copy of the networks of its own: the smallest change that turns
 //! a gene, variants in view, and how far a prediction can be trusted.
 
+use super::explain::{Brief, predict};
+use super::listing::{Listed, Listing};
 use super::shelf::Shelf;
 use super::trust::{Trust, Truster};
 use super::{LoadModel, Reply, Slot, Subject, contained, send};
@@ -25,6 +27,10 @@ pub struct Aside {
     pub variants: Option<(PathBuf, Vec<Subject>)>,
     /// How far the prediction for a gene can be trusted.
     pub trust: Option<Subject>,
+    /// What is predicted of other genes, samples or models.
+    pub briefs: Vec<Subject>,
+    /// Genes by what a model makes of them.
+    pub listing: Option<Arc<Listing>>,
 }
 
 impl Aside {
@@ -33,7 +39,11 @@ impl Aside {
         fn has<T: PartialEq>(mine: &Option<T>, theirs: &Option<T>) -> bool {
             theirs.is_none() || mine == theirs
         }
-        has(&self.minimal, &other.minimal) && has(&self.variants, &other.variants) && has(&self.trust, &other.trust)
+        has(&self.minimal, &other.minimal)
+            && has(&self.variants, &other.variants)
+            && has(&self.trust, &other.trust)
+            && has(&self.listing, &other.listing)
+            && other.briefs.iter().all(|subject| self.briefs.contains(subject))
     }
 }
 
@@ -73,6 +83,8 @@ pub(super) struct AsideWorker<'a> {
     shelf: Shelf<'a>,
     file: Option<VariantFile>,
     truster: Truster,
+    /// The list that was worked on last, and how many of its genes are sent.
+    listed: Option<(Arc<Listing>, usize)>,
     replies: &'a UnboundedSender<Reply>,
 }
 
@@ -84,7 +96,7 @@ impl<'a> AsideWorker<'a> {
         replies: &'a UnboundedSender<Reply>,
     ) -> Self {
         let readers = Readers::new(session);
-        Self { readers, shelf: Shelf::new(folders, load), file: None, truster: Truster::default(), replies }
+        Self { readers, shelf: Shelf::new(folders, load), file: None, truster: Truster::default(), listed: None, replies }
     }
 
     /// Answers until the slot closes.
@@ -111,6 +123,53 @@ impl<'a> AsideWorker<'a> {
         {
             send(self.replies, Reply::Trust { subject: subject.clone(), trust: trust.map(Arc::new) });
         }
+        self.briefs(&aside.briefs, is_current);
+        if let Some(listing) = &aside.listing {
+            self.list(listing, is_current);
+        }
+    }
+
+    /// Predictions one by one, so that they are drawn as they come.
+    fn briefs(&mut self, subjects: &[Subject], is_current: &dyn Fn() -> bool) {
+        for subject in subjects {
+            if !is_current() {
+                return;
+            }
+            let predicted = contained(|| {
+                let model = self.model(subject.model)?;
+                Ok(predict(&*model, subject, &mut self.readers).map(|(p, _)| Brief::of(&p))?)
+            });
+            if let Some(brief) = finished(predicted) {
+                send(self.replies, Reply::Briefs(vec![(subject.clone(), brief)]));
+            }
+        }
+    }
+
+    /// Genes one after the other, sent a few at a time; a list that was cut short goes on where it stopped.
+    fn list(&mut self, listing: &Arc<Listing>, is_current: &dyn Fn() -> bool) {
+        /// Sent together.
+        const SENT: usize = 8;
+        let done = self.listed.take().filter(|(known, _)| known == listing).map_or(0, |(_, done)| done);
+        let mut found: Vec<Listed> = Vec::new();
+        let mut first = done;
+        for (i, &gene) in listing.genes.iter().enumerate().skip(done) {
+            let judged = contained(|| -> Result<Listed, Stopped> {
+                let (here, there) = (self.model(listing.here.model)?, self.model(listing.there.model)?);
+                Ok(listing.judge(gene, [&*here, &*there], &mut self.readers, is_current)?)
+            });
+            if !is_current() {
+                break;
+            }
+            let Some(judged) = finished(judged) else { break };
+            // A gene that cannot be read stands last, as one without a value.
+            found.push(judged.unwrap_or(Listed { gene, value: f64::NAN, place: None }));
+            if found.len() == SENT || i + 1 == listing.genes.len() {
+                let n = found.len();
+                send(self.replies, Reply::Listed { listing: listing.clone(), found: std::mem::take(&mut found), first });
+                first += n;
+            }
+        }
+        self.listed = Some((listing.clone(), first));
     }
 
     fn minimal(&mut self, subject: &Subject, search: &Search, is_current: &dyn Fn() -> bool) -> Result<Found, Stopped> {
@@ -194,6 +253,12 @@ impl<'a> AsideWorker<'a> {
 enum Stopped {
     Superseded,
     Failed(String),
+}
+
+impl From<String> for Stopped {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
 }
 
 impl From<AttributionError> for Stopped {

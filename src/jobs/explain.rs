@@ -44,6 +44,8 @@ pub struct Explain {
     pub analyses: Vec<Analysis>,
     /// Whether the seqlets of the mutagenesis are wanted.
     pub seqlets: bool,
+    /// The other model or sample, with the analysis that is compared.
+    pub compared: Option<(Subject, Option<Analysis>)>,
     /// What the user may turn to next, prepared while they look.
     pub neighbours: Vec<Subject>,
 }
@@ -117,6 +119,25 @@ pub struct Prediction {
     pub input_hash: String,
 }
 
+/// A prediction, in short.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Brief {
+    /// As [`Prediction::score`].
+    pub score: f64,
+    /// As [`Prediction::output`].
+    pub output: f64,
+    /// As [`Prediction::mark_attention`].
+    pub mark_attention: Vec<f32>,
+}
+
+impl Brief {
+    /// What is kept of a prediction.
+    pub fn of(prediction: &Prediction) -> Self {
+        let Prediction { score, output, mark_attention, .. } = prediction;
+        Self { score: *score, output: *output, mark_attention: mark_attention.clone() }
+    }
+}
+
 /// What a network says of a window before it is edited.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Unedited {
@@ -127,7 +148,16 @@ pub struct Unedited {
 }
 
 /// Seed of the shuffles that attention is compared with.
-const NULL_SEED: u64 = 1;
+pub const NULL_SEED: u64 = 1;
+
+/// One analysis of one side, and where its result is told.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    known: &'a Known,
+    subject: &'a Subject,
+    analysis: Analysis,
+    tell: &'a dyn Fn(Reply),
+}
 
 /// What the worker works with.
 pub(super) struct Explainer<'a> {
@@ -177,22 +207,33 @@ impl<'a> Explainer<'a> {
     }
 
     fn answer(&mut self, job: JobId, request: &Explain, is_current: &dyn Fn() -> bool) {
-        let known = self.known(&request.subject);
-        let (prediction, known) = match known {
-            Ok(known) => (Ok(known.prediction.clone()), Some(known)),
-            Err(reason) => (Err(reason), None),
-        };
-        send(self.replies, Reply::Prediction { job, prediction });
-        let Some(known) = known else { return };
-        // What is there already is shown before anything is computed.
-        let (there, missing): (Vec<_>, Vec<_>) = request.analyses.iter().partition(|a| known.attributions.contains_key(a));
-        for &analysis in there {
-            let Kept { attribution, stored } = known.attributions[&analysis].clone();
-            send(self.replies, Reply::Attribution { job, analysis, attribution: Ok(attribution), stored });
+        let replies = self.replies;
+        let here = |reply| send(replies, reply);
+        let there = |reply| send(replies, Reply::Compared(Box::new(reply)));
+        let known = self.tell_prediction(job, &request.subject, &here);
+        let compared = request.compared.as_ref().and_then(|(subject, analysis)| {
+            let known = self.tell_prediction(job, subject, &there)?;
+            Some((subject, known, (*analysis)?))
+        });
+        let of_here = |known| request.analyses.iter().map(move |&analysis| (known, analysis));
+        let steps = known.iter().flat_map(of_here);
+        let mut steps: Vec<Step<'_>> =
+            steps.map(|(known, analysis)| Step { known, subject: &request.subject, analysis, tell: &here }).collect();
+        if let Some((subject, known, analysis)) = &compared {
+            // What is compared is there on both sides before anything else is worked out.
+            let at = steps.iter().position(|step| step.analysis == *analysis).map_or(steps.len(), |at| at + 1);
+            steps.insert(at, Step { known, subject, analysis: *analysis, tell: &there });
         }
-        let missing: Vec<Analysis> = missing.into_iter().copied().collect();
-        let is_whole = self.explain_in_turn(job, request, &known, &missing, is_current).is_some();
+        // What is there already is shown before anything is computed.
+        let is_there = |step: &Step<'_>| step.known.attributions.contains_key(&step.analysis);
+        let (told, missing): (Vec<_>, Vec<_>) = steps.into_iter().partition(is_there);
+        for Step { known, analysis, tell, .. } in told {
+            let Kept { attribution, stored } = known.attributions[&analysis].clone();
+            tell(Reply::Attribution { job, analysis, attribution: Ok(attribution), stored });
+        }
+        let is_whole = self.explain_in_turn(job, &missing, request.centre, is_current).is_some();
         if is_whole
+            && known.is_some()
             && request.seqlets
             && let Some(seqlets) = self.seqlets(&request.subject, is_current).transpose()
         {
@@ -200,31 +241,30 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    /// The analyses in order, what only refines one after all the others; `None` where something newer is wanted.
-    fn explain_in_turn(
-        &mut self,
-        job: JobId,
-        request: &Explain,
-        known: &Known,
-        analyses: &[Analysis],
-        is_current: &dyn Fn() -> bool,
-    ) -> Option<()> {
-        let Some((&analysis, others)) = analyses.split_first() else { return Some(()) };
-        let replies = self.replies;
-        let reply = |attribution, stored| send(replies, Reply::Attribution { job, analysis, attribution, stored });
+    /// Says what a network predicts, and gives what is known then.
+    fn tell_prediction(&mut self, job: JobId, subject: &Subject, tell: &dyn Fn(Reply)) -> Option<Known> {
+        let known = self.known(subject);
+        tell(Reply::Prediction { job, prediction: known.as_ref().map(|known| known.prediction.clone()).map_err(Clone::clone) });
+        known.ok()
+    }
+
+    /// The steps in order, what only refines one after all the others; `None` where something newer is wanted.
+    fn explain_in_turn(&mut self, job: JobId, steps: &[Step<'_>], centre: u64, is_current: &dyn Fn() -> bool) -> Option<()> {
+        let Some((&Step { known, subject, analysis, tell }, others)) = steps.split_first() else { return Some(()) };
+        let reply = |attribution, stored| tell(Reply::Attribution { job, analysis, attribution, stored });
         let mut others_wait = !others.is_empty();
         let mut report = |explainer: &mut Self, partial: &Attribution| {
             reply(Ok(Arc::new(partial.clone())), None);
             if analysis.refines() && std::mem::take(&mut others_wait) {
-                explainer.explain_in_turn(job, request, known, others, is_current);
+                explainer.explain_in_turn(job, others, centre, is_current);
             }
         };
-        match self.attribution(known, &request.subject, analysis, request.centre, is_current, &mut report) {
+        match self.attribution(known, subject, analysis, centre, is_current, &mut report) {
             Ok(Some(Kept { attribution, stored })) => reply(Ok(attribution), stored),
             Ok(None) => return None,
             Err(failure) => reply(Err(failure), None),
         }
-        if others_wait { self.explain_in_turn(job, request, known, others, is_current) } else { Some(()) }
+        if others_wait { self.explain_in_turn(job, others, centre, is_current) } else { Some(()) }
     }
 
     /// The seqlets of a subject's mutagenesis; `None` where something newer is wanted.
@@ -356,7 +396,6 @@ impl<'a> Explainer<'a> {
             return Err(AnalysisFailure::NotApplicable("this network has no attention".to_owned()));
         }
         let place = (subject.model, subject.sample);
-        let procedure = &PROCEDURES[0];
         let called = contained(|| {
             let pool = match self.pools.get(&place) {
                 Some(pool) => pool.clone(),
@@ -365,21 +404,13 @@ impl<'a> Explainer<'a> {
                     self.pools.entry(place).or_insert(Arc::new(read)).clone()
                 }
             };
-            pool.call(model, &known.input, subject.gene, procedure, is_current)
+            significant_bins(model, &known.input, subject.gene, known.prediction.score, &pool, is_current)
         });
-        let bins = match called {
-            Ok(Ok((_, bins))) => bins,
+        let attribution = match called {
+            Ok(Ok(attribution)) => attribution,
             Ok(Err(AttributionError::Cancelled)) => return Ok(None),
             Ok(Err(error)) => return Err(AnalysisFailure::Failed(error.to_string())),
             Err(panic) => return Err(AnalysisFailure::Failed(panic)),
-        };
-        let attribution = Attribution {
-            method: Analysis::SignificantBins.method(),
-            settings: procedure.name.to_owned(),
-            score: known.prediction.score,
-            seed: Some(NULL_SEED),
-            profile: Some(bins.q.concat().into_iter().map(|q| q as f32).collect()),
-            ..Attribution::default()
         };
         let kept = Kept { attribution: Arc::new(attribution), stored: None };
         self.memory.add(subject, Analysis::SignificantBins, kept.clone());
@@ -397,6 +428,30 @@ impl<'a> Explainer<'a> {
         }
         model
     }
+}
+
+/// Adjusted p-values of the bins of a gene's attention, row after row, as a profile.
+///
+/// # Errors
+/// As [`Pool::call`].
+pub fn significant_bins(
+    model: &dyn Model,
+    input: &Input,
+    gene: GeneId,
+    score: f64,
+    pool: &Pool,
+    is_current: &dyn Fn() -> bool,
+) -> Result<Attribution, AttributionError> {
+    let procedure = &PROCEDURES[0];
+    let (_, bins) = pool.call(model, input, gene, procedure, is_current)?;
+    Ok(Attribution {
+        method: Analysis::SignificantBins.method(),
+        settings: procedure.name.to_owned(),
+        score,
+        seed: Some(NULL_SEED),
+        profile: Some(bins.q.concat().into_iter().map(|q| q as f32).collect()),
+        ..Attribution::default()
+    })
 }
 
 /// Assembles the input and runs the network once; where there are edits, once more without them.

@@ -3,6 +3,7 @@
 
 mod aside;
 mod explain;
+mod listing;
 mod look;
 mod memory;
 mod pace;
@@ -14,7 +15,10 @@ mod tiles;
 mod trust;
 
 pub use aside::{Aside, ScoredVariant};
-pub use explain::{Analysis, Explain, Prediction, Subject, Unedited, measured_signal, predict, predict_input};
+pub use explain::{
+    Analysis, Brief, Explain, NULL_SEED, Prediction, Subject, Unedited, measured_signal, predict, predict_input, significant_bins,
+};
+pub use listing::{By, Listed, Listing, ListingSide, is_one_unit};
 pub use look::{Look, Seek, Sought, columns_with_edits};
 pub use pace::Pace;
 pub use seqlets::seqlets_of;
@@ -58,6 +62,13 @@ pub enum Reply {
     },
     /// What readers had to say about files they opened.
     Warnings(Vec<String>),
+    /// A track does not fit the genome.
+    Mismatch {
+        /// The track.
+        track: TrackId,
+        /// Another length of a chromosome, or none in common.
+        reason: String,
+    },
     /// Reference bases of a region.
     Sequence {
         /// The look it answers.
@@ -100,6 +111,19 @@ pub enum Reply {
         attribution: Result<Arc<Attribution>, AnalysisFailure>,
         /// When it was computed, where that was in an earlier run.
         stored: Option<SystemTime>,
+    },
+    /// What another reply says, of the model or sample that is compared.
+    Compared(Box<Reply>),
+    /// Predictions of other genes, samples or models, or why there are none.
+    Briefs(Vec<(Subject, Result<Brief, String>)>),
+    /// More of a list of genes.
+    Listed {
+        /// The list.
+        listing: Arc<Listing>,
+        /// Genes of it, one after the other.
+        found: Vec<Listed>,
+        /// The place of the first of them among its genes.
+        first: usize,
     },
     /// The seqlets of the mutagenesis.
     Seqlets {

@@ -70,6 +70,7 @@ impl Setting {
             centre: 1_000,
             analyses: vec![Analysis::IntegratedGradients],
             seqlets: false,
+            compared: None,
             neighbours: neighbours.iter().map(|gene| of(*gene)).collect(),
         }
     }
@@ -106,6 +107,7 @@ fn kinds(replies: &[Reply]) -> Vec<&'static str> {
         Reply::Attribution { attribution: Err(_), .. } => "no attribution",
         Reply::ModelReplaced { .. } => "replaced",
         Reply::Warnings(_) => "warnings",
+        Reply::Mismatch { .. } => "mismatch",
         _ => "other",
     };
     replies.iter().map(kind).filter(|kind| *kind != "part").collect()
@@ -122,6 +124,21 @@ fn neighbours_are_ready_when_the_user_gets_there() {
     let calls = calls.into_inner().unwrap();
     assert!(calls[0] > 0 && calls[0] % 3 == 0, "three genes were worked on at once: {calls:?}");
     assert_eq!(calls[1..], [calls[0]; 2], "walking to them runs no network");
+}
+
+#[test]
+fn what_is_compared_is_told_beside_and_both_sides_are_whole_in_the_end() {
+    let setting = Setting::new();
+    let there = setting.request(1, &[]).subject;
+    let compared = Some((there, Some(Analysis::IntegratedGradients)));
+    let request = Explain { compared, ..setting.request(0, &[]) };
+    let answers = setting.answers(vec![request.clone(), request], Caches::default(), |_| ());
+    for replies in answers {
+        let (there, here): (Vec<Reply>, Vec<Reply>) = replies.into_iter().partition(|reply| matches!(reply, Reply::Compared(_)));
+        let unwrapped = |reply| if let Reply::Compared(reply) = reply { *reply } else { panic!("{reply:?}") };
+        let there: Vec<Reply> = there.into_iter().map(unwrapped).collect();
+        assert_eq!((kinds(&here), kinds(&there)), (vec!["prediction", "attribution"], vec!["prediction", "attribution"]));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A network's input read from the tracks of one sample: by the name of the mark, never by its place in a list.
 
-use super::{InputSource, Manifest, ModelError, TfSpec};
-use crate::genome::{Region, Stretch};
+use super::{InputSource, Manifest, ModelError, OutputKind, TfSpec};
+use crate::genome::{GeneId, Region, Stretch};
 use crate::session::{Readers, SampleId, Session, TrackId};
 
 const NO_MOTIFS: &str = "needs motifs of transcription factors: motifs.homer (HOMER format) beside model.toml";
@@ -99,6 +99,23 @@ pub fn missing_input(session: &Session, sample: SampleId, manifest: &Manifest) -
     match session.genome.fasta {
         None => Some("needs DNA, the session has no reference sequence".to_owned()),
         Some(_) => other_assembly(session, manifest),
+    }
+}
+
+/// What was measured of a gene, in the unit of a model's output (a class as 0 or 1); `None` where nothing was, or the model predicts
+/// a signal.
+pub fn measured_output(session: &Session, manifest: &Manifest, sample: SampleId, gene: GeneId) -> Option<f64> {
+    let output = &manifest.output;
+    if output.signal.is_some() {
+        return None;
+    }
+    let value = session.expression(sample, session.genome.genes.get(gene))?;
+    match output.kind {
+        OutputKind::Regression => Some((value + output.pseudocount).ln()),
+        OutputKind::Binary => {
+            let median = || session.samples.get(sample.0)?.expression.as_ref().map(|e| e.median());
+            output.threshold.or_else(median).map(|threshold| f64::from(value > threshold))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod attention;
 pub mod cores;
+pub mod disagreement;
 pub mod enrichment;
 pub mod gene_sets;
 pub mod minimal_change;

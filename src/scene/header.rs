@@ -2,7 +2,7 @@
 
 use super::signals::format_span;
 use crate::jobs::Prediction;
-use crate::models::{Manifest, OutputKind};
+use crate::models::{Manifest, OutputKind, measured_output};
 use crate::state::State;
 
 /// The words of the header.
@@ -24,6 +24,10 @@ pub struct Header {
     pub predicted: String,
     /// What was measured, empty where nothing was.
     pub measured: String,
+    /// The model or sample that is compared, empty where none is.
+    pub compared: String,
+    /// What is predicted and measured there, with the difference.
+    pub compared_says: String,
     /// Said about all of it: first what is wrong with the input, then what the session says (simulated data).
     pub notes: Vec<String>,
     /// How many of the notes are about the input.
@@ -71,8 +75,33 @@ impl Header {
             Some(manifest) => prediction.and_then(|p| measured_signal(manifest, p)).unwrap_or_default(),
             None => measured(state, manifest).unwrap_or_default(),
         };
+        if let (Some([_, there]), Some(subject)) = (state.sides(), state.compared_subject()) {
+            header.compared = there;
+            header.compared_says = compared(state, &subject).unwrap_or_default();
+        }
         header
     }
+}
+
+/// What is predicted and measured there, and the difference of predictions where it means something.
+fn compared(state: &State, subject: &crate::jobs::Subject) -> Option<String> {
+    if state.compared_obstacle().is_some() {
+        return Some("n/a".to_owned());
+    }
+    let manifest = state.models.get(subject.model)?.manifest.as_ref().ok()?;
+    let prediction = state.compared.explained.prediction()?;
+    let mut parts = Vec::new();
+    if let Some(measured) = measured_output(&state.session, manifest, subject.sample, subject.gene) {
+        parts.push(match manifest.output.kind {
+            OutputKind::Regression => format!("measured {measured:.2}"),
+            OutputKind::Binary => format!("measured {}", if measured > 0.0 { "high" } else { "low" }),
+        });
+    }
+    if let Some(here) = state.explained.prediction().filter(|_| state.is_one_unit()) {
+        parts.push(format!("difference {:+.2}", here.output - prediction.output));
+    }
+    let beside = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    Some(format!("{}{beside}", predicted(manifest, prediction)))
 }
 
 /// The prediction; where there are edits, before and after them with the difference.

@@ -1,19 +1,13 @@
 //! Attention and attributions, at the places of the genome the model read them.
 
 use super::{Geometry, Lane, Plot, Row, bases_of_column};
-use crate::attribution::{Attribution, Method, MutagenesisView, method};
+use crate::attribution::{Attribution, BLOCK, Method, lanes, method, sums};
 use crate::genome::{Region, Strand, Window};
 use crate::jobs::{Analysis, Subject};
 use crate::models::{Input, Manifest, OutputKind};
 use crate::regulation::significance;
-use crate::state::{RowId, RowState, State};
+use crate::state::{Explained, RowId, RowState, State};
 use std::time::Duration;
-
-/// Marks read at base resolution are summed in blocks of this many bases before they are drawn: DeepCORE's pooling bin.
-const BLOCK: usize = 50;
-
-/// Methods that change the input: where the window reads a base twice, in both places at once.
-const EDITS_BOTH_COPIES: [&str; 6] = ["occlusion", "deletion", "insertion", "motif-insertion", "marginalisation", "epistasis"];
 
 /// Label of the lane of bins with significant attention.
 pub const SIGNIFICANT: &str = "q<0.05";
@@ -21,12 +15,33 @@ pub const SIGNIFICANT: &str = "q<0.05";
 /// Completeness gaps above this are warned of.
 const LARGE_GAP: f64 = 0.01;
 
+/// What one of two models or samples says, and what is said there.
+pub(super) struct Said<'a> {
+    explained: &'a Explained,
+    /// The other one's.
+    other: Option<&'a Explained>,
+    obstacle: Option<RowState>,
+}
+
+impl<'a> Said<'a> {
+    /// By the model in use, of the sample in view.
+    pub(super) fn here(state: &'a State) -> Self {
+        let other = state.compared_subject().map(|_| &state.compared.explained);
+        Self { explained: &state.explained, other, obstacle: state.obstacle() }
+    }
+
+    /// By what is compared with.
+    pub(super) fn there(state: &'a State) -> Self {
+        Self { explained: &state.compared.explained, other: Some(&state.explained), obstacle: state.compared_obstacle() }
+    }
+}
+
 /// The attention row: one lane over bins, or one a mark.
-pub(super) fn fill_attention(row: &mut Row, state: &State, geometry: Geometry) {
-    if let Some(obstacle) = state.obstacle() {
+pub(super) fn fill_attention(row: &mut Row, state: &State, said: &Said<'_>, geometry: Geometry) {
+    if let Some(obstacle) = said.obstacle.clone() {
         return without_result(row, obstacle);
     }
-    let (drawn, state_of_row) = state.explained.drawn_prediction();
+    let (drawn, state_of_row) = said.explained.drawn_prediction();
     let Some((subject, prediction)) = drawn else { return without_result(row, state_of_row) };
     if prediction.attention.is_empty() {
         return without_result(row, RowState::NotApplicable("this network has no attention".to_owned()));
@@ -44,12 +59,15 @@ pub(super) fn fill_attention(row: &mut Row, state: &State, geometry: Geometry) {
             Lane { label, note, values: spread(weights, &subject.window, &state.region, geometry.n_columns, f32::max) }
         })
         .collect();
-    let limit = prediction.attention.iter().flatten().fold(0.0_f32, |a, &b| a.max(b));
     let n_bins = prediction.attention[0].len().max(1);
+    // Weights of as many bins are read on one scale.
+    let other = said.other.and_then(|other| other.drawn_prediction().0).map(|(_, other)| &other.attention);
+    let other = other.filter(|rows| rows.first().is_some_and(|row| row.len() == n_bins)).into_iter().flatten();
+    let limit = prediction.attention.iter().chain(other).flatten().fold(0.0_f32, |a, &b| a.max(b));
     row.detail = format!("weight per {} bp bin, sums to 1", subject.window.len() / n_bins as u64);
     row.axis = Some((0.0, limit));
     let mut lanes = lanes;
-    mark_significant(row, &mut lanes, state, (subject, n_bins), geometry, limit);
+    mark_significant(row, &mut lanes, (state, said), (subject, n_bins), geometry, limit);
     row.plot = Plot::Heat(lanes, limit);
     row.state = Some(state_of_row);
 }
@@ -58,12 +76,12 @@ pub(super) fn fill_attention(row: &mut Row, state: &State, geometry: Geometry) {
 fn mark_significant(
     row: &mut Row,
     lanes: &mut Vec<Lane>,
-    state: &State,
+    (state, said): (&State, &Said<'_>),
     (drawn, n_bins): (&Subject, usize),
     geometry: Geometry,
     limit: f32,
 ) {
-    let (about, _) = state.explained.drawn_attribution(Analysis::SignificantBins);
+    let (about, _) = said.explained.drawn_attribution(Analysis::SignificantBins);
     let Some((subject, found)) = about.filter(|(subject, _)| *subject == drawn) else { return };
     let q = found.profile.as_deref().unwrap_or_default();
     let is_called = |q: &f32| f64::from(*q) < significance::LEVEL;
@@ -111,13 +129,12 @@ pub(super) fn fill_predicted(row: &mut Row, state: &State, geometry: Geometry) {
 }
 
 /// An attribution's row.
-pub(super) fn fill_attribution(row: &mut Row, state: &State, geometry: Geometry, analysis: Analysis) {
-    if let Some(obstacle) = state.obstacle() {
+pub(super) fn fill_attribution(row: &mut Row, state: &State, said: &Said<'_>, geometry: Geometry, analysis: Analysis) {
+    if let Some(obstacle) = said.obstacle.clone() {
         return without_result(row, obstacle);
     }
-    let (drawn, state_of_row) = state.explained.drawn_attribution(analysis);
+    let (drawn, state_of_row) = said.explained.drawn_attribution(analysis);
     let Some((subject, attribution)) = drawn else { return without_result(row, state_of_row) };
-    let Some(manifest) = manifest_of(state, subject) else { return without_result(row, state_of_row) };
     row.state = Some(state_of_row);
     row.detail = match attribution.gap {
         Some(gap) => {
@@ -130,7 +147,7 @@ pub(super) fn fill_attribution(row: &mut Row, state: &State, geometry: Geometry,
         }
         None => format!("{} · rounding {:.0e}", attribution.settings, attribution.rounding),
     };
-    if let Some(age) = state.explained.stored_at(analysis).and_then(|stored| stored.elapsed().ok()) {
+    if let Some(age) = said.explained.stored_at(analysis).and_then(|stored| stored.elapsed().ok()) {
         row.detail = format!("{} · stored {} ago", row.detail, in_words(age));
     }
     row.plot = match analysis {
@@ -138,7 +155,11 @@ pub(super) fn fill_attribution(row: &mut Row, state: &State, geometry: Geometry,
         // It has no row of its own.
         Analysis::SignificantBins => Plot::Message(String::new()),
         _ if attribution.pairs.is_some() => pairs(attribution, subject, state, geometry),
-        _ => by_mark(attribution, manifest, subject, state, geometry, analysis),
+        _ => {
+            let is_beside = state.is_one_unit() && state.compared_analysis() == Some(analysis);
+            let other = said.other.filter(|_| is_beside).and_then(|other| other.drawn_attribution(analysis).0);
+            by_mark((subject, attribution), other, state, geometry, analysis)
+        }
     };
     match row.plot {
         Plot::Signed(_, limit) | Plot::Letters(_, _, limit) => row.axis = Some((-limit, limit)),
@@ -181,6 +202,7 @@ pub fn input_row(input: &Input, manifest: &Manifest, region: &Region, n_columns:
         label: "input".to_owned(),
         detail: format!("mean per {bases} bp bin as the model reads it, share of each mark's highest"),
         is_focused: false,
+        mismatch: None,
         state: Some(RowState::Fresh),
         axis: Some((0.0, 1.0)),
         plot: Plot::Heat(lanes.collect(), 1.0),
@@ -198,7 +220,7 @@ pub(super) fn without_result(row: &mut Row, state: RowState) {
     row.state = Some(state);
 }
 
-fn manifest_of<'a>(state: &'a State, subject: &Subject) -> Option<&'a Manifest> {
+pub(super) fn manifest_of<'a>(state: &'a State, subject: &Subject) -> Option<&'a Manifest> {
     state.models.get(subject.model)?.manifest.as_ref().ok()
 }
 
@@ -226,40 +248,24 @@ fn mutagenesis(attribution: &Attribution, subject: &Subject, state: &State, geom
     Plot::Letters(bases, values, limit)
 }
 
-/// A lane for DNA (where it is read and explained) and one for each mark, summed in blocks.
+/// A lane for DNA (where it is read and explained) and one for each mark, summed in blocks; `other` is drawn on the same scale.
 fn by_mark(
-    attribution: &Attribution,
-    manifest: &Manifest,
-    subject: &Subject,
+    (subject, attribution): (&Subject, &Attribution),
+    other: Option<(&Subject, &Attribution)>,
     state: &State,
     geometry: Geometry,
     analysis: Analysis,
 ) -> Plot {
-    let k = manifest.input.marks.len();
-    // A base read twice has two gradients, and is worth their sum; an edit changes it in both places at once.
-    let is_per_copy = !EDITS_BOTH_COPIES.contains(&analysis.method()) && manifest.input.bin_size == 1;
-    let at_bases = |values: Vec<f32>| if is_per_copy { subject.window.sum_copies(values) } else { values };
-    let mut blocks: Vec<(String, Vec<f32>)> = Vec::new();
-    if let Some(sequence) = &attribution.sequence {
-        let view = MutagenesisView::of_method(analysis.method());
-        let reference = attribution.reference.as_deref().unwrap_or_default();
-        let per_base: Vec<f32> = sequence.iter().zip(reference).map(|(row, &base)| view.value(row, base)).collect();
-        blocks.push(("DNA".to_owned(), sums(&at_bases(per_base), BLOCK)));
-    }
-    if let Some(profile) = &attribution.profile {
-        blocks.push((String::new(), profile.clone()));
-    }
-    if let Some(marks) = &attribution.marks {
-        for (channel, mark) in manifest.input.marks.iter().enumerate() {
-            let values: Vec<f32> = marks.iter().skip(channel).step_by(k.max(1)).copied().collect();
-            let block = if manifest.input.bin_size == 1 { BLOCK } else { 1 };
-            blocks.push((mark.clone(), sums(&at_bases(values), block)));
-        }
-    }
+    let of = |subject: &Subject, attribution: &Attribution| {
+        let lanes = |manifest| lanes(attribution, analysis.method(), manifest, &subject.window);
+        manifest_of(state, subject).map(lanes).unwrap_or_default()
+    };
+    let blocks = of(subject, attribution);
+    let others = other.map(|(subject, attribution)| of(subject, attribution)).unwrap_or_default();
     if blocks.is_empty() {
         return Plot::Message("it is of transcription factors, which have no place here: cislens attribute writes it".to_owned());
     }
-    let limit = blocks.iter().map(|(_, values)| largest(values)).fold(0.0, f32::max);
+    let limit = blocks.iter().chain(&others).map(|(_, values)| largest(values)).fold(0.0, f32::max);
     let lanes = blocks
         .into_iter()
         .map(|(label, values)| {
@@ -284,22 +290,23 @@ fn pairs(attribution: &Attribution, subject: &Subject, state: &State, geometry: 
     Plot::Heat(lanes.collect(), limit)
 }
 
-/// Sums of `block` neighbours; NaN where any is not computed yet.
-fn sums(values: &[f32], block: usize) -> Vec<f32> {
-    values.chunks(block).map(|chunk| chunk.iter().map(|&v| f64::from(v)).sum::<f64>() as f32).collect()
-}
-
-fn largest(values: &[f32]) -> f32 {
+pub(super) fn largest(values: &[f32]) -> f32 {
     values.iter().filter(|v| v.is_finite()).fold(0.0, |a, v| a.max(v.abs()))
 }
 
-fn further_from_zero(a: f32, b: f32) -> f32 {
+pub(super) fn further_from_zero(a: f32, b: f32) -> f32 {
     if b.abs() > a.abs() { b } else { a }
 }
 
 /// Values at equal parts of a window as columns of a region: of the parts a column touches the one that `choose` keeps.
 /// NaN outside the window and where no part is computed.
-fn spread(values: &[f32], window: &Window, region: &Region, n_columns: usize, choose: fn(f32, f32) -> f32) -> Vec<f32> {
+pub(super) fn spread(
+    values: &[f32],
+    window: &Window,
+    region: &Region,
+    n_columns: usize,
+    choose: fn(f32, f32) -> f32,
+) -> Vec<f32> {
     let mut columns = vec![f32::NAN; n_columns];
     if *window.chrom() != region.chrom || values.is_empty() {
         return columns;

@@ -12,7 +12,7 @@ use std::fmt;
 pub const EDIT_FORMS: &[(&str, &str)] = &[
     ("chr1:20,001 A>G", "other bases: AC>G, A>ATT"),
     ("insert TGACTCA before chr1:20,001", "bases, or a motif: SP1"),
-    ("delete chr1:20,001-20,050", "bases"),
+    ("delete chr1:20,001-20,050", "bases, or sites of a motif: SP1"),
     ("write TGACTCA at chr1:20,001", "over the bases that are there"),
     ("blank H3K4me3 chr1:20,001-21,000", "no signal; blank DNA: N"),
     ("scale H3K4me3 chr1:20,001-21,000 2", "times a factor"),

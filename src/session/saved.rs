@@ -18,6 +18,12 @@ pub struct ViewEntry {
     /// Model in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The place at the right of `locus`, where two are in view.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<String>,
+    /// Model or sample that is shown beside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compare: Option<String>,
     /// Labels of rows in the user's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<String>,
@@ -153,7 +159,7 @@ pub struct Layout {
 impl Layout {
     /// Of what is saved.
     pub fn of(saved: Saved) -> Self {
-        let view = ViewEntry { sample: None, model: None, edits: Vec::new(), ..saved.view };
+        let view = ViewEntry { sample: None, model: None, compare: None, edits: Vec::new(), ..saved.view };
         Self { view, rows: saved.rows }
     }
 

@@ -23,6 +23,8 @@ pub struct Beside {
     /// The allele that was stepped to, by gene and name.
     stepped: Option<(GeneId, String)>,
     trust: Option<(Subject, Result<Arc<Trust>, String>)>,
+    /// The list of genes that was begun last.
+    pub(super) begun: Option<super::listing::Begun>,
 }
 
 /// Variants with their effects, the strongest first.
@@ -56,6 +58,8 @@ impl State {
                 !self.beside.variants.as_ref().is_some_and(|known| known.path == *path && known.subjects == *subjects)
             }),
             trust: subject.filter(|subject| is_explained && !is_known(subject)),
+            listing: self.listing_wanted(),
+            briefs: if is_explained { self.briefs_wanted() } else { Vec::new() },
         }
     }
 

@@ -3,7 +3,9 @@
 use super::{Mode, RowId, State};
 use crate::genome::{Region, Window};
 use crate::models::{Manifest, edit_obstacle};
-use crate::session::{Edit, EditWords, TrackKind};
+use crate::motifs::{Motif, Scanner, bundled_motifs};
+use crate::regulation::motif_analysis::SITE_P;
+use crate::session::{Edit, EditWords, Readers, TrackKind};
 use std::sync::Arc;
 use tui_input::Input;
 
@@ -53,6 +55,13 @@ impl State {
     /// # Errors
     /// Where it is not understood, or changes some of the bases that another changes.
     pub fn add_edit(&mut self, text: &str) -> Result<(), String> {
+        if let Some(sites) = self.edits_of_sites(text) {
+            let (name, edits) = sites?;
+            let n = edits.len();
+            self.add_edits(text.trim(), edits)?;
+            self.notice = Some(format!("{n} stretches of {name} sites, p <= {SITE_P} (u takes them back, E lists)"));
+            return Ok(());
+        }
         let edit = self.edit_words().parse(text)?;
         let obstacle = self.edit_obstacle(&edit);
         self.change(&edit.to_string(), |state| state.put_edit(edit.clone()))?;
@@ -61,6 +70,62 @@ impl State {
             None => format!("{edit} (u takes it back, E lists)"),
         });
         Ok(())
+    }
+
+    /// An edit for each stretch of the sites of a motif that the words name, on either strand of the reference, with its name.
+    fn edits_of_sites(&self, text: &str) -> Option<Result<(String, Vec<Edit>), String>> {
+        let (motif, place, is_deleting) = self.motif_meant(text)?;
+        Some(self.sites_of(&motif, &place, is_deleting).map(|edits| (motif.tf.unwrap_or(motif.name), edits)))
+    }
+
+    /// The motif of `delete MOTIF [PLACE]` or `blank MOTIF [PLACE]`, the place, and whether its sites are deleted. `None` where the
+    /// words name no motif.
+    pub fn motif_meant(&self, text: &str) -> Option<(Motif, String, bool)> {
+        let mut words = text.split_whitespace();
+        let is_deleting = match words.next()? {
+            word if word.eq_ignore_ascii_case("delete") => true,
+            word if word.eq_ignore_ascii_case("blank") => false,
+            _ => return None,
+        };
+        let name = words.next()?;
+        let is_it = |known: &str| known.eq_ignore_ascii_case(name);
+        // A mark may be called as its factor is: CTCF.
+        if !is_deleting && self.session.tracks.iter().any(|track| track.mark.as_deref().is_some_and(is_it)) {
+            return None;
+        }
+        let motif = bundled_motifs().into_iter().find(|motif| is_it(&motif.name) || motif.tf.as_deref().is_some_and(is_it))?;
+        Some((motif, words.collect::<Vec<_>>().join(" "), is_deleting))
+    }
+
+    fn sites_of(&self, motif: &Motif, place: &str, is_deleting: bool) -> Result<Vec<Edit>, String> {
+        /// Bases that are searched at once.
+        const MOST: u64 = 1_000_000;
+        let region = self.edit_words().parse(&format!("delete {place}"))?.region;
+        if region.len() > MOST {
+            return Err(format!("{region} is too long to be searched for a motif"));
+        }
+        let bases = Readers::new(self.session.clone()).bases(&region).map_err(|e| e.to_string())?;
+        let bases = bases.ok_or("the session has no reference sequence")?;
+        let scanner = Scanner::new(&motif.ppm).map_err(|e| e.to_string())?;
+        let mut hits: Vec<(usize, usize)> = scanner.hits(&bases, SITE_P).iter().map(|hit| (hit.start, hit.end)).collect();
+        hits.sort_unstable();
+        // Sites that overlap, as those of both strands do, are one stretch.
+        let mut stretches: Vec<(usize, usize)> = Vec::new();
+        for (start, end) in hits {
+            match stretches.last_mut() {
+                Some(last) if start < last.1 => last.1 = last.1.max(end),
+                _ => stretches.push((start, end)),
+            }
+        }
+        if stretches.is_empty() {
+            return Err(format!("no site of {} in {region} (p <= {SITE_P})", motif.name));
+        }
+        let edit = |(start, end): (usize, usize)| {
+            let to = if is_deleting { Vec::new() } else { vec![b'N'; end - start] };
+            let place = Region::new(region.chrom.clone(), region.start + start as u64, region.start + end as u64);
+            Edit::bases(place, None, &to)
+        };
+        Ok(stretches.into_iter().map(edit).collect())
     }
 
     fn put_edit(&mut self, edit: Edit) -> Result<(), String> {
@@ -170,5 +235,45 @@ impl State {
         let to = (at..columns.len()).take_while(|&i| is_high(i)).last().unwrap_or(at);
         let edge = |i: usize| self.region.start + i as u64 * self.region.len() / columns.len() as u64;
         Some(Region::new(self.region.chrom.clone(), edge(from), edge(to + 1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::genome::reverse_complement;
+    use crate::models::test_manifest;
+    use crate::state::toy;
+    use crate::tracks::write_bgzip_fasta;
+    use std::sync::Arc;
+
+    /// The consensus of a motif planted on both strands of a sequence without any other site.
+    #[test]
+    fn a_motif_is_deleted_by_its_name_wherever_it_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let rest = bundled_motifs().into_iter().find(|m| m.tf.as_deref() == Some("REST")).unwrap();
+        let site = rest.ppm.consensus();
+        let mut bases = b"AT".repeat(50_000);
+        let (there, turned) = (20_100, 21_000);
+        bases[there..there + site.len()].copy_from_slice(&site);
+        bases[turned..turned + site.len()].copy_from_slice(&reverse_complement(&site));
+        let fasta = folder.path().join("toy.fa.gz");
+        write_bgzip_fasta(&fasta, &[("chr1", &bases), ("chr2", &bases[..50_000])]).unwrap();
+        let mut state = toy::state(Some(Ok(test_manifest(10_000, 100, &["H3K4me3"], None))));
+        let mut session = toy::session();
+        session.genome.fasta = Some(fasta);
+        state.session = Arc::new(session);
+        state.show_gene(crate::genome::GeneId(0));
+        state.add_edit("delete rest").unwrap();
+        let regions: Vec<(u64, u64)> = state.edits.iter().map(|e| (e.region.start, e.region.end)).collect();
+        let expected = [there, turned].map(|at| (at as u64, (at + site.len()) as u64));
+        assert_eq!(regions, expected, "{:?}", state.edits);
+        assert!(state.edits.iter().all(|edit| edit.growth() == -(site.len() as i64)));
+        state.undo();
+        assert!(state.edits.is_empty(), "all at once");
+        state.add_edit("blank REST chr1:20,001-20,500").unwrap();
+        assert_eq!((state.edits.len(), state.edits[0].growth()), (1, 0));
+        assert!(state.add_edit("delete REST chr1:1-5,000").unwrap_err().contains("no site of"));
+        assert!(state.add_edit("delete nonsense").unwrap_err().contains("is no place"));
     }
 }

@@ -159,12 +159,15 @@ impl Explained {
 impl State {
     /// Why the model in use can say nothing at all here, if so.
     pub fn obstacle(&self) -> Option<RowState> {
-        match (&self.current_model()?.manifest, self.gene) {
+        self.obstacle_in(self.model?, self.sample)
+    }
+
+    /// The same of any model and sample.
+    pub(super) fn obstacle_in(&self, model: usize, sample: SampleId) -> Option<RowState> {
+        match (&self.models.get(model)?.manifest, self.gene) {
             (Err(reason), _) => Some(RowState::Failed(reason.clone())),
             (Ok(_), None) => Some(RowState::NotApplicable("no gene here to predict".to_owned())),
-            (Ok(manifest), Some(_)) => {
-                crate::models::missing_input(&self.session, self.sample, manifest).map(RowState::NotApplicable)
-            }
+            (Ok(manifest), Some(_)) => crate::models::missing_input(&self.session, sample, manifest).map(RowState::NotApplicable),
         }
     }
 
@@ -181,6 +184,10 @@ impl State {
         if self.explained.subject().is_some_and(|subject| subject.model == index) {
             self.explained = Explained::default();
             self.beside.forget();
+        }
+        self.compared.briefs.retain(|subject, _| subject.model != index);
+        if self.compared.explained.subject().is_some_and(|subject| subject.model == index) {
+            self.compared.explained = Explained::default();
         }
     }
 

@@ -83,7 +83,7 @@ impl State {
                 self.notice = Some("this is the end of the list; :genes all walks every gene".to_owned());
                 return;
             }
-            Some(next) => return self.show_gene(next),
+            Some(next) => return self.show_listed(next),
             None => {}
         }
         let genes = self.session.genome.genes.clone();

@@ -30,10 +30,18 @@ pub enum RowId {
     Formula(usize),
     /// The signal that the model predicts, in bins along the view.
     Predicted,
+    /// Predicted less measured of the genes in view; there where something is compared.
+    Error,
     /// The model's attention.
     Attention,
+    /// That of the other model or sample.
+    ComparedAttention,
     /// An attribution.
     Attribution(Analysis),
+    /// The same method's of the other model or sample.
+    ComparedAttribution,
+    /// This one less the other one.
+    Difference,
     /// Seqlets of the mutagenesis.
     Seqlets,
 }
@@ -120,15 +128,28 @@ impl State {
         }
         // Annotations stand by the genes, signals below them, whatever their order in the file.
         let of_kind = |kind| self.session.tracks_of(self.sample).filter(move |(_, t)| t.kind == kind);
-        rows.extend(of_kind(TrackKind::Features).chain(of_kind(TrackKind::Signal)).map(|(id, _)| RowId::Track(id)));
+        for (id, _) in of_kind(TrackKind::Features).chain(of_kind(TrackKind::Signal)) {
+            rows.push(RowId::Track(id));
+            rows.extend(self.counterpart(RowId::Track(id)));
+        }
         rows.extend((0..self.formulas.len()).map(RowId::Formula));
         if self.model.is_some() {
             if self.vcf().is_some() {
                 rows.push(RowId::Variants);
             }
             rows.extend(self.predicts_a_signal().then_some(RowId::Predicted));
+            let is_comparing = self.compared_subject().is_some();
+            rows.extend(is_comparing.then_some(RowId::Error));
             rows.push(RowId::Attention);
-            rows.extend(self.analyses().into_iter().map(RowId::Attribution));
+            rows.extend(is_comparing.then_some(RowId::ComparedAttention));
+            let compared = self.compared_analysis();
+            for analysis in self.analyses() {
+                rows.push(RowId::Attribution(analysis));
+                if Some(analysis) == compared {
+                    rows.extend(is_comparing.then_some(RowId::ComparedAttribution));
+                    rows.push(RowId::Difference);
+                }
+            }
             rows.extend(self.wants_seqlets.then_some(RowId::Seqlets));
         }
         rows
@@ -143,7 +164,19 @@ impl State {
             RowId::Translation => "frames".to_owned(),
             RowId::Pattern(i) => self.patterns.get(i).map_or_else(String::new, ToString::to_string),
             RowId::Regions => "regions".to_owned(),
-            RowId::Track(track) => self.session.tracks[track.0].label.clone(),
+            RowId::Track(track) => {
+                let info = &self.session.tracks[track.0];
+                match info.sample.filter(|sample| *sample != self.sample).and_then(|id| self.session.samples.get(id.0)) {
+                    Some(other) => format!("{}@{}", info.label, other.name),
+                    None => info.label.clone(),
+                }
+            }
+            RowId::Error => "error".to_owned(),
+            RowId::ComparedAttention => self.label_there(RowId::Attention),
+            RowId::ComparedAttribution => {
+                self.compared_analysis().map_or_else(String::new, |a| self.label_there(RowId::Attribution(a)))
+            }
+            RowId::Difference => "diff".to_owned(),
             RowId::Variants => "variants".to_owned(),
             RowId::Formula(i) => self.formulas.get(i).map_or_else(String::new, |f| f.label.clone()),
             RowId::Predicted => "predicted".to_owned(),
@@ -157,14 +190,26 @@ impl State {
         }
     }
 
-    /// How a row differs from its default.
+    fn label_there(&self, row: RowId) -> String {
+        let there = self.sides().map(|[_, there]| there).unwrap_or_default();
+        format!("{}@{there}", self.label(row))
+    }
+
+    /// How a row differs from its default. A track of another sample is drawn as the one in view is, until it is changed itself.
     pub fn row_view(&self, row: RowId) -> RowView {
-        self.row_views.get(&self.label(row)).cloned().unwrap_or_default()
+        let label = self.label(row);
+        if let (None, RowId::Track(track)) = (self.row_views.get(&label), row) {
+            let of_mark = self.row_views.get(&self.session.tracks[track.0].label);
+            let view = of_mark.cloned().unwrap_or_default();
+            return RowView { name: None, overlays: Vec::new(), ..view };
+        }
+        self.row_views.get(&label).cloned().unwrap_or_default()
     }
 
     /// How a row differs from its default, to be changed.
     pub fn view_of(&mut self, row: RowId) -> &mut RowView {
-        self.row_views.entry(self.label(row)).or_default()
+        let now = self.row_view(row);
+        self.row_views.entry(self.label(row)).or_insert(now)
     }
 
     /// The row of a label, as it is shown or as it was named; hidden ones too. `LABEL@SAMPLE` is that of another sample.
@@ -264,7 +309,7 @@ impl State {
     /// Makes the focused row higher or lower.
     pub fn resize_focused(&mut self, lines: i16) {
         if let Some(row) = self.focused() {
-            let view = self.row_views.entry(self.label(row)).or_default();
+            let view = self.view_of(row);
             view.extra_lines = (view.extra_lines + lines).clamp(-6, 20);
         }
     }
@@ -277,7 +322,7 @@ impl State {
             return self.say("this is the last row; X shows all again");
         }
         let at = self.rows().iter().position(|r| *r == row).unwrap_or(0);
-        self.row_views.entry(label.clone()).or_default().is_hidden = true;
+        self.view_of(row).is_hidden = true;
         let rows = self.rows();
         self.focus = self.label(rows[at.min(rows.len() - 1)]);
         self.notice = Some(format!("{label} hidden; X shows all rows"));

@@ -1,6 +1,6 @@
 //! Changes of the view that can be taken back, and done again: one history for all of them.
 
-use super::{FormulaRow, RowView, State};
+use super::{Comparison, FormulaRow, RowView, State};
 use crate::attribution::MutagenesisView;
 use crate::genome::Pattern;
 use crate::jobs::Analysis;
@@ -25,6 +25,7 @@ pub struct View {
     more_analyses: Vec<Analysis>,
     wants_seqlets: bool,
     edits: Vec<Edit>,
+    comparison: Option<Comparison>,
 }
 
 /// The view before a change, and what the change was.
@@ -76,11 +77,13 @@ impl State {
             more_analyses: self.more_analyses.clone(),
             wants_seqlets: self.wants_seqlets,
             edits: self.edits.clone(),
+            comparison: self.compared.with,
         }
     }
 
     fn restore(&mut self, view: View) {
         (self.more_analyses, self.wants_seqlets) = (view.more_analyses.clone(), view.wants_seqlets);
+        self.compared.with = view.comparison;
         let View {
             row_views, order, formulas, patterns, shows_translation, sample, model, theme, mutagenesis_view, edits, ..
         } = view;

@@ -2,9 +2,10 @@
 
 use super::State;
 use super::table::{Cell, Line, Table};
-use crate::genome::GeneId;
-use crate::models::OutputKind;
+use crate::genome::{GeneId, Locus, Region};
+use crate::models::measured_output;
 use crate::session::SampleId;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Genes in the order they are walked.
@@ -14,6 +15,8 @@ pub struct Walk {
     pub title: String,
     /// The genes, each with the number it stands by; NaN where it has none.
     pub genes: Vec<(GeneId, f64)>,
+    /// Where in a gene to look, and what is to be seen there.
+    pub places: HashMap<GeneId, (Region, String)>,
 }
 
 /// Largest file of a list.
@@ -48,9 +51,11 @@ impl State {
             Some("error") => Some(column("output").ok_or("no column \"output\" to compare with what was measured")?),
             _ => None,
         };
+        let place = column("place");
         let headless = names.is_none().then(|| first.clone());
         let mut genes: Vec<(GeneId, f64)> = Vec::new();
         let mut unknown: Vec<String> = Vec::new();
+        let mut places = HashMap::new();
         for line in headless.into_iter().chain(lines) {
             let name = line.get(names.unwrap_or(0)).map_or("", |n| n.trim());
             let Some(id) = self.session.genome.genes.find(name) else {
@@ -64,6 +69,10 @@ impl State {
                 (None, None) => f64::NAN,
             };
             genes.push((id, value));
+            let text = place.and_then(|at| line.get(at)).map_or("", |text| text.trim());
+            if let Ok(Locus::Region(region)) = Locus::parse(text, &self.session.genome.chroms) {
+                places.insert(id, (region, String::new()));
+            }
         }
         if genes.is_empty() {
             return Err(format!(
@@ -75,16 +84,12 @@ impl State {
         if by.is_some() {
             order(&mut genes);
         }
-        Ok(Walk { title: String::new(), genes })
+        Ok(Walk { title: String::new(), genes, places })
     }
 
     /// What was measured of a gene, in the units of the model's output.
     fn measured_as_output(&self, gene: GeneId) -> Option<f64> {
-        let value = self.session.expression(self.sample, self.session.genome.genes.get(gene))?;
-        match self.current_model()?.manifest.as_ref().ok()? {
-            m if m.output.kind == OutputKind::Regression => Some((value + m.output.pseudocount).ln()),
-            m => m.output.threshold.map(|threshold| f64::from(value > threshold)),
-        }
+        measured_output(&self.session, self.current_model()?.manifest.as_ref().ok()?, self.sample, gene)
     }
 
     /// Genes by the change of their expression from the sample in view to another: log2((there + 1) / (here + 1)).
@@ -105,7 +110,8 @@ impl State {
             return Err(format!("no gene is measured in both {} and {sample}", samples[self.sample.0].name));
         }
         order(&mut genes);
-        Ok(Walk { title: format!("change of expression from {} to {sample}, log2", samples[self.sample.0].name), genes })
+        let title = format!("change of expression from {} to {sample}, log2", samples[self.sample.0].name);
+        Ok(Walk { title, genes, ..Walk::default() })
     }
 
     /// A list as a table.
@@ -113,8 +119,9 @@ impl State {
         let line = |&(id, value): &(GeneId, f64)| {
             let gene = self.session.genome.genes.get(id);
             let measured = self.session.expression(self.sample, gene).unwrap_or(f64::NAN);
-            let place =
-                Cell::Place(self.session.genome.chroms.rank(&gene.region.chrom).unwrap_or(usize::MAX), gene.region.clone());
+            let place = walk.places.get(&id);
+            let region = place.map_or(&gene.region, |(region, _)| region).clone();
+            let place = Cell::Place(self.session.genome.chroms.rank(&region.chrom).unwrap_or(usize::MAX), region);
             Line {
                 cells: vec![Cell::Text(gene.name.clone()), Cell::Number(value), Cell::Number(measured), place],
                 target: gene.name.clone(),
@@ -137,10 +144,24 @@ impl State {
         };
         walk.genes.get(next as usize).map(|(id, _)| *id)
     }
+
+    /// Shows a gene of the list that is walked: where there is something to look at, so that it is in view.
+    pub(super) fn show_listed(&mut self, id: GeneId) {
+        self.show_gene(id);
+        let place = self.walk.as_ref().and_then(|walk| walk.places.get(&id)).cloned();
+        if let Some((region, note)) = place {
+            if !self.region.covers(&region) {
+                let span = self.region.len();
+                let start = region.centre().saturating_sub(span / 2);
+                self.set_region(Region::new(region.chrom.clone(), start, start + span));
+            }
+            self.notice = (!note.is_empty()).then_some(note);
+        }
+    }
 }
 
 /// The furthest from zero first; what has no value last.
-fn order(genes: &mut [(GeneId, f64)]) {
+pub(super) fn order(genes: &mut [(GeneId, f64)]) {
     genes.sort_by(|(_, a), (_, b)| a.is_nan().cmp(&b.is_nan()).then(b.abs().total_cmp(&a.abs())));
 }
 

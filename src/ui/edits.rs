@@ -18,10 +18,12 @@ pub(super) fn draw_prompt(buffer: &mut Buffer, area: Rect, prompt: &EditPrompt, 
     let shown: String = prompt.input.value().chars().skip(scroll).collect();
     write(buffer, (inside.x, inside.y), 2, "> ", palette.style("accent"));
     write(buffer, (inside.x + 2, inside.y), inside.width - 2, &shown, palette.style("text"));
-    let (text, role) = match state.edit_words().parse(prompt.input.value()) {
-        _ if prompt.input.value().trim().is_empty() => (meant(state), "dim"),
-        Err(reason) => (reason, "busy"),
-        Ok(edit) => match state.edit_obstacle(&edit) {
+    let typed = prompt.input.value();
+    let (text, role) = match (state.motif_meant(typed), state.edit_words().parse(typed)) {
+        _ if typed.trim().is_empty() => (meant(state), "dim"),
+        (Some((motif, ..)), _) => (format!("every site of {} there", motif.tf.unwrap_or(motif.name)), "good"),
+        (None, Err(reason)) => (reason, "busy"),
+        (None, Ok(edit)) => match state.edit_obstacle(&edit) {
             Some(reason) => (format!("{edit}: changes nothing here, {reason}"), "busy"),
             None => (edit.to_string(), "good"),
         },

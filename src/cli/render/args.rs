@@ -97,15 +97,24 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// A model, a sample or a method to show beside, with the difference
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compare: Option<String>,
     /// Let models start the command that model.toml names (docs/external.md)
     #[arg(long)]
     #[serde(skip)]
     pub allow_command: bool,
+    /// Let the model read the DNA of another assembly than its own
+    #[arg(long)]
+    #[serde(skip_serializing_if = "is_default")]
+    pub assume_assembly: bool,
     /// The gene to explain; the nearest one if not given
     #[arg(long, conflicts_with = "loci")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gene: Option<String>,
-    /// Methods to draw (`cislens list methods`), or none; ig and occlusion, with ism for views of 500 bp or less, if not given
+    /// Methods to draw (`cislens list methods`), significant-bins of the attention, or none; ig, occlusion and significant-bins, with
+    /// ism for views of 500 bp or less, if not given
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub analyses: Option<Vec<AnalysisChoice>>,
@@ -167,6 +176,8 @@ pub(in crate::cli) enum Kind {
     Filters,
     /// Predicted against measured, ROC and precision-recall curves of the genes the model has not seen (or --loci)
     Predicted,
+    /// The weight the model gives each mark of a gene, over samples (--data F.tsv writes them too)
+    Betas,
 }
 
 /// A method by its name or alias, or `none`.
@@ -187,8 +198,13 @@ impl FromStr for AnalysisChoice {
         if text == "none" {
             return Ok(Self(None));
         }
+        if text == Analysis::SignificantBins.method() {
+            return Ok(Self(Some(Analysis::SignificantBins)));
+        }
         let names = || METHODS.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ");
-        Analysis::of_method(text).map(|analysis| Self(Some(analysis))).ok_or_else(|| format!("none of none, {}", names()))
+        Analysis::of_method(text)
+            .map(|analysis| Self(Some(analysis)))
+            .ok_or_else(|| format!("none of none, significant-bins, {}", names()))
     }
 }
 

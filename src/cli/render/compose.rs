@@ -3,14 +3,14 @@
 use super::super::Failure;
 use super::super::view::{commands, open_state};
 use super::args::{FigureArgs, Kind};
-use super::{loci, predicted};
+use super::{betas, loci, predicted};
 use crate::export::{self, FigureOptions, Highlight, Logo, Panels, Progress, Provenance};
 use crate::genome::{ChromSizes, GeneId, Locus, Region, Strand, reverse_complement, thousands};
 use crate::jobs::Analysis;
 use crate::models::{FilterSites, Input, Model, SequenceFilters, open_model};
 use crate::scene::{Geometry, Profile, Scene};
 use crate::session::{Edit, Layout, Readers, TrackId, TrackKind, parse_edits};
-use crate::state::{RowId, RowState, State};
+use crate::state::{Comparison, RowId, RowState, State};
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -39,6 +39,8 @@ pub(super) struct Made {
     pub chroms: ChromSizes,
     /// What it shows, in words.
     pub places: String,
+    /// Its values, where they do not lie along the genome (TSV).
+    pub table: Option<String>,
 }
 
 impl Made {
@@ -50,7 +52,7 @@ impl Made {
 /// Composes a figure that is to be written to `out`.
 pub(super) fn compose(figure: &FigureArgs, out: &Path, shows_progress: bool) -> Result<Made, Failure> {
     let theme = figure.theme();
-    let state = open_state(&figure.files, figure.sample.as_deref(), figure.model.as_deref(), theme)?;
+    let state = open_state(&figure.files, figure.sample.as_deref(), figure.model.as_deref(), theme, figure.assume_assembly)?;
     compose_of(state, figure, out, shows_progress)
 }
 
@@ -61,10 +63,14 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     if let Some(line) = &figure.layout {
         state.lay_out(Layout::parse(line).map_err(|reason| Failure::Usage(format!("--layout: {reason}")))?);
     }
+    if let Some(name) = &figure.compare {
+        state.compare_with(name).map_err(|reason| Failure::Usage(format!("--compare {name}: {reason}")))?;
+    }
     let options = options(figure, &state)?;
     match figure.kind {
         Kind::Filters => return filters(state, figure, out, options),
         Kind::Predicted => return predicted::compose(state, figure, out, options),
+        Kind::Betas => return betas::compose(state, figure, out, options),
         Kind::Tracks | Kind::Heatmap | Kind::Profile => {}
     }
     // Edits are pointed out besides; the command names them itself.
@@ -73,7 +79,7 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     let (states, scenes, panels) = match (figure.kind, &figure.loci, &figure.zoom) {
         (Kind::Heatmap, None, None) => composer.heatmap(&state)?,
         (Kind::Profile, list, None) => composer.profile(&state, list.as_deref())?,
-        (Kind::Heatmap | Kind::Profile | Kind::Filters | Kind::Predicted, ..) => {
+        (Kind::Heatmap | Kind::Profile | Kind::Filters | Kind::Predicted | Kind::Betas, ..) => {
             return Err(Failure::Usage(
                 "--kind heatmap and profile are of one panel: no --zoom, nor --loci for a heatmap".to_owned(),
             ));
@@ -81,10 +87,7 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
         (Kind::Tracks, None, None) if !figure.edit.is_empty() => composer.edited(&state)?,
         (Kind::Tracks, Some(list), _) => composer.grid(&state, list)?,
         (Kind::Tracks, None, Some(zoom)) => composer.zoomed(&state, zoom)?,
-        (Kind::Tracks, None, None) => {
-            let (state, scene) = composer.single(&state)?;
-            (vec![state], vec![scene], Panels::Grid(1))
-        }
+        (Kind::Tracks, None, None) => composer.sides(&state)?,
     };
     let options = composer.options;
     let provenance = provenance(figure, &states, out, &asked);
@@ -97,7 +100,7 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     }
     let places = states.iter().map(|s| s.region.to_string()).collect::<Vec<_>>().join("; ");
     let chroms = states.first().map(|s| s.session.genome.chroms.clone()).unwrap_or_default();
-    Ok(Made { svg, scenes, chroms, options, provenance, messages, places })
+    Ok(Made { svg, scenes, chroms, options, provenance, messages, places, table: None })
 }
 
 type Composed = (Vec<State>, Vec<Scene>, Panels);
@@ -130,15 +133,32 @@ impl Composer<'_> {
         if columns == 0 {
             return Err(Failure::Usage("--columns 0: at least 1".to_owned()));
         }
-        let columns = columns.min(loci.len());
-        let (mut states, mut scenes) = (Vec::new(), Vec::new());
+        let mut states = Vec::new();
         for locus in &loci {
             let mut state = state.clone();
             go_to(&mut state, "--loci", Some(&locus.locus))?;
-            let analyses = analyses(self.figure, &state);
-            arrange(&mut state, self.figure, &analyses)?;
-            scenes.push(self.scene(&mut state, &analyses, columns)?);
             states.push(state);
+        }
+        self.panels(states, columns.min(loci.len()))
+    }
+
+    /// The view, or the two places side by side that are asked for or were saved.
+    fn sides(&mut self, state: &State) -> Result<Composed, Failure> {
+        let mut places = state.clone();
+        go_to(&mut places, "--locus", self.figure.locus.as_deref())?;
+        if places.other.is_some() {
+            return self.panels(places.each_place(), 2);
+        }
+        let (state, scene) = self.single(state)?;
+        Ok((vec![state], vec![scene], Panels::Grid(1)))
+    }
+
+    fn panels(&mut self, mut states: Vec<State>, columns: usize) -> Result<Composed, Failure> {
+        let mut scenes = Vec::new();
+        for state in &mut states {
+            let analyses = analyses(self.figure, state);
+            arrange(state, self.figure, &analyses)?;
+            scenes.push(self.scene(state, &analyses, columns)?);
         }
         export::share_scales(&mut scenes);
         // What was asked for by name stands above what is shared.
@@ -399,7 +419,7 @@ fn filters(state: State, figure: &FigureArgs, out: &Path, options: FigureOptions
     let chroms = session.genome.chroms.clone();
     let places = format!("{} filters in {n} genes", logos.len());
     let provenance = Provenance::of(&state, command);
-    Ok(Made { svg, scenes: Vec::new(), chroms, options, provenance, messages: state.messages, places })
+    Ok(Made { svg, scenes: Vec::new(), chroms, options, provenance, messages: state.messages, places, table: None })
 }
 
 /// Says something above a panel.
@@ -414,6 +434,9 @@ fn provenance(figure: &FigureArgs, states: &[State], out: &Path, options: &Figur
         Some(kind) if figure.kind != Kind::default() => vec!["--kind".to_owned(), kind.get_name().to_owned()],
         _ => Vec::new(),
     };
+    if figure.assume_assembly {
+        kind.push("--assume-assembly".to_owned());
+    }
     let command = match (&figure.loci, &figure.zoom) {
         (Some(list), _) => {
             let mut place = vec!["--loci".to_owned(), list.clone()];
@@ -424,8 +447,11 @@ fn provenance(figure: &FigureArgs, states: &[State], out: &Path, options: &Figur
             export::command_at(first, &figure.files, &place, out, options)
         }
         (None, zoom) => {
-            let mut place = vec!["--locus".to_owned(), first.region.to_string()];
-            if let Some(gene) = first.current_gene() {
+            let is_side_by_side = states.len() == 2 && zoom.is_none() && figure.edit.is_empty();
+            let shown = if is_side_by_side { states } else { &states[..1] };
+            let loci: Vec<String> = shown.iter().map(|state| state.region.to_string()).collect();
+            let mut place = vec!["--locus".to_owned(), loci.join(" | ")];
+            if let Some(gene) = first.current_gene().filter(|_| !is_side_by_side) {
                 place.extend(["--gene".to_owned(), gene.name.clone()]);
             }
             if figure.kind == Kind::Profile {
@@ -503,12 +529,12 @@ fn region_of(state: &State, option: &str, locus: &str) -> Result<Region, Failure
     })
 }
 
-fn go_to(state: &mut State, option: &str, locus: Option<&str>) -> Result<(), Failure> {
+pub(super) fn go_to(state: &mut State, option: &str, locus: Option<&str>) -> Result<(), Failure> {
     let Some(locus) = locus else { return Ok(()) };
     Ok(state.go_to(locus).map_err(|e| anyhow!("{option} {locus}: {e}"))?)
 }
 
-fn choose_gene(state: &mut State, figure: &FigureArgs) -> Result<(), Failure> {
+pub(super) fn choose_gene(state: &mut State, figure: &FigureArgs) -> Result<(), Failure> {
     if let Some(name) = &figure.gene {
         let found = state.session.genome.genes.find(name);
         state.gene = Some(found.ok_or_else(|| anyhow!("--gene {name}: the session has no such gene"))?);
@@ -519,14 +545,17 @@ fn choose_gene(state: &mut State, figure: &FigureArgs) -> Result<(), Failure> {
 fn analyses(figure: &FigureArgs, state: &State) -> Vec<Analysis> {
     let mut wanted: Vec<Analysis> = match &figure.analyses {
         Some(choices) => choices.iter().filter_map(|c| c.analysis()).collect(),
-        None if state.region.len() <= MUTAGENESIS_SPAN => Analysis::ALL.to_vec(),
-        None => vec![Analysis::IntegratedGradients, Analysis::Occlusion],
+        None if state.region.len() <= MUTAGENESIS_SPAN => Analysis::WANTED.to_vec(),
+        None => vec![Analysis::IntegratedGradients, Analysis::Occlusion, Analysis::SignificantBins],
     };
     if figure.analyses.is_none() {
         wanted.extend(state.more_analyses.iter().copied());
     }
     if figure.ism || figure.seqlets || state.wants_seqlets {
         wanted.push(Analysis::SaturationMutagenesis);
+    }
+    if let Some(Comparison::Method(analysis)) = state.compared.with {
+        wanted.push(analysis);
     }
     let of_all: Vec<Analysis> = Analysis::ALL.into_iter().filter(|a| wanted.contains(a)).collect();
     let mut others: Vec<Analysis> = Vec::new();
@@ -553,7 +582,8 @@ fn arrange(state: &mut State, figure: &FigureArgs, analyses: &[Analysis]) -> Res
     for analysis in Analysis::ALL.into_iter().filter(|a| !analyses.contains(a)) {
         hide(state, RowId::Attribution(analysis));
     }
-    analyses.iter().for_each(|analysis| state.show_analysis(*analysis));
+    let with_row = analyses.iter().filter(|analysis| **analysis != Analysis::SignificantBins);
+    with_row.for_each(|analysis| state.show_analysis(*analysis));
     state.more_analyses.retain(|analysis| analyses.contains(analysis));
     state.wants_seqlets |= figure.seqlets;
     let labels = labels(state);
@@ -579,10 +609,16 @@ fn check_label(option: &str, label: &str, labels: &[String]) -> Result<(), Failu
 
 /// Labels that rows can have with this session, whatever the sample or zoom.
 fn labels(state: &State) -> Vec<String> {
-    let of_model = [RowId::Predicted, RowId::Attention].into_iter().chain(state.analyses().into_iter().map(RowId::Attribution));
+    let compared = [RowId::Error, RowId::ComparedAttention, RowId::ComparedAttribution, RowId::Difference];
+    let of_model = [RowId::Predicted, RowId::Attention]
+        .into_iter()
+        .chain(compared)
+        .chain(state.analyses().into_iter().map(RowId::Attribution));
     let rows = [RowId::Edits, RowId::Sequence, RowId::Genes].into_iter().chain(of_model);
     let mut labels: Vec<String> = rows.map(|row| state.label(row)).collect();
     labels.extend(state.session.tracks.iter().map(|track| track.label.clone()));
+    let beside = |i| state.counterpart(RowId::Track(TrackId(i))).map(|row| state.label(row));
+    labels.extend((0..state.session.tracks.len()).filter_map(beside));
     let mut seen = std::collections::HashSet::new();
     labels.retain(|label| seen.insert(label.clone()));
     labels
@@ -594,7 +630,7 @@ fn hide(state: &mut State, row: RowId) {
 
 /// Rows nobody asked for by name are left out where the network cannot fill them.
 fn leave_out_inapplicable(state: &mut State, analyses: &[Analysis]) {
-    for &analysis in analyses {
+    for &analysis in analyses.iter().filter(|analysis| **analysis != Analysis::SignificantBins) {
         if matches!(state.explained.drawn_attribution(analysis).1, RowState::NotApplicable(_)) {
             hide(state, RowId::Attribution(analysis));
         }

@@ -1,6 +1,7 @@
 //! `cislens render`: figures without a terminal.
 
 mod args;
+mod betas;
 mod compose;
 mod each;
 mod loci;
@@ -13,7 +14,7 @@ use crate::export::{self, Protocol, ValueFormat};
 use crate::tracks::{TrackError, clean_text, write_whole};
 use anyhow::Context;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a figure that is only shown is called in the command it names.
 const UNWRITTEN: &str = "figure.svg";
@@ -51,10 +52,16 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         let size = std::fs::metadata(out).map_or(0, |m| m.len().div_ceil(1_000));
         println!("{}: {}, {} rows, {size} kB", out.display(), clean_text(&made.places), made.n_rows());
     }
-    if let (Some(path), true) = (args.data.first(), made.scenes.is_empty()) {
+    let is_table = |path: &&PathBuf| path.extension().is_some_and(|e| e == "tsv");
+    if let (Some(table), [path]) = (&made.table, &args.data[..])
+        && is_table(&path)
+    {
+        write_whole(path, |out| out.write_all(table.as_bytes()).map_err(|e| TrackError::io(path, e)))?;
+        println!("{}: values", path.display());
+    } else if let (Some(path), true) = (args.data.first(), made.scenes.is_empty()) {
         return Err(Failure::Usage(format!("--data {}: this kind of figure has no values along the genome", path.display())));
     }
-    for path in &args.data {
+    for path in args.data.iter().filter(|_| made.table.is_none()) {
         let made_by = export::made_by(&made.scenes[0], &made.provenance);
         for file in export::write_values(path, &made.scenes, &made.chroms, &made_by)? {
             println!("{}: values", file.display());

@@ -79,5 +79,5 @@ pub(super) fn compose(state: State, figure: &FigureArgs, out: &Path, options: Fi
     let chroms = session.genome.chroms.clone();
     let places = format!("{n} genes of {}", evaluation.sample);
     let provenance = Provenance::of(&state, command);
-    Ok(Made { svg, scenes: Vec::new(), chroms, options, provenance, messages: state.messages, places })
+    Ok(Made { svg, scenes: Vec::new(), chroms, options, provenance, messages: state.messages, places, table: None })
 }

@@ -1,0 +1,46 @@
+//! An attribution as values at equal parts of its window, a lane an input: what is drawn and compared.
+
+use super::{Attribution, MutagenesisView};
+use crate::genome::Window;
+use crate::models::Manifest;
+
+/// What is read base by base is summed in blocks of this many bases: DeepCORE's pooling bin.
+pub const BLOCK: usize = 50;
+
+/// Label of the lane of bases.
+pub const DNA: &str = "DNA";
+
+/// Methods that change the input: where the window reads a base twice, in both places at once.
+const EDITS_BOTH_COPIES: [&str; 6] = ["occlusion", "deletion", "insertion", "motif-insertion", "marginalisation", "epistasis"];
+
+/// Label and values of each lane of a method's result: DNA where it is explained, what lies along the window without being of one
+/// input (no label), and the marks. NaN where not computed (yet).
+pub fn lanes(attribution: &Attribution, method: &str, manifest: &Manifest, window: &Window) -> Vec<(String, Vec<f32>)> {
+    let k = manifest.input.marks.len();
+    // A base read twice has two gradients, and is worth their sum; an edit changes it in both places at once.
+    let is_per_copy = !EDITS_BOTH_COPIES.contains(&method) && manifest.input.bin_size == 1;
+    let at_bases = |values: Vec<f32>| if is_per_copy { window.sum_copies(values) } else { values };
+    let mut lanes: Vec<(String, Vec<f32>)> = Vec::new();
+    if let Some(sequence) = &attribution.sequence {
+        let view = MutagenesisView::of_method(method);
+        let reference = attribution.reference.as_deref().unwrap_or_default();
+        let per_base: Vec<f32> = sequence.iter().zip(reference).map(|(row, &base)| view.value(row, base)).collect();
+        lanes.push((DNA.to_owned(), sums(&at_bases(per_base), BLOCK)));
+    }
+    if let Some(profile) = &attribution.profile {
+        lanes.push((String::new(), profile.clone()));
+    }
+    if let Some(marks) = &attribution.marks {
+        for (channel, mark) in manifest.input.marks.iter().enumerate() {
+            let values: Vec<f32> = marks.iter().skip(channel).step_by(k.max(1)).copied().collect();
+            let block = if manifest.input.bin_size == 1 { BLOCK } else { 1 };
+            lanes.push((mark.clone(), sums(&at_bases(values), block)));
+        }
+    }
+    lanes
+}
+
+/// Sums of `block` neighbours; NaN where any is not computed yet.
+pub fn sums(values: &[f32], block: usize) -> Vec<f32> {
+    values.chunks(block).map(|chunk| chunk.iter().map(|&v| f64::from(v)).sum::<f64>() as f32).collect()
+}
