@@ -230,13 +230,58 @@ mod tests {
         }
     }
 
-    /// Lightness (CIE L*, 0 to 100) of a colour, as it is printed in grey: sRGB to Y with the weights of BT.709.
-    fn lightness(Rgb(r, g, b): Rgb) -> f64 {
-        let linear = |v: u8| {
+    /// Linear red, green and blue of sRGB.
+    fn linear(Rgb(r, g, b): Rgb) -> [f64; 3] {
+        [r, g, b].map(|v| {
             let v = f64::from(v) / 255.0;
             if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+        })
+    }
+
+    /// Difference (CIE 1976) of two colours as someone without green cones sees them: Machado, Oliveira and Fernandes 2009, IEEE TVCG
+    /// 15:1291, table 1, severity 1.0; L*a*b* under D65.
+    fn deutan_difference(a: Rgb, b: Rgb) -> f64 {
+        const SEEN: [[f64; 3]; 3] =
+            [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]];
+        const XYZ: [[f64; 3]; 3] =
+            [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]];
+        const WHITE: [f64; 3] = [0.95047, 1.0, 1.08883];
+        let times = |m: [[f64; 3]; 3], v: [f64; 3]| m.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum::<f64>());
+        let lab = |colour: Rgb| {
+            let seen = times(SEEN, linear(colour)).map(|v| v.clamp(0.0, 1.0));
+            let xyz = times(XYZ, seen);
+            let root = |i: usize| {
+                let t = xyz[i] / WHITE[i];
+                if t > 216.0 / 24_389.0 { t.cbrt() } else { (t * 24_389.0 / 27.0 + 16.0) / 116.0 }
+            };
+            let (x, y, z) = (root(0), root(1), root(2));
+            [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
         };
-        let y = 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+        lab(a).iter().zip(lab(b)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+    }
+
+    /// Ten is a difference that is seen at a glance between neighbours; letters are small, so four times that is asked for.
+    #[test]
+    fn a_deutan_tells_the_bases_apart() {
+        let theme = Theme::named("colorblind").unwrap();
+        let bases = ["base.A", "base.C", "base.G", "base.T"];
+        for (i, a) in bases.iter().enumerate() {
+            for b in &bases[i + 1..] {
+                let difference = deutan_difference(theme.colour(a), theme.colour(b));
+                assert!(difference >= 40.0, "{a} and {b}: {difference:.0}");
+            }
+            let contrast = (lightness(theme.colour(a)) - lightness(theme.colour("background"))).abs();
+            assert!(contrast >= 35.0, "{a} on the ground: {contrast:.0}");
+        }
+        // The simulation itself: grey stays grey, and the red and green of traffic lights become alike.
+        assert!(deutan_difference(Rgb(120, 120, 120), Rgb(121, 121, 121)) < 1.0);
+        assert!(deutan_difference(Rgb(255, 0, 0), Rgb(209, 113, 5)) < 2.0);
+    }
+
+    /// Lightness (CIE L*, 0 to 100) of a colour, as it is printed in grey: sRGB to Y with the weights of BT.709.
+    fn lightness(colour: Rgb) -> f64 {
+        let [r, g, b] = linear(colour);
+        let y = 0.2126 * r + 0.7152 * g + 0.0722 * b;
         if y > 216.0 / 24_389.0 { 116.0 * y.cbrt() - 16.0 } else { y * 24_389.0 / 27.0 }
     }
 

@@ -4,9 +4,17 @@
 mod measured;
 mod program;
 
+use cislens::export::read_rows;
+use cislens::genome::{ChromSizes, Region};
+use cislens::scene::{Geometry, Plot, Scene};
+use cislens::session::{Readers, Session, SessionFile, TrackEntry, TrackId};
+use cislens::state::{RowId, State};
+use cislens::theme::Theme;
+use cislens::tracks::Track;
 use measured::shared;
 use program::cislens;
 use std::fs;
+use std::sync::Arc;
 
 #[test]
 fn places_and_rows_are_lifted_and_what_has_no_place_says_why() {
@@ -46,4 +54,53 @@ fn a_hub_is_a_session() {
     cislens(folder, "check session.toml").done();
     cislens(folder, "render hub.txt --locus chr6:31,130,000-31,140,000 --out a.svg").done();
     assert!(fs::read_to_string(folder.join("a.svg")).unwrap().contains("Promoter mark"));
+}
+
+/// Fault 3 of a peer: a file of hg38 was drawn among files of hg19 without a word.
+#[test]
+fn a_row_of_another_assembly_says_so_on_itself() {
+    let Some(path) = shared("real/formats/hg38_chr17_dense.bigWig") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("hg19.sizes"), "chr17\t81195210\n").unwrap();
+    let mut file = SessionFile { version: 2, ..SessionFile::default() };
+    file.genome.sizes = Some("hg19.sizes".into());
+    file.tracks = vec![TrackEntry { file: path, label: Some("dense".to_owned()), ..TrackEntry::default() }];
+    let session = Arc::new(Session::build(&file, folder.path()).unwrap());
+    let mut state = State::new(session.clone(), Vec::new(), Theme::named("dark").unwrap());
+    read_rows(&mut state, &mut Readers::new(session));
+    let geometry = Geometry { n_columns: 80, char_columns: 1.0, max_lanes: 3 };
+    let row = Scene::row(&state, geometry, RowId::Track(TrackId(0)));
+    let reason = row.mismatch.unwrap();
+    assert_eq!(reason, "chr17 has 83257441 bases here and 81195210 in the genome: another assembly?");
+    assert!(row.detail.starts_with(&reason));
+    assert!(matches!(row.plot, Plot::Signal(..)), "it is drawn all the same");
+}
+
+/// Fault 4 of a peer: EPD's own file, columns between single spaces, was an empty row without a word.
+#[test]
+fn epds_file_between_spaces_is_a_row_of_promoters() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("Hs_EPDnew.bed");
+    fs::write(&path, "chr1 959245 959305 NOC2L_1 900 - 959245 959256\nchr1 960583 960643 KLHL17_1 900 + 960632 960643\n")
+        .unwrap();
+    let genome = ChromSizes::parse("chr1\t248956422").unwrap();
+    let Track::Features(features) = cislens::tracks::open(&path, None, &genome).unwrap().value else { panic!("no intervals") };
+    let found: Vec<&str> = features.overlapping(&Region::new("chr1", 959_000, 961_000)).map(|f| f.name.as_str()).collect();
+    assert_eq!(found, ["NOC2L_1", "KLHL17_1"]);
+}
+
+#[test]
+fn a_row_of_methylation_leaves_out_thin_sites_as_its_session_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = |start: u64, n: u32| format!("chr1\t{start}\t{}\t.\t{n}\t+\t{start}\t{}\t0,0,0\t{n}\t50\n", start + 1, start + 1);
+    fs::write(folder.path().join("m.bedmethyl"), site(10, 5) + &site(20, 30)).unwrap();
+    fs::write(folder.path().join("g.sizes"), "chr1\t1000\n").unwrap();
+    let text = "version = 2\n[genome]\nsizes = 'g.sizes'\n[[track]]\nfile = 'm.bedmethyl'\n[[track]]\nfile = 'm.bedmethyl'\nlabel = 'thick'\n\
+                min_coverage = 10\n";
+    let file: SessionFile = toml::from_str(text).unwrap();
+    let session = Arc::new(Session::build(&file, folder.path()).unwrap());
+    let mut readers = Readers::new(session);
+    let mut n_sites =
+        |track| readers.values(TrackId(track), &Region::new("chr1", 0, 100)).unwrap().iter().filter(|v| !v.is_nan()).count();
+    assert_eq!([n_sites(0), n_sites(1)], [2, 1]);
 }

@@ -106,6 +106,14 @@ fn the_command_in_the_footer_makes_the_same_bytes() {
 }
 
 #[test]
+fn two_places_of_a_locus_stand_side_by_side_and_are_drawn_again_by_their_command() {
+    let args = ["sample/session.toml", "--analyses", "none", "--locus", "chr1:20,001-40,000 | chr2:30,001-50,000"];
+    replayed("sides", &args);
+    let shown = texts(&folder().join("sides-first.svg"));
+    assert!(has(&shown, "chr1:20,001-40,000") && has(&shown, "chr2:30,001-50,000"), "{shown:?}");
+}
+
+#[test]
 fn rows_drawn_as_no_session_has_them_are_drawn_again() {
     let layout = r##"{ view = { order = ["H3K27ac"], mutagenesis = "max", rows = { H3K4me3 = { style = "line", scale = "0 2e1", colour = "#aa0000", overlay = ["H3K27ac"] } } }, row = [{ label = "ratio", formula = "log2((1+H3K4me3)/(1+H3K27me3))" }] }"##;
     let words = replayed("b", &["sample/session.toml", "--locus", "chr1:20,001-20,200", "--layout", layout]);

@@ -303,9 +303,7 @@ impl App {
 
     fn resize(&mut self) -> io::Result<()> {
         let (width, _) = self.screen.size()?;
-        self.state.n_columns = ui::plot_columns(width);
-        // A view narrower than one base a column widens.
-        self.state.set_region(self.state.region.clone());
+        self.state.set_columns(ui::plot_columns(width));
         Ok(())
     }
 

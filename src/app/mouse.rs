@@ -2,7 +2,7 @@
 
 use crate::genome::{Region, thousands};
 use crate::state::{Mode, State};
-use crate::ui::{Hit, hit};
+use crate::ui::{Hit, hit, is_on_other_side};
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 /// What a held button does.
@@ -43,6 +43,11 @@ impl Mouse {
             }
             _ => return false,
         }
+        // Of two places the one that is scrolled or clicked has the focus.
+        let takes_focus = matches!(event.kind, MouseEventKind::Down(_)) || wheel != 0;
+        if takes_focus && is_on_other_side(state, size.0, at.0) {
+            state.switch_side();
+        }
         match event.kind {
             MouseEventKind::ScrollUp | MouseEventKind::ScrollDown => {
                 match hit(state, size, at) {
@@ -68,7 +73,11 @@ impl Mouse {
             }
             MouseEventKind::Drag(MouseButton::Left) => self.drag_to(state, size, at),
             MouseEventKind::Up(MouseButton::Left) => self.release(state, size, at),
-            MouseEventKind::Moved => hover(state, &hit(state, size, at)),
+            MouseEventKind::Moved => {
+                let beside = state.other.as_ref().filter(|_| is_on_other_side(state, size.0, at.0));
+                let chrom = beside.map_or(&state.region, |other| &other.region).chrom.clone();
+                hover(state, &chrom, &hit(state, size, at))
+            }
             _ => false,
         }
     }
@@ -134,13 +143,13 @@ fn press(state: &mut State, hit: Hit, at: (u16, u16)) -> Option<Drag> {
 }
 
 /// Says what the mouse is over.
-fn hover(state: &mut State, hit: &Hit) -> bool {
+fn hover(state: &mut State, chrom: &str, hit: &Hit) -> bool {
     let said = match hit {
         Hit::Plot(label, position, value) => {
             let value = if value.is_empty() { String::new() } else { format!(" \u{b7} {value}") };
-            Some(format!("{}:{} \u{b7} {label}{value}", state.region.chrom, thousands(position + 1)))
+            Some(format!("{chrom}:{} \u{b7} {label}{value}", thousands(position + 1)))
         }
-        Hit::Ruler(position) => Some(format!("{}:{} \u{b7} drag to zoom", state.region.chrom, thousands(position + 1))),
+        Hit::Ruler(position) => Some(format!("{chrom}:{} \u{b7} drag to zoom", thousands(position + 1))),
         Hit::Label(_) | Hit::Nothing => None,
     };
     let is_new = said.is_some() && state.notice != said;

@@ -280,6 +280,8 @@ fn act(state: &mut State, action: Action, count: u32) {
         Action::HideRow => times(state, &|state| state.hide_focused()),
         Action::ShowRows => state.show_all_rows(),
         Action::Travel(step) => times(state, &|state| state.travel(step < 0)),
+        Action::SwitchSide => state.switch_side(),
+        Action::CloseSide => state.close_side(),
         Action::Sample(step) => state.switch_sample(isize::from(step) * count as isize),
         Action::Model(step) => state.switch_model(isize::from(step) * count as isize),
         Action::MutagenesisView => next_mutagenesis_view(state),

@@ -1,7 +1,8 @@
-//! `cislens cache`: the results kept on disk from one run of the browser to the next.
+//! `cislens cache`: the results, and genes of long annotations, kept on disk from one run to the next.
 
 use super::Failure;
 use crate::jobs::{Store, StoreInfo};
+use crate::tracks::{forget_genes, kept_genes};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use etcetera::BaseStrategy;
@@ -29,10 +30,20 @@ pub(super) fn run(args: &CacheArgs) -> Result<(), Failure> {
     let say = |what: &str, info: StoreInfo| {
         println!("{}: {what}{} results, {}", folder.display(), info.entries, HumanBytes(info.bytes));
     };
-    match args.what {
-        What::Info => say("", store.info()),
-        What::Clear => say("removed ", store.clear().with_context(|| folder.display().to_string())?),
-    }
+    let genes = annotations()?;
+    let (n, bytes) = kept_genes(&genes);
+    let removed = match args.what {
+        What::Info => {
+            say("", store.info());
+            ""
+        }
+        What::Clear => {
+            say("removed ", store.clear().with_context(|| folder.display().to_string())?);
+            forget_genes(&genes).with_context(|| genes.display().to_string())?;
+            "removed "
+        }
+    };
+    println!("{}: {removed}genes of {n} annotations, {}", genes.display(), HumanBytes(bytes));
     Ok(())
 }
 
@@ -43,6 +54,14 @@ pub(super) fn store(budget: u64) -> anyhow::Result<Store> {
 }
 
 fn folder() -> anyhow::Result<PathBuf> {
-    let folders = etcetera::choose_base_strategy().context("no home folder")?;
-    Ok(folders.cache_dir().join("cislens").join("attributions"))
+    Ok(cache_folder()?.join("attributions"))
+}
+
+/// Where genes of long annotations are kept.
+pub(super) fn annotations() -> anyhow::Result<PathBuf> {
+    Ok(cache_folder()?.join("annotations"))
+}
+
+fn cache_folder() -> anyhow::Result<PathBuf> {
+    Ok(etcetera::choose_base_strategy().context("no home folder")?.cache_dir().join("cislens"))
 }

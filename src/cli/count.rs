@@ -1,8 +1,8 @@
 //! `cislens count`: reads in bins, the input of AttentiveChrome's family.
 
+use super::opening::open_session;
 use super::{Failure, interrupt};
 use crate::genome::{ChromSizes, Genes, Region, TssChoice, Window};
-use crate::session::Session;
 use crate::tracks::{Track, TrackError, clean_text, count_reads, open, write_whole};
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -59,7 +59,7 @@ pub(super) fn run(args: &CountArgs) -> Result<(), Failure> {
             bins(args, &genes, TssChoice::default())?
         }
         (_, _, Some(path)) => {
-            let session = Session::open(path)?;
+            let session = open_session(path)?;
             if session.genome.is_gene_relative {
                 return Err(Failure::Usage("--session: its genes have no place on a genome".to_owned()));
             }

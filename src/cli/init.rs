@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct InitArgs {
     #[command(flatten)]
     bare: BareArgs,
-    /// Files: signals, peaks, genes, sequence, chromosome sizes, expression, bin tables, model folders, ENCODE's metadata.tsv
+    /// Files, or folders of them: signals, peaks, genes, sequence, chromosome sizes, expression, bin tables, model folders, ENCODE's
+    /// metadata.tsv
     files: Vec<PathBuf>,
     /// Session file to write; paths inside its folder are written relative to it
     #[arg(long, value_name = "FILE")]

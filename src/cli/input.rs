@@ -2,6 +2,7 @@
 
 use super::arrays::{ArrayInputs, read_arrays};
 use super::device;
+use super::opening::open_session;
 use super::view::commands;
 use super::{Failure, find_session};
 use crate::genome::{GeneId, Locus};
@@ -78,7 +79,7 @@ pub(super) enum Inputs {
 
 /// What one thread reads inputs with.
 pub(super) enum InputReader<'a> {
-    Genes(Readers),
+    Genes(Box<Readers>),
     Arrays(&'a ArrayInputs),
 }
 
@@ -103,7 +104,7 @@ fn open_with(args: &InputArgs, model: &Path, means_all: bool) -> Result<(Box<dyn
         let text = "which input? --genes FILE, --gene NAME, --locus L or --all of a --session; or --sequences and --arrays";
         return Err(Failure::Usage(text.to_owned()));
     }
-    let mut session = Session::open(&find_session(args.session.as_ref())?)?;
+    let mut session = open_session(&find_session(args.session.as_ref())?)?;
     session.genome.is_assembly_assumed |= args.assume_assembly;
     for warning in &session.warnings {
         eprintln!("cislens: {}", clean_text(warning));
@@ -130,7 +131,7 @@ pub(super) fn open_genes(args: &InputArgs, model: &Path) -> Result<OpenedGenes, 
     if args.genes.is_none() && args.gene.is_none() && args.locus.is_none() && !args.all {
         return Err(Failure::Usage("which genes? --genes FILE, --gene NAME, --locus L or --all".to_owned()));
     }
-    let session = Session::open(&find_session(args.session.as_ref())?)?;
+    let session = open_session(&find_session(args.session.as_ref())?)?;
     for warning in &session.warnings {
         eprintln!("cislens: {}", clean_text(warning));
     }
@@ -302,7 +303,7 @@ impl Inputs {
     /// A reader for one thread.
     pub(super) fn reader(&self) -> InputReader<'_> {
         match self {
-            Self::Genes(genes) => InputReader::Genes(Readers::new(genes.session.clone())),
+            Self::Genes(genes) => InputReader::Genes(Box::new(Readers::new(genes.session.clone()))),
             Self::Arrays(arrays) => InputReader::Arrays(arrays),
         }
     }

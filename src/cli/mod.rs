@@ -24,6 +24,7 @@ mod kept;
 mod liftover;
 mod list;
 mod motifs;
+mod opening;
 mod output;
 mod pages;
 mod predict;
@@ -128,6 +129,9 @@ pub fn run() -> ExitCode {
     // Our own pools do the parallel work.
     set_candle_threads();
     let cli = Cli::parse();
+    if keeps_on_disk(&cli) {
+        opening::keep_genes();
+    }
     let done = match cli.command {
         None => view::run(&cli.view),
         Some(Command::View(args)) => view::run(&args),
@@ -177,6 +181,18 @@ pub fn run() -> ExitCode {
             ExitCode::from(130)
         }
     }
+}
+
+/// Whether anything may be kept on disk for the next run.
+fn keeps_on_disk(cli: &Cli) -> bool {
+    let asked = match &cli.command {
+        None => cli.view.cache,
+        Some(Command::View(args)) => args.cache,
+        Some(_) => None,
+    };
+    // Settings that cannot be read are an error wherever they are needed.
+    let set = || config::read().ok().and_then(|settings| settings.cache);
+    asked.or_else(set) != Some(view::KeptIn::Memory)
 }
 
 /// Says on stderr why nothing was done; some reasons are lists.

@@ -1,11 +1,12 @@
 //! `cislens view`: the browser.
 
+use super::opening::{open_session, watched};
 use super::{Failure, cache, config, device, find_session};
 use crate::app::{self, Display, Ending};
 use crate::input::Keymap;
 use crate::jobs::Caches;
 use crate::models::{Commands, DeviceChoice, read_manifest, stop_commands};
-use crate::session::{SampleId, Session, open_paths};
+use crate::session::{SampleId, open_paths};
 use crate::state::{ModelInfo, State};
 use crate::theme::Theme;
 use crate::ui::{Depth, is_ascii_only};
@@ -36,6 +37,9 @@ pub(super) struct ViewArgs {
     /// Let models start the command that model.toml names (docs/external.md)
     #[arg(long)]
     allow_command: bool,
+    /// Let a model read the DNA of another assembly than its own
+    #[arg(long)]
+    assume_assembly: bool,
     /// Open the session as it was left last
     #[arg(long, conflicts_with = "files")]
     last: bool,
@@ -47,7 +51,7 @@ pub(super) struct ViewArgs {
     color: Option<ColorChoice>,
     /// Where results are kept: on disk too, so that they are there the next time, or in memory only
     #[arg(long, value_enum, value_name = "WHERE")]
-    cache: Option<KeptIn>,
+    pub(super) cache: Option<KeptIn>,
     /// Characters: unicode, or ascii for fonts without blocks; found out where not said
     #[arg(long, value_enum)]
     glyphs: Option<Glyphs>,
@@ -103,7 +107,7 @@ pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
         false => args.files.clone(),
     };
     let theme = args.theme.as_deref().or(settings.theme.as_deref()).unwrap_or("dark");
-    let mut state = open_state(&files, args.sample.as_deref(), args.model.as_deref(), theme)?;
+    let mut state = open_state(&files, args.sample.as_deref(), args.model.as_deref(), theme, args.assume_assembly)?;
     if let Some(locus) = &args.locus {
         state.go_to(locus).map_err(|e| Failure::Usage(format!("--locus {locus}: {e}")))?;
     }
@@ -151,12 +155,19 @@ pub(super) fn commands(is_allowed: bool) -> Commands {
     if is_allowed { Commands::Allowed } else { Commands::Refused }
 }
 
-/// The state of a session or files, at a sample and model by name.
-pub(super) fn open_state(files: &[PathBuf], sample: Option<&str>, model: Option<&str>, theme: &str) -> Result<State, Failure> {
-    let session = match files {
-        [] => Session::open(&find_session(None)?)?,
-        files => open_paths(files)?,
+/// The state of a session or files, at a sample and model by name; models read another assembly's DNA where that is assumed.
+pub(super) fn open_state(
+    files: &[PathBuf],
+    sample: Option<&str>,
+    model: Option<&str>,
+    theme: &str,
+    assumes_assembly: bool,
+) -> Result<State, Failure> {
+    let mut session = match files {
+        [] => open_session(&find_session(None)?)?,
+        files => watched(|| open_paths(files))?,
     };
+    session.genome.is_assembly_assumed |= assumes_assembly;
     let theme = read_theme(theme)?;
     let info =
         |folder: &PathBuf| ModelInfo { folder: folder.clone(), manifest: read_manifest(folder).map_err(|e| e.to_string()) };

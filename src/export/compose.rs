@@ -1,7 +1,10 @@
 //! A state with everything read and explained, on this thread: for a figure made without the browser, and for the browser's
 //! own at the grain of a page.
 
-use super::{FigureError, FigureOptions, Highlight, PictureFormat, Provenance, arrange, draw, geometry};
+use super::{
+    FigureError, FigureOptions, Highlight, Panels, PictureFormat, Provenance, arrange, draw_panels, geometry_of_panel,
+    share_scales,
+};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
 use crate::jobs::{
     Analysis, AnalysisFailure, Brief, JobId, LoadModel, NULL_SEED, Reply, Subject, columns_with_edits, predict, predict_tiles,
@@ -31,14 +34,21 @@ pub struct Progress {
 /// The figure of what a state shows: signals read again at the grain of the page, what the model said taken as it is.
 /// Reads files; for a thread that may wait.
 pub fn figure_of_state(state: &State, command: String, options: &FigureOptions) -> Result<String, FigureError> {
-    let mut state = state.clone();
-    let geometry = geometry(options, &state.region);
-    state.n_columns = geometry.n_columns;
     let mut readers = Readers::new(state.session.clone());
-    read_rows(&mut state, &mut readers);
-    let mut scene = Scene::build(&state, geometry);
-    arrange(&mut scene, options);
-    draw(&scene, &Provenance::of(&state, command), options)
+    let mut sides = state.each_place();
+    let columns = sides.len();
+    let mut scenes: Vec<Scene> = Vec::new();
+    for side in &mut sides {
+        let geometry = geometry_of_panel(options, &side.region, columns);
+        side.n_columns = geometry.n_columns;
+        read_rows(side, &mut readers);
+        scenes.push(Scene::build(side, geometry));
+    }
+    if columns > 1 {
+        share_scales(&mut scenes);
+    }
+    scenes.iter_mut().for_each(|scene| arrange(scene, options));
+    draw_panels(&scenes, Panels::Grid(columns), &Provenance::of(state, command), options)
 }
 
 /// Reads every row of a state at its number of columns. What cannot be read becomes the reason its row shows.
@@ -70,6 +80,9 @@ pub fn read_rows(state: &mut State, readers: &mut Readers) {
             }
             TrackKind::Features => Reply::Features { track, features: contained(|| readers.features(track, &region)) },
         });
+    }
+    for (track, reason) in readers.take_mismatches() {
+        take(Reply::Mismatch { track, reason });
     }
     let warnings = readers.take_warnings();
     if !warnings.is_empty() {
@@ -223,8 +236,8 @@ fn analyse(
 
 /// The command that makes the figure of a state again; `session` is what was given to open it.
 pub fn command_of(state: &State, session: &[PathBuf], out: &Path, options: &FigureOptions) -> String {
-    let mut place = vec!["--locus".to_owned(), state.region.to_string()];
-    if let Some(gene) = state.current_gene() {
+    let mut place = vec!["--locus".to_owned(), state.loci()];
+    if let Some(gene) = state.current_gene().filter(|_| state.other.is_none()) {
         place.extend(["--gene".to_owned(), gene.name.clone()]);
     }
     place.extend(state.edits.iter().flat_map(|edit| ["--with".to_owned(), edit.to_string()]));
@@ -322,6 +335,7 @@ fn contained<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Re
 mod tests {
     use super::*;
     use crate::attribution::MutagenesisView;
+    use crate::export::geometry;
     use crate::session::{GenomeEntry, SampleEntry, Session, SessionFile, TrackEntry};
     use crate::state::toy;
     use crate::theme::Theme;

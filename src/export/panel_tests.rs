@@ -27,7 +27,7 @@ fn small(start: u64, len: u64, n: usize, level: f32) -> Scene {
         strand: Some(Strand::Reverse),
         is_current: false,
         colour: None,
-        ends: None,
+        parts: Vec::new(),
     };
     let genes = vec![vec![gene("MYC", start + 10, start + 90, Strand::Forward, None)]];
     let mut scene = scene_of(

@@ -52,13 +52,12 @@ impl Brush<'_> {
         let colour = if interval.is_current { colour } else { self.pale(colour, 0.2) };
         let colour = interval.colour.unwrap_or(colour);
         let Some((x, width)) = self.span(interval.start, interval.end) else { return Ok(()) };
-        match interval.ends {
-            None => self.page.rect(Frame { x, width, y: lane.middle() - 2.8, height: 5.6 }, colour)?,
-            Some(ends) => {
-                self.page.line(&[(x, lane.middle()), (x + width, lane.middle())], colour, 0.8)?;
-                for (x, width) in ends.into_iter().filter_map(|(start, end)| self.span(start, end)) {
-                    self.page.rect(Frame { x, width, y: lane.middle() - 2.8, height: 5.6 }, colour)?;
-                }
+        if interval.parts.is_empty() {
+            self.page.rect(Frame { x, width, y: lane.middle() - 2.8, height: 5.6 }, colour)?;
+        } else {
+            self.page.line(&[(x, lane.middle()), (x + width, lane.middle())], colour, 0.8)?;
+            for (x, width) in interval.parts.iter().filter_map(|&(start, end)| self.span(start, end)) {
+                self.page.rect(Frame { x, width, y: lane.middle() - 2.8, height: 5.6 }, colour)?;
             }
         }
         let ink = self.colour(if interval.is_current { "text" } else { "dim" });

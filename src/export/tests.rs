@@ -165,6 +165,7 @@ pub(super) fn row(id: RowId, label: &str, plot: Plot) -> Row {
         label: label.to_owned(),
         detail: String::new(),
         is_focused: false,
+        mismatch: None,
         state: None,
         axis: None,
         plot,
@@ -214,7 +215,7 @@ pub(super) fn everything(options: &FigureOptions, name: &str) -> Scene {
         strand: None,
         is_current: true,
         colour: None,
-        ends: None,
+        parts: Vec::new(),
     };
     let marks = ["H3K4me1", "H3K4me3", "H3K9me3", "H3K27me3", "H3K36me3"];
     let lanes = |extra: &str| marks.iter().map(|m| lane(&format!("{m}{extra}"), 1.0)).collect::<Vec<_>>();

@@ -64,6 +64,10 @@ pub enum Action {
     ShowRows,
     /// Open the goto prompt.
     Goto,
+    /// Give the keys to the other of two places side by side.
+    SwitchSide,
+    /// Leave only the place with the focus.
+    CloseSide,
     /// Walk the history.
     Travel(i8),
     /// Take the last change of the view back.
@@ -140,7 +144,9 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("go", Action::Peak(-1), "previous-peak", "previous peak or interval of the focused row"),
     info("go", Action::Fit(1), "next-to-fit", "the next one, shown to fit"),
     info("go", Action::Fit(-1), "previous-to-fit", "the previous one, shown to fit"),
-    info("go", Action::Goto, "go", "go to a gene, chr1:1,001-2,000, 34M-35M, +10k"),
+    info("go", Action::Goto, "go", "a gene, chr1:1,001-2,000, +10k, MYC | TP53 (both)"),
+    info("go", Action::SwitchSide, "switch-side", "the keys to the other of two places (g MYC | TP53)"),
+    info("go", Action::CloseSide, "close-side", "only the place that has the keys"),
     info("go", Action::Travel(-1), "back", "back to where you were"),
     info("go", Action::Travel(1), "forward", "forward again"),
     info("go", Action::SetBookmark, "set-bookmark", "and a letter: remember the place by it"),

@@ -25,6 +25,8 @@ pub struct Look {
     pub patterns: Vec<Pattern>,
     /// What to search for along the chromosome, first of all.
     pub seek: Option<Seek>,
+    /// What is to be read for a second place in view, after the first.
+    pub beside: Option<Box<Look>>,
 }
 
 /// What is searched for.
@@ -65,6 +67,7 @@ impl Look {
             && other.patterns.iter().all(|p| self.patterns.contains(p))
             && (self.wants_sequence || !other.wants_sequence)
             && (other.seek.is_none() || self.seek == other.seek)
+            && other.beside.as_ref().is_none_or(|other| self.beside.as_ref().is_some_and(|beside| beside.covers(other)))
     }
 }
 
@@ -72,7 +75,6 @@ impl Look {
 pub(super) fn serve(slot: &Arc<Slot<Look>>, session: Arc<Session>, replies: &UnboundedSender<Reply>) {
     let mut readers = Readers::new(session.clone());
     while let Some((job, look)) = slot.take() {
-        let region = &look.region;
         if let Some(seek) = &look.seek {
             let is_current = || slot.is_current(job);
             let found = contained(|| match &seek.sought {
@@ -85,41 +87,52 @@ pub(super) fn serve(slot: &Arc<Slot<Look>>, session: Arc<Session>, replies: &Unb
                 Ok(Search::Superseded) => continue,
             }
         }
-        if look.wants_sequence {
-            let bases = match contained(|| readers.bases(region)) {
-                Ok(Ok(Some(bases))) => Ok(bases),
-                Ok(Ok(None)) => Err("the session has no reference sequence".to_owned()),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(panic) => Err(panic),
-            };
-            send(replies, Reply::Sequence { job, region: region.clone(), bases });
+        for look in std::iter::once(&look).chain(look.beside.as_deref()) {
+            read(&mut readers, look, job, slot, replies);
         }
-        // A server that is slow holds up what is behind servers only.
-        let mut tracks = look.tracks.clone();
-        tracks.sort_by_key(|track| is_url(&session.tracks[track.0].path));
-        for track in tracks {
-            if !slot.is_current(job) {
-                break;
-            }
-            let wanted = slot.clone();
-            let reply = while_wanted(move || wanted.is_current(job), || read_track(&mut readers, track, &look, job));
-            // What was given up because it is no longer asked for has no reason to show.
-            if slot.is_current(job) || !reply.is_failure() {
-                send(replies, reply);
-            }
-        }
-        for pattern in look.patterns.iter().take_while(|_| slot.is_current(job)) {
-            let found = contained(|| readers.bases(region)).and_then(|r| r.map_err(|e| e.to_string()));
-            let found = found.map(|bases| {
-                let places = pattern.find(&bases.unwrap_or_default());
-                Arc::new(places.into_iter().map(|(i, strand)| (region.start + i as u64, strand)).collect())
-            });
-            send(replies, Reply::Occurrences { pattern: pattern.clone(), region: region.clone(), found });
+        for (track, reason) in readers.take_mismatches() {
+            send(replies, Reply::Mismatch { track, reason });
         }
         let warnings = readers.take_warnings();
         if !warnings.is_empty() {
             send(replies, Reply::Warnings(warnings));
         }
+    }
+}
+
+/// Reads what one place in view needs, as long as it is wanted.
+fn read(readers: &mut Readers, look: &Look, job: JobId, slot: &Arc<Slot<Look>>, replies: &UnboundedSender<Reply>) {
+    let (region, session) = (&look.region, readers.session().clone());
+    if look.wants_sequence {
+        let bases = match contained(|| readers.bases(region)) {
+            Ok(Ok(Some(bases))) => Ok(bases),
+            Ok(Ok(None)) => Err("the session has no reference sequence".to_owned()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(panic) => Err(panic),
+        };
+        send(replies, Reply::Sequence { job, region: region.clone(), bases });
+    }
+    // A server that is slow holds up what is behind servers only.
+    let mut tracks = look.tracks.clone();
+    tracks.sort_by_key(|track| is_url(&session.tracks[track.0].path));
+    for track in tracks {
+        if !slot.is_current(job) {
+            break;
+        }
+        let wanted = slot.clone();
+        let reply = while_wanted(move || wanted.is_current(job), || read_track(readers, track, look, job));
+        // What was given up because it is no longer asked for has no reason to show.
+        if slot.is_current(job) || !reply.is_failure() {
+            send(replies, reply);
+        }
+    }
+    for pattern in look.patterns.iter().take_while(|_| slot.is_current(job)) {
+        let found = contained(|| readers.bases(region)).and_then(|r| r.map_err(|e| e.to_string()));
+        let found = found.map(|bases| {
+            let places = pattern.find(&bases.unwrap_or_default());
+            Arc::new(places.into_iter().map(|(i, strand)| (region.start + i as u64, strand)).collect())
+        });
+        send(replies, Reply::Occurrences { pattern: pattern.clone(), region: region.clone(), found });
     }
 }
 

@@ -62,6 +62,13 @@ pub enum Reply {
     },
     /// What readers had to say about files they opened.
     Warnings(Vec<String>),
+    /// A track does not fit the genome.
+    Mismatch {
+        /// The track.
+        track: TrackId,
+        /// Another length of a chromosome, or none in common.
+        reason: String,
+    },
     /// Reference bases of a region.
     Sequence {
         /// The look it answers.

@@ -107,6 +107,7 @@ fn kinds(replies: &[Reply]) -> Vec<&'static str> {
         Reply::Attribution { attribution: Err(_), .. } => "no attribution",
         Reply::ModelReplaced { .. } => "replaced",
         Reply::Warnings(_) => "warnings",
+        Reply::Mismatch { .. } => "mismatch",
         _ => "other",
     };
     replies.iter().map(kind).filter(|kind| *kind != "part").collect()

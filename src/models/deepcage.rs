@@ -10,6 +10,7 @@ use super::{
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
 use candle_core::{D, DType, Tensor};
+use std::collections::BTreeMap;
 
 /// The entry of [`super::MODELS`].
 pub const DEEPCAGE: Architecture = Architecture {
@@ -282,11 +283,54 @@ impl Model for DeepCage {
         }
     }
 
+    /// Takes the weights of filters that fell silent: their ReLU gives 0 whatever was learnt from, and their running variance has died away.
+    /// What such a filter says of an input unlike those (a blank one, a stretch of N) would be multiplied by 300 in each block behind it.
+    fn finish(&self, weights: &mut BTreeMap<String, Tensor>) -> Result<(), ModelError> {
+        for stage in 1..=STAGES.len() {
+            let Some(variance) = weights.get(&format!("norm{stage}.running_var")) else { continue };
+            let is_heard = variance.ge(BLOCK_EPSILON)?;
+            for part in ["weight", "bias"] {
+                let Some(values) = weights.get_mut(&format!("conv{stage}.{part}")) else { continue };
+                let mut shape = vec![1; values.rank()];
+                shape[0] = values.dim(0)?;
+                *values = values.broadcast_mul(&is_heard.to_dtype(values.dtype())?.reshape(shape)?)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The squares of the output layer's weights, as the authors' regression has it; its classifier has no penalty.
     fn penalty(&self, _: &Output) -> Result<Option<Tensor>, ModelError> {
         match self.manifest.output.kind {
             OutputKind::Regression => Ok(Some(self.output.weight.sqr()?.sum_all()?)),
             OutputKind::Binary => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    /// A dead filter's bias made a blank window's prediction one of -2,000.
+    #[test]
+    fn filters_that_fell_silent_stay_so_on_any_input() {
+        let mut manifest = preset(2, [3, 1, 2, 4], OutputKind::Regression);
+        manifest.input.tfs.names = vec!["A".to_owned(), "B".to_owned()];
+        let fresh = Weights::fresh(1, DType::F32, &Device::Cpu);
+        let model = DeepCage::new(&fresh, manifest).unwrap();
+        let mut weights: BTreeMap<String, Tensor> =
+            fresh.saved().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor())).collect();
+        let before = weights.clone();
+        weights.insert("norm2.running_var".to_owned(), Tensor::new(&[0.5f32, 2e-7, 1e-3], &Device::Cpu).unwrap());
+        weights.insert("conv2.bias".to_owned(), Tensor::new(&[0.1f32, 0.2, 0.3], &Device::Cpu).unwrap());
+        model.finish(&mut weights).unwrap();
+        assert_eq!(weights["conv2.bias"].to_vec1::<f32>().unwrap(), [0.1, 0.0, 0.3]);
+        let filters =
+            |weights: &BTreeMap<String, Tensor>, name: &str| weights[name].flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+        let (old, new) = (filters(&before, "conv2.weight"), filters(&weights, "conv2.weight"));
+        assert!(new[1].iter().all(|w| *w == 0.0) && new[0] == old[0] && new[2] == old[2]);
+        assert_eq!(filters(&before, "conv1.weight"), filters(&weights, "conv1.weight"));
     }
 }

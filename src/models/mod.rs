@@ -72,6 +72,7 @@ pub use weights::{Init, Statistic, Weights};
 
 use candle_core::{DType, Tensor, Var};
 use std::any::Any;
+use std::collections::BTreeMap;
 
 /// Every architecture. Adding one is a file and a line here.
 pub const MODELS: &[Architecture] = &[
@@ -287,6 +288,14 @@ pub trait Model: AsAny + Send + Sync {
     /// What the published network returns for a window of score F: F itself where it says nothing else.
     fn published_output(&self, score: f64) -> Vec<f64> {
         vec![score]
+    }
+
+    /// What is to be done to weights that were fitted before they are stored: nothing where it says nothing else.
+    ///
+    /// # Errors
+    /// Where they are not of this network.
+    fn finish(&self, _weights: &mut BTreeMap<String, Tensor>) -> Result<(), ModelError> {
+        Ok(())
     }
 
     /// What was added to the loss when it was published, before its coefficient.

@@ -50,8 +50,8 @@ pub struct IntervalShape {
     pub is_current: bool,
     /// The file's own colour for it.
     pub colour: Option<Rgb>,
-    /// The two places that an arc joins; between them there is nothing but the arc.
-    pub ends: Option<[(u64, u64); 2]>,
+    /// What of it is drawn full, with a line between: the two ends of an arc, the blocks of a BED12. Empty where it is whole.
+    pub parts: Vec<(u64, u64)>,
 }
 
 /// What has been placed in each lane so far: taken spans in columns.
@@ -264,10 +264,10 @@ fn fill_features(row: &mut Row, state: &State, geometry: Geometry, features: &Fe
         strand: feature.strand,
         is_current: is_current(feature),
         colour: feature.colour.map(|[r, g, b]| Rgb(r, g, b)),
-        ends: feature.link.as_ref().filter(|link| link.there.chrom == state.region.chrom).map(|link| {
-            let there = (link.there.start, link.there.end);
-            [link.here, there]
-        }),
+        parts: match feature.link.as_ref().filter(|link| link.there.chrom == state.region.chrom) {
+            Some(link) => vec![link.here, (link.there.start, link.there.end)],
+            None => feature.blocks.clone(),
+        },
     };
     fill_intervals(row, &state.region, geometry, features.overlapping(&state.region).map(shape), role);
 }
@@ -290,7 +290,7 @@ pub(super) fn fill_pattern(row: &mut Row, state: &State, geometry: Geometry, ind
                 strand: Some(strand),
                 is_current: false,
                 colour: None,
-                ends: None,
+                parts: Vec::new(),
             };
             let in_view = found.iter().map(shape).filter(|s| s.start < state.region.end && state.region.start < s.end);
             fill_intervals(row, &state.region, geometry, in_view, "peak");
@@ -308,7 +308,7 @@ pub(super) fn fill_regions(row: &mut Row, state: &State, geometry: Geometry) {
         strand: None,
         is_current: false,
         colour: None,
-        ends: None,
+        parts: Vec::new(),
     });
     fill_intervals(row, &state.region, geometry, shapes, "accent");
 }
@@ -361,7 +361,7 @@ pub(super) fn fill_edits(row: &mut Row, state: &State, geometry: Geometry) {
         lanes.resize_with(lanes.len().max(lane + 1), Vec::new);
         let (name, is_current) = (shape.2.clone(), shape.3);
         let (start, end) = (region.start, region.end);
-        lanes[lane].push(IntervalShape { start, end, name, label, strand: None, is_current, colour: None, ends: None });
+        lanes[lane].push(IntervalShape { start, end, name, label, strand: None, is_current, colour: None, parts: Vec::new() });
     }
     row.detail = match (state.edits.len(), in_view.len()) {
         (n, 0) => format!("{n}, none in view"),

@@ -64,6 +64,8 @@ pub struct Row {
     pub detail: String,
     /// Whether it has the focus.
     pub is_focused: bool,
+    /// Why its file may be of another genome than the one it is drawn on.
+    pub mismatch: Option<String>,
     /// The state of a model row; `None` for measured rows.
     pub state: Option<RowState>,
     /// Lowest and highest value of the vertical axis.
@@ -149,13 +151,14 @@ impl RowView {
 impl Scene {
     /// One row at the grain of a painter, as [`Self::build`] makes it.
     pub fn row(state: &State, geometry: Geometry, id: RowId) -> Row {
-        build_row(state, geometry, id, None)
+        build_row(state, geometry, id, None, state.from_other_side().as_ref())
     }
 
     /// The scene of a state at the grain of a painter.
     pub fn build(state: &State, geometry: Geometry) -> Self {
         let focused = state.focused();
-        let rows = state.rows().into_iter().map(|id| build_row(state, geometry, id, focused)).collect();
+        let beside = state.from_other_side();
+        let rows = state.rows().into_iter().map(|id| build_row(state, geometry, id, focused, beside.as_ref())).collect();
         Self {
             header: Header::build(state),
             region: state.region.clone(),
@@ -189,13 +192,14 @@ fn bases_of_column(region: &Region, n_columns: usize, i: usize) -> (u64, u64) {
     (from, edge(i + 1).max(from + 1))
 }
 
-fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId>) -> Row {
+fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId>, beside: Option<&State>) -> Row {
     let view = state.row_view(id);
     let mut row = Row {
         id,
         label: view.name.clone().unwrap_or_else(|| state.label(id)),
         detail: String::new(),
         is_focused: Some(id) == focused,
+        mismatch: None,
         state: None,
         axis: None,
         plot: Plot::Message("reading".to_owned()),
@@ -221,11 +225,11 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
         RowId::Pattern(index) => lanes::fill_pattern(&mut row, state, geometry, index),
         RowId::Regions => lanes::fill_regions(&mut row, state, geometry),
         RowId::Track(track) => match state.session.tracks[track.0].kind {
-            TrackKind::Signal => signals::fill(&mut row, state, geometry),
+            TrackKind::Signal => signals::fill(&mut row, state, geometry, beside),
             TrackKind::Features => lanes::fill(&mut row, state, geometry, track),
         },
         RowId::Variants => variants::fill(&mut row, state, geometry),
-        RowId::Formula(_) => signals::fill(&mut row, state, geometry),
+        RowId::Formula(_) => signals::fill(&mut row, state, geometry, beside),
         RowId::Predicted => model_rows::fill_predicted(&mut row, state, geometry),
         RowId::Error => compared::fill_error(&mut row, state, geometry),
         RowId::Attention => model_rows::fill_attention(&mut row, state, &Said::here(state), geometry),
@@ -240,6 +244,12 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
         }
         RowId::Difference => compared::fill_difference(&mut row, state, geometry),
         RowId::Seqlets => lanes::fill_seqlets(&mut row, state, geometry),
+    }
+    if let RowId::Track(track) = id
+        && let Some(reason) = state.mismatches.get(&track)
+    {
+        row.detail = [reason.as_str(), &row.detail].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" \u{b7} ");
+        row.mismatch = Some(reason.clone());
     }
     row
 }

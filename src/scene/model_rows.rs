@@ -109,7 +109,7 @@ pub(super) fn fill_predicted(row: &mut Row, state: &State, geometry: Geometry) {
         Lane { label: label.to_owned(), note: String::new(), values }
     };
     let lanes: Vec<Lane> =
-        [("predicted", &*tiles.predicted), ("measured", &*tiles.measured), ("mean", &*tiles.mean)].map(lane).into();
+        [("model", &*tiles.predicted), ("measured", &*tiles.measured), ("mean", &*tiles.mean)].map(lane).into();
     let highest = lanes.iter().flat_map(|lane| &lane.values).filter(|v| v.is_finite()).fold(0.0_f32, |a, &b| a.max(b));
     let limit = super::signals::round_up(highest);
     let manifest = state.current_model().and_then(|info| info.manifest.as_ref().ok());
@@ -202,6 +202,7 @@ pub fn input_row(input: &Input, manifest: &Manifest, region: &Region, n_columns:
         label: "input".to_owned(),
         detail: format!("mean per {bases} bp bin as the model reads it, share of each mark's highest"),
         is_focused: false,
+        mismatch: None,
         state: Some(RowState::Fresh),
         axis: Some((0.0, 1.0)),
         plot: Plot::Heat(lanes.collect(), 1.0),
@@ -394,7 +395,7 @@ mod tests {
             scene.rows.into_iter().find(|row| row.id == RowId::Predicted).unwrap()
         };
         let Plot::Heat(lanes, limit) = row(&state).plot else { panic!("no lanes") };
-        assert_eq!(lanes.iter().map(|lane| lane.label.as_str()).collect::<Vec<_>>(), ["predicted", "measured", "mean"]);
+        assert_eq!(lanes.iter().map(|lane| lane.label.as_str()).collect::<Vec<_>>(), ["model", "measured", "mean"]);
         assert_eq!((&lanes[0].values[..], limit), (&[0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0][..], 4.0));
         // Moved by two bins: what is known stands where it belongs, dimmed.
         state.set_region(Region::new("chr1", 20_400, 21_400));

@@ -86,6 +86,7 @@ impl Profile {
             label: state.label(id),
             detail: parts.join(" \u{b7} "),
             is_focused: false,
+            mismatch: None,
             state: None,
             axis: Some(axis(&columns)),
             plot: Plot::Signal(columns, format!("signal.{}", info.mark.as_deref().unwrap_or(&info.label))),

@@ -7,15 +7,19 @@ use crate::state::{Named, RowId, RowView, Scale, SignalStyle, State};
 use crate::tracks::{Column, SignalUnit};
 
 /// A signal's row: of a track, or of a formula.
-pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry) {
+/// `beside` is the state as it is seen from the other of two places in view, which are drawn on one scale.
+pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, beside: Option<&State>) {
     let columns = match columns_of(state, geometry, row.id) {
         None => return,
         Some(Err(reason)) => return row.plot = Plot::Message(reason),
         Some(Ok(columns)) => columns,
     };
     row.overlays = overlays(state, geometry, &row.view);
-    let (lo, hi) = axis(row, state, geometry, &columns);
-    row.axis = Some((lo, hi));
+    let there = beside.and_then(|beside| Some((beside, columns_of(beside, geometry, row.id)?.ok()?)));
+    let there = there.filter(|(_, columns)| columns.iter().any(|c| !c.is_missing()));
+    let there = there.map(|(beside, columns)| axis(row, &overlays(beside, geometry, &row.view), beside, geometry, &columns));
+    let here = axis(row, &row.overlays, state, geometry, &columns);
+    row.axis = Some(there.map_or(here, |there| joined(here, there)));
     row.detail = detail(row, state, geometry, &columns);
     row.plot = Plot::Signal(columns, role(state, row.id, &row.view));
 }
@@ -101,9 +105,9 @@ fn is_fraction(state: &State, id: RowId) -> bool {
     matches!(id, RowId::Track(track) if state.session.tracks[track.0].unit == Some(SignalUnit::Fraction))
 }
 
-fn axis(row: &Row, state: &State, geometry: Geometry, columns: &[Column]) -> (f32, f32) {
+fn axis(row: &Row, overlays: &[Overlay], state: &State, geometry: Geometry, columns: &[Column]) -> (f32, f32) {
     let view = &row.view;
-    let own = || row.overlays.iter().fold(reach(view, columns), |all, over| joined(all, reach(view, &over.columns)));
+    let own = || overlays.iter().fold(reach(view, columns), |all, over| joined(all, reach(view, &over.columns)));
     let of_rows = |ids: Vec<RowId>| {
         let ranges = ids.into_iter().filter_map(|id| {
             let columns = columns_of(state, geometry, id)?.ok()?;
@@ -114,7 +118,7 @@ fn axis(row: &Row, state: &State, geometry: Geometry, columns: &[Column]) -> (f3
     let (lo, hi) = match view.scale {
         Scale::Fixed(lo, hi) => return (lo, hi),
         // A share of one is read on one scale everywhere, unless its rows are asked for otherwise.
-        Scale::Row if is_fraction(state, row.id) && row.overlays.is_empty() => (0.0, 1.0),
+        Scale::Row if is_fraction(state, row.id) && overlays.is_empty() => (0.0, 1.0),
         // Two samples in lockstep are read on one scale.
         Scale::Row => match state.counterpart(row.id) {
             Some(beside) => joined(own(), of_rows(vec![beside])),
@@ -151,7 +155,11 @@ fn detail(row: &Row, state: &State, geometry: Geometry, columns: &[Column]) -> S
     let view = &row.view;
     let mut parts = Vec::new();
     match row.id {
-        RowId::Track(track) => parts.extend(state.session.tracks[track.0].unit.map(|u| u.to_string())),
+        RowId::Track(track) => {
+            let info = &state.session.tracks[track.0];
+            parts.extend(info.unit.map(|u| u.to_string()));
+            parts.extend(info.min_coverage.map(|n| format!("{n} reads or more")));
+        }
         RowId::Formula(i) => parts.extend(state.formulas.get(i).map(|f| f.formula.to_string())),
         _ => {}
     }

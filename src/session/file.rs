@@ -136,6 +136,9 @@ pub struct TrackEntry {
     /// Bin tables have no header: the mark of each count column, in file order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<String>,
+    /// bedMethyl: least reads of a site, both strands together; 5 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_coverage: Option<u32>,
     /// Bin tables: bases per bin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bin_size: Option<u64>,

@@ -74,6 +74,8 @@ pub struct TrackInfo {
     pub path: PathBuf,
     /// Name of its format.
     pub format: String,
+    /// Least reads of a methylated site, where the session says so.
+    pub min_coverage: Option<u32>,
     /// The bin table the values of the mark stand in, if they do.
     pub table: Option<Arc<BinTable>>,
 }
@@ -310,6 +312,7 @@ impl Session {
             kind: TrackKind::Signal,
             path: of_sample.path.clone(),
             format: "bins".to_owned(),
+            min_coverage: None,
             table: Some(table.clone()),
         }));
     }
@@ -330,6 +333,10 @@ impl Session {
             Kind::Sequence => return self.genome.fasta = Some(path),
         };
         let sample = entry.sample.as_deref().map(|name| self.sample_named(name));
+        let has_coverage = format.name == "bedmethyl";
+        if entry.min_coverage.is_some() && !has_coverage {
+            self.warnings.push(format!("{}: min_coverage is of bedMethyl, and this is {}", path.display(), format.name));
+        }
         self.tracks.push(TrackInfo {
             mark: (kind == TrackKind::Signal).then(|| entry.mark.clone().unwrap_or_else(|| label.clone())),
             label,
@@ -338,6 +345,7 @@ impl Session {
             kind,
             path,
             format: format.name.to_owned(),
+            min_coverage: entry.min_coverage.filter(|_| has_coverage),
             table: None,
         });
     }

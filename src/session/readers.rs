@@ -22,6 +22,7 @@ pub struct Readers {
     /// What could not be opened, with the reason.
     refused: HashMap<TrackId, String>,
     warnings: Vec<String>,
+    mismatches: Vec<(TrackId, String)>,
 }
 
 impl Readers {
@@ -34,6 +35,7 @@ impl Readers {
             sequence: None,
             refused: HashMap::new(),
             warnings: Vec::new(),
+            mismatches: Vec::new(),
         }
     }
 
@@ -59,6 +61,11 @@ impl Readers {
     /// What readers had to say when they were opened, since this was last asked.
     pub fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
+    }
+
+    /// Tracks that do not fit the genome, with the reason, of those opened since this was last asked.
+    pub fn take_mismatches(&mut self) -> Vec<(TrackId, String)> {
+        std::mem::take(&mut self.mismatches)
     }
 
     /// A track's intervals: all of them, or of an indexed file those in `region` and beside it.
@@ -93,9 +100,16 @@ impl Readers {
             return Err(TrackError::Repeated(reason.clone()));
         }
         let info = &self.session.tracks[track.0];
-        match tracks::open(&info.path, Some(&info.format), &self.session.genome.chroms) {
+        let chroms = &self.session.genome.chroms;
+        let opened = match info.min_coverage {
+            Some(min_coverage) => tracks::open_methylation(&info.path, min_coverage, chroms),
+            None => tracks::open(&info.path, Some(&info.format), chroms),
+        };
+        match opened {
             Ok(loaded) => {
                 self.warnings.extend(loaded.warnings);
+                let mismatch = tracks::mismatch(&loaded.value, &self.session.genome.chroms);
+                self.mismatches.extend(mismatch.map(|reason| (track, reason)));
                 Ok(loaded.value)
             }
             Err(error) => {

@@ -18,6 +18,9 @@ pub struct ViewEntry {
     /// Model in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The place at the right of `locus`, where two are in view.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<String>,
     /// Model or sample that is shown beside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compare: Option<String>,

@@ -13,6 +13,7 @@ mod places;
 mod prompt;
 mod rows;
 mod saving;
+mod sides;
 mod table;
 mod tiled;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use marks::NotedRegion;
 pub use places::{Place, Places};
 pub use prompt::{Asks, Match, Prompt, best_matches};
 pub use rows::{FormulaRow, RowId, RowView};
+pub use sides::{OtherSide, columns_of_a_side};
 pub use table::{Cell, Line, Table};
 pub use tiled::Tiled;
 pub use undo::{History, View};
@@ -104,6 +106,8 @@ pub struct State {
     pub models: Vec<ModelInfo>,
     /// The part of the genome in view.
     pub region: Region,
+    /// The place beside it, where two are in view.
+    pub other: Option<OtherSide>,
     /// The gene being explained.
     pub gene: Option<GeneId>,
     /// The sample in view.
@@ -144,6 +148,8 @@ pub struct State {
     pub signals: HashMap<TrackId, SignalView>,
     /// Intervals as read.
     pub features: HashMap<TrackId, Result<Arc<Features>, String>>,
+    /// Tracks that do not fit the genome, with the reason.
+    pub mismatches: HashMap<TrackId, String>,
     /// Reference bases as read.
     pub sequence: Option<(Region, Result<Vec<u8>, String>)>,
     /// What the model says.
@@ -197,6 +203,7 @@ impl State {
         let messages = session.warnings.clone();
         let mut state = Self {
             region: Region::new(chrom, 0, len.min(DEFAULT_SPAN)),
+            other: None,
             gene: None,
             sample: SampleId(0),
             model: (!models.is_empty()).then_some(0),
@@ -217,6 +224,7 @@ impl State {
             formulas: Vec::new(),
             signals: HashMap::new(),
             features: HashMap::new(),
+            mismatches: HashMap::new(),
             sequence: None,
             explained: Explained::default(),
             tiled: Tiled::default(),
@@ -308,7 +316,7 @@ impl State {
         let patterns = self.patterns.iter().enumerate().filter(|(i, _)| shown(*i)).map(|(_, p)| p.clone()).collect();
         let edits = self.edits.iter().filter(|edit| edit.mark().is_some()).cloned().collect();
         let (region, n_columns, seek) = (self.region.clone(), self.n_columns, self.seek.clone());
-        Look { region, n_columns, tracks, wants_sequence, edits, patterns, seek }
+        Look { region, n_columns, tracks, wants_sequence, edits, patterns, seek, beside: self.look_beside() }
     }
 
     /// What should be explained now, if anything.
@@ -345,22 +353,26 @@ impl State {
             Reply::Briefs(briefs) => self.take_briefs(briefs),
             Reply::Listed { listing, found, first } => self.take_listed(&listing, found, first),
             Reply::Columns { job, track, region, columns } => {
+                let Some(view) = self.take_beside(track, SignalView { region, columns }) else { return };
                 // An older look's columns are still better than none: they are drawn for their own region.
                 if job == look || !self.signals.contains_key(&track) {
-                    self.note_failure(track, columns.as_ref().err());
-                    self.signals.insert(track, SignalView { region, columns });
+                    self.note_failure(track, view.columns.as_ref().err());
+                    self.signals.insert(track, view);
                 }
             }
             Reply::Features { track, features } => {
                 self.note_failure(track, features.as_ref().err());
-                self.features.insert(track, features);
+                self.take_features(track, features);
             }
             Reply::Warnings(warnings) => warnings.into_iter().for_each(|w| self.say(w)),
+            Reply::Mismatch { track, reason } => {
+                self.mismatches.insert(track, reason);
+            }
             Reply::Occurrences { pattern, region, found } => {
-                self.occurrences.insert(pattern.to_string(), (region, found));
+                self.take_occurrences(pattern.to_string(), (region, found));
             }
             Reply::Found { seek, found } if self.seek.as_ref() == Some(&seek) => self.take_found(found),
-            Reply::Sequence { job, region, bases } if job == look => self.sequence = Some((region, bases)),
+            Reply::Sequence { job, region, bases } if job == look => self.take_sequence(region, bases),
             Reply::Prediction { job, prediction } if job == explain => self.explained.take_prediction(prediction),
             Reply::Attribution { job, analysis, attribution, stored } if job == explain => {
                 self.explained.take_attribution(analysis, attribution, stored);
@@ -398,8 +410,19 @@ impl State {
         }
     }
 
-    /// Goes where a typed locus leads: a place or a gene.
+    /// Goes where a typed locus leads: a place or a gene; `MYC | TP53`, or two places with a space between them, side by side.
     pub fn go_to(&mut self, text: &str) -> Result<(), String> {
+        if let Some((left, right)) = text.split_once('|') {
+            return self.go_side_by_side(left.trim(), right.trim());
+        }
+        let gone = self.go_to_one(text);
+        match text.split_whitespace().collect::<Vec<_>>()[..] {
+            [left, right] if gone.is_err() => self.go_side_by_side(left, right).or(gone),
+            _ => gone,
+        }
+    }
+
+    fn go_to_one(&mut self, text: &str) -> Result<(), String> {
         match Locus::parse_from(text, &self.session.genome.chroms, &self.region).map_err(|e| e.to_string())? {
             Locus::Region(region) => {
                 self.remember();

@@ -87,12 +87,19 @@ impl State {
     /// The view as a session file keeps it.
     pub fn saved(&self) -> Saved {
         let rows = self.row_views.iter().filter(|(_, view)| **view != RowView::default());
+        // The left of two places is the one a session opens at, and the right one stands beside it.
+        if self.other.as_ref().is_some_and(|other| other.is_left)
+            && let Some(from_left) = self.from_other_side()
+        {
+            return from_left.saved();
+        }
         let gene = self.current_gene().filter(|_| self.session.genome.is_gene_relative).map(|g| g.name.clone());
         Saved {
             locus: gene.unwrap_or_else(|| self.region.to_string()),
             view: ViewEntry {
                 sample: self.session.samples.get(self.sample.0).map(|s| s.name.clone()).filter(|name| !name.is_empty()),
                 model: self.current_model().map(super::ModelInfo::name),
+                beside: self.other.as_ref().map(|other| other.region.to_string()),
                 compare: self.compared_name(),
                 order: self.order.clone(),
                 find: self.patterns.iter().map(ToString::to_string).collect(),
@@ -150,6 +157,11 @@ impl State {
                 Some(at) => self.model = Some(at),
                 None => problems.push(format!("no model \"{name}\"")),
             }
+        }
+        match view.beside.as_deref().map(|locus| self.region_of(locus)) {
+            Some(Ok(region)) => self.put_beside(region, None),
+            Some(Err(error)) => problems.push(format!("beside: {error}")),
+            None => {}
         }
         if let Some(Err(problem)) = view.compare.as_ref().map(|name| self.compare_with(name)) {
             problems.push(format!("compare: {problem}"));
@@ -265,6 +277,8 @@ mod tests {
         state.patterns.push(Pattern::parse("TGASTCA").unwrap());
         state.set_formula("twice", Formula::parse("H3K4me3 * 2").unwrap()).unwrap();
         state.order = vec!["EPD".to_owned(), "genes".to_owned()];
+        state.go_to("chr1:15,001-25,000 | chr1:60,001-70,000").unwrap();
+        state.switch_side();
         state.shows_translation = true;
         state.compare_with("S01").unwrap();
         *state.view_of(RowId::Track(TrackId(2))) = RowView {
@@ -300,6 +314,55 @@ mod tests {
         state.look_as_saved(&file.saved());
         assert_eq!(state.messages.len(), 5, "{:?}", state.messages);
         assert!(state.row_views["H3K4me3"].is_log);
+    }
+
+    /// What the child of the test below does: saves one of two states after the other, and says so.
+    const SAVER: &str = "CISLENS_TEST_SAVES_TO";
+
+    #[test]
+    fn a_kill_at_any_moment_leaves_the_old_session_or_the_new() {
+        use std::io::{BufRead, BufReader};
+        use std::process::{Command, Stdio};
+        let mut states = [toy::state(None), toy::state(None)];
+        for (i, state) in states.iter_mut().enumerate() {
+            for n in 0..(1 + i) * 500 {
+                state.note_region(&format!("note {n} of state {i}"));
+                state.region.end += 1;
+            }
+        }
+        if let Some(path) = std::env::var_os(SAVER) {
+            for _ in 0..5_000 {
+                for state in &states {
+                    state.write_session(Path::new(&path), false).unwrap();
+                    println!("saved");
+                }
+            }
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let texts = states.each_ref().map(|state| {
+            let path = folder.path().join("expected.toml");
+            state.write_session(&path, false).unwrap();
+            std::fs::read_to_string(path).unwrap()
+        });
+        assert!(texts[0].len() > 20_000 && texts[0] != texts[1]);
+        let path = folder.path().join("session.toml");
+        for saves in 1..=15 {
+            let name = "state::saving::tests::a_kill_at_any_moment_leaves_the_old_session_or_the_new";
+            let mut saver = Command::new(std::env::current_exe().unwrap());
+            let saver = saver.args(["--exact", name, "--nocapture"]).env(SAVER, &path).stdout(Stdio::piped());
+            let mut child = saver.spawn().unwrap();
+            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let said = lines.map(Result::unwrap).filter(|line| line.ends_with("saved")).take(saves).count();
+            child.kill().unwrap(); // SIGKILL, somewhere in the next save
+            child.wait().unwrap();
+            assert_eq!(said, saves);
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(texts.contains(&text), "{} bytes, neither the old nor the new", text.len());
+        }
+        states[0].write_session(&path, false).unwrap();
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 2, "what the killed left half-written is gone with the next save");
     }
 
     #[test]

@@ -44,6 +44,7 @@ fn track(label: &str, kind: TrackKind, format: &str, sample: Option<usize>, unit
         kind,
         path: PathBuf::from(format!("{label}.file")),
         format: format.to_owned(),
+        min_coverage: None,
         table: None,
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn parse_line(line: &[u8], least: usize) -> Result<(String, Feature),
     if count < least {
         return Err(format!("{count} columns where {least} are needed: {}", quote(line)));
     }
-    let [chrom, start, end, name, score, strand, seventh, eighth, ninth, tenth, ..] = columns;
+    let [chrom, start, end, name, score, strand, seventh, eighth, ninth, tenth, sizes, starts] = columns;
     let position = |text| parse_position(text).ok_or_else(|| format!("{} is no position", quote(text)));
     let (start, end) = (position(start)?, position(end)?);
     if end < start {
@@ -79,9 +79,23 @@ pub(super) fn parse_line(line: &[u8], least: usize) -> Result<(String, Feature),
         thick: thick.filter(|&(from, to)| count != 10 && start <= from && from < to && to <= end),
         summit: summit.filter(|&summit| summit < end),
         colour: if count == 10 { None } else { parse_colour(ninth) },
+        blocks: if count == 12 { parse_blocks(sizes, starts, (start, end)) } else { Vec::new() },
         ..Feature::default()
     };
     Ok((clean(chrom), feature))
+}
+
+/// The blocks of a BED12, from their sizes and their distances from the start. One block is the feature itself, and so is what does
+/// not lie in it in order.
+fn parse_blocks(sizes: &[u8], starts: &[u8], (start, end): (u64, u64)) -> Vec<(u64, u64)> {
+    let numbers = |text: &[u8]| -> Option<Vec<u64>> {
+        text.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty()).map(parse_position).collect()
+    };
+    let (Some(sizes), Some(starts)) = (numbers(sizes), numbers(starts)) else { return Vec::new() };
+    let blocks: Vec<(u64, u64)> = starts.iter().zip(&sizes).map(|(at, size)| (start + at, start + at + size)).collect();
+    let is_sound = sizes.len() == starts.len() && blocks.windows(2).all(|pair| pair[0].1 <= pair[1].0);
+    let is_inside = blocks.last().is_some_and(|last| last.1 <= end) && blocks.iter().all(|(a, b)| a < b);
+    if is_sound && is_inside && blocks.len() > 1 { blocks } else { Vec::new() }
 }
 
 /// `255,69,0` or `#ff4500`. Black as `0` is BED's way to say nothing, and so is `.`.
@@ -135,6 +149,21 @@ mod tests {
         assert_eq!(colour("#ff4500"), Some([255, 69, 0]));
         for nothing in ["0", ".", "1,2", "256,0,0", "#ff", "1,2,3,4", "#+12345"] {
             assert_eq!(colour(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn blocks_are_places_and_what_is_no_block_is_left_out() {
+        let blocks = |sizes: &str, starts: &str| {
+            let line = format!("c\t100\t200\tt\t0\t+\t110\t190\t0\t2\t{sizes}\t{starts}");
+            parse(&line).unwrap().1.blocks
+        };
+        assert_eq!(blocks("10,20,", "0,80,"), [(100, 110), (180, 200)]);
+        assert_eq!(blocks("10,20", "0,80"), [(100, 110), (180, 200)]);
+        for (sizes, starts) in
+            [("100", "0"), ("10,20", "0"), ("10,30", "0,80"), ("20,20", "0,10"), ("0,10", "0,90"), ("x,1", "0,9"), ("", "")]
+        {
+            assert!(blocks(sizes, starts).is_empty(), "{sizes} {starts}");
         }
     }
 

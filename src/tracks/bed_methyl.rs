@@ -10,8 +10,8 @@ use super::{Loaded, TrackError};
 use crate::genome::ChromSizes;
 use std::path::Path;
 
-/// Least reads of a site, both strands together: below, a share is one of a few steps.
-pub const MIN_COVERAGE: f64 = 5.0;
+/// Least reads of a site, both strands together, where nobody says: below, a share is one of a few steps.
+pub const MIN_COVERAGE: u32 = 5;
 
 /// A site so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,9 +25,10 @@ struct Site {
     methylated: f64,
 }
 
-/// Reads a bedMethyl as a signal from 0 to 1.
-pub fn open(path: &Path, genome: &ChromSizes) -> Result<Loaded<IntervalSignal>, TrackError> {
-    let mut reader = Reader { writer: IntervalWriter::new(), pending: None, n_thin: 0, n_other: 0, n_refused: 0 };
+/// Reads a bedMethyl as a signal from 0 to 1, of sites of at least `min_coverage` reads.
+pub fn open(path: &Path, min_coverage: u32, genome: &ChromSizes) -> Result<Loaded<IntervalSignal>, TrackError> {
+    let writer = IntervalWriter::new();
+    let mut reader = Reader { writer, min_coverage: min_coverage.into(), pending: None, n_thin: 0, n_other: 0, n_refused: 0 };
     let mut warnings = stream_records(path, "a bedMethyl line (11 columns or more)", |line| {
         if is_heading(line) {
             return Ok(Line::Other);
@@ -50,7 +51,7 @@ pub fn open(path: &Path, genome: &ChromSizes) -> Result<Loaded<IntervalSignal>, 
             warnings.push(format!("{}: {what}, left out: {n}", path.display()));
         }
     };
-    remark(reader.n_thin, &format!("sites of fewer than {MIN_COVERAGE} reads"));
+    remark(reader.n_thin, &format!("sites of fewer than {min_coverage} reads"));
     remark(reader.n_other, "lines of other modifications than 5mC");
     remark(reader.n_refused, "sites that overlap another");
     reader.writer.finish(path, genome, warnings)
@@ -58,6 +59,7 @@ pub fn open(path: &Path, genome: &ChromSizes) -> Result<Loaded<IntervalSignal>, 
 
 struct Reader {
     writer: IntervalWriter,
+    min_coverage: f64,
     pending: Option<Site>,
     n_thin: u64,
     n_other: u64,
@@ -82,7 +84,7 @@ impl Reader {
 
     fn flush(&mut self) {
         let Some(site) = self.pending.take() else { return };
-        if site.coverage < MIN_COVERAGE {
+        if site.coverage < self.min_coverage {
             self.n_thin += 1;
             return;
         }
@@ -140,9 +142,13 @@ mod tests {
     }
 
     fn read(text: &str) -> (Vec<f32>, Vec<String>) {
+        read_of(MIN_COVERAGE, text)
+    }
+
+    fn read_of(min_coverage: u32, text: &str) -> (Vec<f32>, Vec<String>) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        let mut loaded = open(file.path(), &ChromSizes::default()).unwrap();
+        let mut loaded = open(file.path(), min_coverage, &ChromSizes::default()).unwrap();
         (loaded.value.values(&Region::new("chr1", 0, 40)).unwrap(), loaded.warnings)
     }
 
@@ -156,6 +162,14 @@ mod tests {
         assert_eq!(measured, [10, 11, 30]);
         assert!((values[10] - 0.9).abs() < 1e-6 && values[10] == values[11] && values[30] == 0.5);
         assert!(warnings[0].ends_with("sites of fewer than 5 reads, left out: 1"), "{warnings:?}");
+    }
+
+    #[test]
+    fn the_least_coverage_counts_both_strands() {
+        let text = line(10, '+', 6, 100) + &line(11, '-', 4, 100) + &line(20, '+', 9, 0) + &line(30, '-', 1, 50);
+        let measured = |min| read_of(min, &text).0.iter().filter(|v| !v.is_nan()).count();
+        assert_eq!([1, 5, 10].map(measured), [4, 3, 2]);
+        assert!(read_of(10, &text).1[0].ends_with("sites of fewer than 10 reads, left out: 2"));
     }
 
     #[test]

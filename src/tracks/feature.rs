@@ -25,6 +25,8 @@ pub struct Feature {
     pub genes: Vec<(String, Option<f32>)>,
     /// The colour the file gives it, red, green and blue (BED's `itemRgb`).
     pub colour: Option<[u8; 3]>,
+    /// Parts it is made of, ascending, as the exons of a transcript (BED12); empty where it is whole.
+    pub blocks: Vec<(u64, u64)>,
     /// The two places an arc joins; `None` where the feature is one interval.
     pub link: Option<Box<Link>>,
 }

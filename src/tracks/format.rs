@@ -2,8 +2,8 @@
 
 use super::lines::open_unzipped;
 use super::{
-    Loaded, Track, TrackError, arcs, bed, bed_methyl, bedgraph, bigbed, bigwig, fasta, genehancer, gff3, gtf, is_url, renamed,
-    tabix, two_bit, vcf, wig,
+    Loaded, Track, TrackError, arcs, bed, bed_methyl, bedgraph, bigbed, bigwig, fasta, gene_index, genehancer, gff3, gtf, is_url,
+    renamed, tabix, two_bit, vcf, wig,
 };
 use crate::genome::{ChromSizes, Genes};
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ pub const FORMATS: &[Format] = &[
         about: "share of methylated reads, strands joined, sites of 5 reads or more (ENCODE, modkit)",
         extensions: &["bedmethyl", "bed"],
         begins: |head| lines(head).find(|line| !bed::is_heading(line)).is_some_and(bed_methyl::is_line),
-        open: |path, genome| Ok(bed_methyl::open(path, genome)?.map(signal)),
+        open: |path, genome| Ok(bed_methyl::open(path, bed_methyl::MIN_COVERAGE, genome)?.map(signal)),
     },
     Format {
         name: "genehancer",
@@ -222,13 +222,24 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 /// genome's, and a file that shares none with it, are said in the warnings.
 pub fn open(path: &Path, format: Option<&str>, genome: &ChromSizes) -> Result<Loaded<Track>, TrackError> {
     let format = format_of(path, format)?;
-    let mut loaded = match open_indexed(path, format, genome)? {
-        Some(indexed) => indexed,
-        None => (format.open)(path, genome)?,
+    let at_hand = match format.kind {
+        Kind::Genes => gene_index::open(path, format, genome)?,
+        _ => open_indexed(path, format, genome)?,
     };
-    let remark = compare_with_genome(&loaded.value, genome);
+    let loaded = at_hand.map_or_else(|| (format.open)(path, genome), Ok)?;
+    Ok(made_of_the_genome(loaded, path, genome))
+}
+
+/// Opens a bedMethyl, as [`open`] does, without its sites of fewer than `min_coverage` reads.
+pub fn open_methylation(path: &Path, min_coverage: u32, genome: &ChromSizes) -> Result<Loaded<Track>, TrackError> {
+    Ok(made_of_the_genome(bed_methyl::open(path, min_coverage, genome)?.map(signal), path, genome))
+}
+
+/// A track by the genome's names, with a remark where it does not fit.
+fn made_of_the_genome(mut loaded: Loaded<Track>, path: &Path, genome: &ChromSizes) -> Loaded<Track> {
+    let remark = mismatch(&loaded.value, genome);
     loaded.warnings.extend(remark.map(|remark| format!("{}: {remark}", path.display())));
-    Ok(loaded.map(|track| renamed::by_names_of(track, genome)))
+    loaded.map(|track| renamed::by_names_of(track, genome))
 }
 
 /// A packed text of intervals by its index, where it has one and is too long to be read whole at once.
@@ -304,8 +315,8 @@ fn unknown(path: &Path, reason: &str) -> TrackError {
     TrackError::Unsupported { path: path.to_owned(), reason: format!("{reason}; formats: {}", names.join(", ")) }
 }
 
-/// What of a track does not fit the genome.
-fn compare_with_genome(track: &Track, genome: &ChromSizes) -> Option<String> {
+/// What of a track does not fit the genome: chromosomes of another length, or none in common.
+pub fn mismatch(track: &Track, genome: &ChromSizes) -> Option<String> {
     if genome.is_empty() {
         return None;
     }

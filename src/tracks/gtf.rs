@@ -17,7 +17,9 @@ pub fn open(path: &Path, genome: &ChromSizes) -> Result<Loaded<Genes>, TrackErro
         b'#' => Ok(Line::Other),
         _ => reader.read(line, genome),
     })?;
-    reader.drafts.finish(path, genome, warnings)
+    let Reader { drafts, genes, transcripts, .. } = reader;
+    drop((genes, transcripts)); // as large as the genes themselves
+    drafts.finish(path, genome, warnings)
 }
 
 #[derive(Default)]

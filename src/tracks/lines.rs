@@ -1,6 +1,7 @@
 //! Files as the text readers see them: regular, unzipped by content, line by line, each line of bounded length.
 
 use super::TrackError;
+use super::reading::Told;
 use super::source::Source;
 use flate2::bufread::MultiGzDecoder;
 use std::borrow::Cow;
@@ -28,7 +29,8 @@ pub(super) fn open_regular(path: &Path) -> Result<(File, u64), TrackError> {
 
 /// The file's bytes, unzipped where they begin as gzip or bgzip does.
 pub(super) fn open_unzipped(path: &Path) -> Result<Box<dyn BufRead>, TrackError> {
-    let mut file = BufReader::with_capacity(1 << 16, Source::open(path)?.0);
+    let (source, len) = Source::open(path)?;
+    let mut file = BufReader::with_capacity(1 << 16, Told::new(source, path, len));
     let is_gzip = file.fill_buf().map_err(|e| TrackError::io(path, e))?.starts_with(&[0x1f, 0x8b]);
     Ok(if is_gzip { Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file))) } else { Box::new(file) })
 }

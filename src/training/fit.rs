@@ -208,6 +208,7 @@ pub fn fit(
         }
     }
     let FitState { best: mut weights, history, best_epoch, .. } = state;
+    model.finish(&mut weights)?;
     if options.is_half {
         for (_, tensor) in weights.iter_mut().filter(|(name, _)| !name.contains("running_")) {
             *tensor = tensor.to_dtype(DType::F16)?;

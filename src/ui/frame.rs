@@ -42,7 +42,8 @@ impl Line<'_> {
     }
 }
 
-pub(super) fn draw_header(buffer: &mut Buffer, layout: &Layout, scene: &Scene, palette: &Palette) {
+/// What is shown, and of two places in view also where the other one is.
+pub(super) fn draw_header(buffer: &mut Buffer, layout: &Layout, scene: &Scene, beside: Option<&Scene>, palette: &Palette) {
     let (header, area) = (&scene.header, layout.area);
     let text = palette.style("text");
     let bold = text.add_modifier(Modifier::BOLD);
@@ -54,6 +55,9 @@ pub(super) fn draw_header(buffer: &mut Buffer, layout: &Layout, scene: &Scene, p
     line.field("sample ", &header.sample, palette, bold);
     line.field("model ", &header.model, palette, bold);
     line.field("", &header.span, palette, text);
+    if let Some(beside) = beside {
+        line.field("beside ", &format!("{} {}", beside.header.gene, beside.header.locus), palette, palette.style("dim"));
+    }
 
     line = Line { x: area.x + 1, y: area.y + 1, ..line };
     if !header.model.is_empty() {
@@ -74,10 +78,34 @@ pub(super) fn draw_header(buffer: &mut Buffer, layout: &Layout, scene: &Scene, p
     }
 }
 
-pub(super) fn draw_ruler(buffer: &mut Buffer, layout: &Layout, scene: &Scene, palette: &Palette) {
+/// The chromosomes in view, at the left of the ruler; of two places that with the focus stands out.
+pub(super) fn draw_ruler_label(
+    buffer: &mut Buffer,
+    layout: &Layout,
+    (scene, beside): (&Scene, Option<&Scene>),
+    is_left: bool,
+    palette: &Palette,
+) {
+    let end = layout.plot_x - 1;
+    let mut line = Line { buffer, x: layout.area.x + 1, y: layout.ruler_y, end };
+    let Some(beside) = beside else { return line.put(&scene.ruler.label, palette.style("dim")) };
+    let own = (&scene.ruler.label, palette.style("focus").add_modifier(Modifier::BOLD));
+    let other = (&beside.ruler.label, palette.style("dim"));
+    let (left, right) = if is_left { (own, other) } else { (other, own) };
+    line.put(left.0, left.1);
+    line.put(" \u{2502} ", palette.style("dim"));
+    line.put(right.0, right.1);
+}
+
+/// The line between two places.
+pub(super) fn draw_divide(buffer: &mut Buffer, layout: &Layout, palette: &Palette) {
+    let x = layout.side(false).plot_x - 1;
+    (layout.ruler_y..layout.footer_y).for_each(|y| buffer.set_string(x, y, "\u{2502}", palette.style("dim")));
+}
+
+/// Positions above the plot, in the colour of a role.
+pub(super) fn draw_ruler(buffer: &mut Buffer, layout: &Layout, scene: &Scene, palette: &Palette, role: &str) {
     let y = layout.ruler_y;
-    let width = layout.plot_x - layout.area.x;
-    write(buffer, (layout.area.x + 1, y), width - 2, &scene.ruler.label, palette.style("dim"));
     let column = |position: u64| layout.plot_x + (scene.x(position as f64).floor().max(0.0) as u16).min(layout.plot_width - 1);
     let right = layout.plot_x + layout.plot_width;
     let mut taken: Option<(u16, u16)> = None;
@@ -94,7 +122,7 @@ pub(super) fn draw_ruler(buffer: &mut Buffer, layout: &Layout, scene: &Scene, pa
         let text = format!("│{}", tick.label);
         let end = at + text.chars().count() as u16;
         if taken.is_none_or(|(a, b)| end < a || b < at) && end <= right {
-            write(buffer, (at, y), end - at, &text, palette.style("dim"));
+            write(buffer, (at, y), end - at, &text, palette.style(role));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What stands at a place of the screen: for the mouse.
 
 use super::MAX_LANES;
-use super::layout::{Layout, MIN_HEIGHT, MIN_WIDTH, plot_columns};
+use super::layout::{Layout, MIN_HEIGHT, MIN_WIDTH, columns_in_view, plot_edges};
 use crate::scene::{Geometry, Plot, Row, Scene, format_value};
-use crate::state::State;
+use crate::state::{State, columns_of_a_side};
 use ratatui::layout::Rect;
 
 /// What the mouse is on.
@@ -24,27 +24,43 @@ pub fn hit(state: &State, (width, height): (u16, u16), (x, y): (u16, u16)) -> Hi
     if width < MIN_WIDTH || height < MIN_HEIGHT {
         return Hit::Nothing;
     }
-    let geometry = Geometry { n_columns: plot_columns(width), char_columns: 1.0, max_lanes: MAX_LANES };
-    let scene = Scene::build(state, geometry);
-    let layout = Layout::of(Rect::new(0, 0, width, height), &scene);
+    let geometry = Geometry { n_columns: columns_in_view(state, width), char_columns: 1.0, max_lanes: MAX_LANES };
+    let of_focus = Scene::build(state, geometry);
+    let whole = Layout::of(Rect::new(0, 0, width, height), &of_focus);
+    let is_beside = is_on_other_side(state, width, x);
+    let beside = state.from_other_side().filter(|_| is_beside).map(|beside| Scene::build(&beside, geometry));
+    let scene = beside.as_ref().unwrap_or(&of_focus);
+    let layout = match &state.other {
+        Some(other) => whole.side(other.is_left == is_beside),
+        None => whole.clone(),
+    };
     let column = x.checked_sub(layout.plot_x).filter(|c| *c < layout.plot_width).map(usize::from);
     if y == layout.ruler_y {
         return column.map_or(Hit::Nothing, |column| Hit::Ruler(scene.bases_of_column(column).0));
     }
-    for (row, top, height) in layout.rows(&scene) {
+    for (row, top, height) in whole.rows(&of_focus) {
         if (top..top + height).contains(&y) {
             // Identity, not the name it is shown by.
             let label = state.label(row.id);
             return match column {
                 Some(column) => {
                     let bases = scene.bases_of_column(column);
-                    Hit::Plot(label, bases.0, words(row, column, usize::from(y - top), bases))
+                    let row = scene.rows.iter().find(|r| r.id == row.id);
+                    Hit::Plot(label, bases.0, row.map_or_else(String::new, |r| words(r, column, usize::from(y - top), bases)))
                 }
                 None => Hit::Label(label),
             };
         }
     }
     Hit::Nothing
+}
+
+/// Whether a column of a screen of this width belongs to the place without the focus.
+pub fn is_on_other_side(state: &State, width: u16, x: u16) -> bool {
+    let Some(other) = &state.other else { return false };
+    let (left, right) = plot_edges(width);
+    let divide = left + columns_of_a_side(usize::from(right - left)) as u16;
+    (left..right).contains(&x) && other.is_left == (x < divide)
 }
 
 /// What a row shows at a column, in words; `line` counts from its top.
@@ -88,6 +104,7 @@ fn words(row: &Row, column: usize, line: usize, (from, to): (u64, u64)) -> Strin
 mod tests {
     use super::*;
     use crate::state::toy;
+    use crate::ui::plot_columns;
 
     #[test]
     fn every_part_of_the_screen_is_told_from_the_others() {

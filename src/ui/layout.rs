@@ -1,7 +1,7 @@
 //! Which lines and columns everything gets.
 
 use crate::scene::{Plot, Row, Scene};
-use crate::state::{GeneDisplay, SignalStyle};
+use crate::state::{GeneDisplay, SignalStyle, State, columns_of_a_side};
 use ratatui::layout::Rect;
 
 /// Narrowest terminal that is drawn on.
@@ -27,7 +27,20 @@ pub fn plot_columns(width: u16) -> usize {
     usize::from(width.saturating_sub(left + right).max(1))
 }
 
+/// The first column of the plot area and the one behind its last.
+pub(super) fn plot_edges(width: u16) -> (u16, u16) {
+    let (left, right) = gutters(width);
+    (left, width.saturating_sub(right).max(left))
+}
+
+/// Columns of each place in view of a terminal `width` columns wide.
+pub(super) fn columns_in_view(state: &State, width: u16) -> usize {
+    let all = plot_columns(width);
+    if state.other.is_some() { columns_of_a_side(all) } else { all }
+}
+
 /// Places of everything on one screen.
+#[derive(Clone)]
 pub(super) struct Layout {
     /// The whole screen.
     pub area: Rect,
@@ -67,6 +80,13 @@ impl Layout {
             first: first_row(&heights, n_pinned, focus, available),
             heights,
         }
+    }
+
+    /// The same with the plot area of one of two places in it.
+    pub fn side(&self, is_left: bool) -> Self {
+        let width = columns_of_a_side(usize::from(self.plot_width)) as u16;
+        let plot_x = if is_left { self.plot_x } else { self.plot_x + width + 1 };
+        Self { plot_x, plot_width: width, ..self.clone() }
     }
 
     /// Rows in view with their first line and height.

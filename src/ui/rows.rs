@@ -13,10 +13,15 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
-pub(super) fn draw(buffer: &mut Buffer, layout: &Layout, lines: Rect, scene: &Scene, row: &Row, palette: &Palette) {
+/// What a row shows, in the plot area.
+pub(super) fn draw_plot(buffer: &mut Buffer, layout: &Layout, lines: Rect, scene: &Scene, row: &Row, palette: &Palette) {
     let plot = Rect { x: layout.plot_x, width: layout.plot_width, ..lines };
     let is_stale = row.state == Some(RowState::Stale);
     Paint { buffer, plot, palette, is_stale, scene }.draw(row);
+}
+
+/// What stands beside a row's plot: name and axis at the left, details at the right.
+pub(super) fn draw_margins(buffer: &mut Buffer, layout: &Layout, lines: Rect, row: &Row, palette: &Palette) {
     draw_label(buffer, layout, lines, row, palette);
     draw_detail(buffer, layout, lines, row, palette);
 }
@@ -72,6 +77,9 @@ fn lane_labels(row: &Row) -> Option<&[Lane]> {
 }
 
 fn state_glyph(row: &Row) -> Option<(&'static str, &'static str)> {
+    if row.mismatch.is_some() {
+        return Some(("≠ ", "error"));
+    }
     Some(match row.state.as_ref()? {
         RowState::Fresh => ("● ", "good"),
         RowState::Computing(..) => ("◐ ", "busy"),
@@ -234,9 +242,11 @@ impl Paint<'_> {
             Some(colour) => self.style(role).fg(self.palette.own(colour)),
             None => self.style(role),
         };
-        let line = if interval.ends.is_some() { "─" } else { "█" };
+        let line = if interval.parts.is_empty() { "█" } else { "─" };
         self.span(interval.start, interval.end).for_each(|column| self.symbol(column, y, line, style));
-        for (start, end) in interval.ends.into_iter().flatten() {
+        let is_in_view = |&&(start, end): &&(u64, u64)| start < self.scene.region.end && self.scene.region.start < end;
+        let parts: Vec<(u64, u64)> = interval.parts.iter().filter(is_in_view).copied().collect();
+        for (start, end) in parts {
             self.span(start, end).for_each(|column| self.symbol(column, y, "█", style));
         }
         let style = if interval.is_current { style.add_modifier(Modifier::BOLD) } else { self.style("dim") };

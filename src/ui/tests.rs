@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::attribution::Attribution;
+use crate::genome::Region;
 use crate::jobs::{Analysis, AnalysisFailure, JobId, Prediction, Reply};
 use crate::models::{BinStatistic, Manifest, test_manifest};
-use crate::session::TrackId;
+use crate::session::{TrackId, TrackKind};
 use crate::state::{RowId, SignalView, toy};
+use crate::tracks::Column;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -123,7 +125,7 @@ fn a_signal_has_its_axis_and_gaps_are_not_zeros() {
 fn measured_zero_is_a_line() {
     let mut state = toy::state(None);
     state.n_columns = plot_columns(160);
-    let zero = crate::tracks::Column { mean: 0.0, min: 0.0, max: 0.0, covered: 1.0 };
+    let zero = Column { mean: 0.0, min: 0.0, max: 0.0, covered: 1.0 };
     let columns = Ok(vec![zero; state.n_columns]);
     state.signals.insert(TrackId(0), SignalView { region: state.region.clone(), columns });
     let lines = lines(&screen(&mut state, 160, 48));
@@ -186,7 +188,7 @@ fn one_base_a_column_shows_letters_of_the_genome() {
     let mut state = explained();
     state.n_columns = plot_columns(160);
     let n = state.n_columns as u64;
-    state.set_region(crate::genome::Region::new("chr1", 20_000, 20_000 + n));
+    state.set_region(Region::new("chr1", 20_000, 20_000 + n));
     let buffer = screen(&mut state, 160, 48);
     let all = lines(&buffer);
     let y = all.iter().position(|l| l.contains("ISM")).unwrap();
@@ -249,7 +251,7 @@ fn another_gene_leaves_the_old_answer_stale_and_in_its_place() {
     let mut state = explained();
     state.step_gene(1);
     state.explained.begin(state.subject());
-    state.set_region(crate::genome::Region::new("chr1", 15_000, 60_000));
+    state.set_region(Region::new("chr1", 15_000, 60_000));
     let buffer = screen(&mut state, 160, 48);
     let all = lines(&buffer);
     assert!(line_with(&all, "○ attention").contains("stale"));
@@ -320,10 +322,10 @@ fn drawn(name: &str, values: &[f32], change: impl FnOnce(&mut crate::state::RowV
     let mut state = toy::state(None);
     let n = plot_columns(80);
     state.n_columns = n;
-    state.set_region(crate::genome::Region::new("chr1", 0, 6_400));
+    state.set_region(Region::new("chr1", 0, 6_400));
     let column = |i: usize| match values.get(i * values.len() / n) {
-        Some(v) if !v.is_nan() => crate::tracks::Column { mean: *v, min: v.min(0.0), max: *v, covered: 1.0 },
-        _ => crate::tracks::Column::MISSING,
+        Some(v) if !v.is_nan() => Column { mean: *v, min: v.min(0.0), max: *v, covered: 1.0 },
+        _ => Column::MISSING,
     };
     state.signals.insert(TrackId(0), SignalView { region: state.region.clone(), columns: Ok((0..n).map(column).collect()) });
     for label in ["genes", "EPD", "5mC"] {
@@ -421,7 +423,7 @@ fn a_pinned_row_stays_while_others_scroll() {
 #[test]
 fn squished_genes_stand_two_a_line() {
     let mut state = toy::state(None);
-    state.set_region(crate::genome::Region::new("chr1", 15_000, 65_000));
+    state.set_region(Region::new("chr1", 15_000, 65_000));
     state.view_of(RowId::Genes).genes = crate::state::GeneDisplay::Squished;
     let all = lines(&screen(&mut state, 160, 48));
     let line = line_with(&all, "genes");
@@ -445,20 +447,20 @@ fn a_negative_base_of_a_measured_file_hangs_alone() {
     }
     let session = Arc::new(crate::session::open_paths(&[path]).unwrap());
     let mut readers = crate::session::Readers::new(session.clone());
-    let mut lowest = |region: &crate::genome::Region, n: usize| {
+    let mut lowest = |region: &Region, n: usize| {
         let columns = readers.columns(TrackId(0), region, n).unwrap();
         let at = columns.iter().position(|c| c.min < 0.0)?;
         let edge = |i: usize| region.start + i as u64 * region.len() / n as u64;
-        Some(crate::genome::Region::new(region.chrom.clone(), edge(at), edge(at + 1)))
+        Some(Region::new(region.chrom.clone(), edge(at), edge(at + 1)))
     };
-    let wholes = session.genome.chroms.iter().map(|(chrom, len)| crate::genome::Region::new(chrom.clone(), 0, len));
+    let wholes = session.genome.chroms.iter().map(|(chrom, len)| Region::new(chrom.clone(), 0, len));
     let coarse = wholes.filter_map(|whole| lowest(&whole, 50_000)).next().expect("the file has a negative base");
     let base = lowest(&coarse, coarse.len() as usize).unwrap().start;
     let mut state = State::new(session, Vec::new(), crate::theme::Theme::named("dark").unwrap());
     state.n_columns = plot_columns(160);
     // 66 bases a column, as where the fault was seen; the base in the middle.
     let span = 66 * state.n_columns as u64;
-    state.set_region(crate::genome::Region::new(coarse.chrom.clone(), base - span / 2, base + span / 2));
+    state.set_region(Region::new(coarse.chrom.clone(), base - span / 2, base + span / 2));
     let columns = readers.columns(TrackId(0), &state.region, state.n_columns).map_err(|e| e.to_string());
     state.signals.insert(TrackId(0), SignalView { region: state.region.clone(), columns });
     let buffer = screen(&mut state, 160, 48);
@@ -468,4 +470,39 @@ fn a_negative_base_of_a_measured_file_hangs_alone() {
     assert!(painted.contains(&(n / 2)) && painted.len() <= 3, "{painted:?}");
     let scene = Scene::build(&state, Geometry { n_columns: usize::from(n), char_columns: 1.0, max_lanes: 3 });
     assert!(scene.rows[0].axis.unwrap().0 < 0.0, "the axis reaches below zero");
+}
+
+#[test]
+fn two_places_stand_side_by_side_on_one_scale() {
+    let mut state = toy::state(None);
+    state.set_columns(plot_columns(160));
+    state.go_to("chr1:15,001-25,000 | chr2:5,001-15,000").unwrap();
+    let n = state.n_columns;
+    assert_eq!(n, 54);
+    let at = |region: &Region, value: f32| SignalView {
+        region: region.clone(),
+        columns: Ok(vec![Column { mean: value, min: value, max: value, covered: 1.0 }; n]),
+    };
+    for (value, _) in [(10.0, "left"), (40.0, "right")] {
+        let view = at(&state.region, value);
+        let signals =
+            state.session.tracks.iter().enumerate().filter(|(_, t)| t.kind == TrackKind::Signal).map(|(i, _)| TrackId(i));
+        state.signals = signals.map(|id| (id, view.clone())).collect();
+        state.switch_side();
+    }
+    for is_left in [true, false] {
+        let lines = lines(&screen_as_is(&state, 160, 48, Depth::True));
+        let cell = |line: &str, x: usize| line.chars().nth(x).unwrap();
+        assert!(lines[2].starts_with(" chr1 │ chr2"), "{}", lines[2]);
+        assert!(lines[2..47].iter().all(|line| cell(line, 22 + n) == '│'), "a line between them");
+        let row = lines.iter().position(|line| line.contains("H3K4me3")).unwrap();
+        assert!(lines[row].contains("40▏"), "one axis for both: {}", lines[row]);
+        assert_eq!((cell(&lines[row], 30), cell(&lines[row], 22 + n + 10)), (' ', '█'), "10 is a quarter of 40");
+        assert!(lines[0].contains(if is_left { "chr1:15,001-25,000" } else { "chr2:5,001-15,000" }), "{}", lines[0]);
+        let on_other = |x| is_on_other_side(&state, 160, x);
+        assert_eq!((on_other(22), on_other(22 + n as u16 - 1), on_other(22 + n as u16 + 1)), (!is_left, !is_left, is_left));
+        let Hit::Plot(label, position, value) = hit(&state, (160, 48), (22 + n as u16 + 1, row as u16)) else { panic!() };
+        assert_eq!((label.as_str(), position, value.as_str()), ("H3K4me3", 5_000, "40"));
+        state.switch_side();
+    }
 }

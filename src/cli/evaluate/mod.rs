@@ -9,6 +9,7 @@ pub(in crate::cli) use page::write_charts;
 
 use super::device;
 use super::input::{find_model, listed_genes};
+use super::opening::open_session;
 use super::train::{Recipe, Watcher, read, samples_named, threads};
 use super::{Failure, find_session, interrupt};
 use crate::models::{Commands, DeviceChoice, Manifest, Model, OutputKind, OutputSpec, missing_input};
@@ -122,7 +123,7 @@ impl Table {
 
 pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     check_paths(args)?;
-    let session = Arc::new(Session::open(&find_session(args.session.as_ref())?)?);
+    let session = Arc::new(open_session(&find_session(args.session.as_ref())?)?);
     for warning in &session.warnings {
         eprintln!("cislens: {}", clean_text(warning));
     }

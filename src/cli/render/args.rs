@@ -105,6 +105,10 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long)]
     #[serde(skip)]
     pub allow_command: bool,
+    /// Let the model read the DNA of another assembly than its own
+    #[arg(long)]
+    #[serde(skip_serializing_if = "is_default")]
+    pub assume_assembly: bool,
     /// The gene to explain; the nearest one if not given
     #[arg(long, conflicts_with = "loci")]
     #[serde(skip_serializing_if = "Option::is_none")]

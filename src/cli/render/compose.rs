@@ -52,7 +52,7 @@ impl Made {
 /// Composes a figure that is to be written to `out`.
 pub(super) fn compose(figure: &FigureArgs, out: &Path, shows_progress: bool) -> Result<Made, Failure> {
     let theme = figure.theme();
-    let state = open_state(&figure.files, figure.sample.as_deref(), figure.model.as_deref(), theme)?;
+    let state = open_state(&figure.files, figure.sample.as_deref(), figure.model.as_deref(), theme, figure.assume_assembly)?;
     compose_of(state, figure, out, shows_progress)
 }
 
@@ -87,10 +87,7 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
         (Kind::Tracks, None, None) if !figure.edit.is_empty() => composer.edited(&state)?,
         (Kind::Tracks, Some(list), _) => composer.grid(&state, list)?,
         (Kind::Tracks, None, Some(zoom)) => composer.zoomed(&state, zoom)?,
-        (Kind::Tracks, None, None) => {
-            let (state, scene) = composer.single(&state)?;
-            (vec![state], vec![scene], Panels::Grid(1))
-        }
+        (Kind::Tracks, None, None) => composer.sides(&state)?,
     };
     let options = composer.options;
     let provenance = provenance(figure, &states, out, &asked);
@@ -136,15 +133,32 @@ impl Composer<'_> {
         if columns == 0 {
             return Err(Failure::Usage("--columns 0: at least 1".to_owned()));
         }
-        let columns = columns.min(loci.len());
-        let (mut states, mut scenes) = (Vec::new(), Vec::new());
+        let mut states = Vec::new();
         for locus in &loci {
             let mut state = state.clone();
             go_to(&mut state, "--loci", Some(&locus.locus))?;
-            let analyses = analyses(self.figure, &state);
-            arrange(&mut state, self.figure, &analyses)?;
-            scenes.push(self.scene(&mut state, &analyses, columns)?);
             states.push(state);
+        }
+        self.panels(states, columns.min(loci.len()))
+    }
+
+    /// The view, or the two places side by side that are asked for or were saved.
+    fn sides(&mut self, state: &State) -> Result<Composed, Failure> {
+        let mut places = state.clone();
+        go_to(&mut places, "--locus", self.figure.locus.as_deref())?;
+        if places.other.is_some() {
+            return self.panels(places.each_place(), 2);
+        }
+        let (state, scene) = self.single(state)?;
+        Ok((vec![state], vec![scene], Panels::Grid(1)))
+    }
+
+    fn panels(&mut self, mut states: Vec<State>, columns: usize) -> Result<Composed, Failure> {
+        let mut scenes = Vec::new();
+        for state in &mut states {
+            let analyses = analyses(self.figure, state);
+            arrange(state, self.figure, &analyses)?;
+            scenes.push(self.scene(state, &analyses, columns)?);
         }
         export::share_scales(&mut scenes);
         // What was asked for by name stands above what is shared.
@@ -420,6 +434,9 @@ fn provenance(figure: &FigureArgs, states: &[State], out: &Path, options: &Figur
         Some(kind) if figure.kind != Kind::default() => vec!["--kind".to_owned(), kind.get_name().to_owned()],
         _ => Vec::new(),
     };
+    if figure.assume_assembly {
+        kind.push("--assume-assembly".to_owned());
+    }
     let command = match (&figure.loci, &figure.zoom) {
         (Some(list), _) => {
             let mut place = vec!["--loci".to_owned(), list.clone()];
@@ -430,8 +447,11 @@ fn provenance(figure: &FigureArgs, states: &[State], out: &Path, options: &Figur
             export::command_at(first, &figure.files, &place, out, options)
         }
         (None, zoom) => {
-            let mut place = vec!["--locus".to_owned(), first.region.to_string()];
-            if let Some(gene) = first.current_gene() {
+            let is_side_by_side = states.len() == 2 && zoom.is_none() && figure.edit.is_empty();
+            let shown = if is_side_by_side { states } else { &states[..1] };
+            let loci: Vec<String> = shown.iter().map(|state| state.region.to_string()).collect();
+            let mut place = vec!["--locus".to_owned(), loci.join(" | ")];
+            if let Some(gene) = first.current_gene().filter(|_| !is_side_by_side) {
                 place.extend(["--gene".to_owned(), gene.name.clone()]);
             }
             if figure.kind == Kind::Profile {

@@ -28,7 +28,8 @@ pub(super) fn run(figure: &FigureArgs, list: &Path, out: &Path, format: &str, th
     }
     let loci = loci::read_file(list)?;
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
-    let state = open_state(&figure.files, figure.sample.as_deref(), figure.model.as_deref(), figure.theme())?;
+    let (sample, model) = (figure.sample.as_deref(), figure.model.as_deref());
+    let state = open_state(&figure.files, sample, model, figure.theme(), figure.assume_assembly)?;
     let session = session_bytes(figure);
     let files = names(&loci, format);
     let jobs: Vec<Job> = loci

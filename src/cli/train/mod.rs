@@ -8,6 +8,7 @@ pub(super) use recipe::Recipe;
 pub(super) use watch::Watcher;
 
 use super::device::check_for_training;
+use super::opening::open_session;
 use super::{Failure, find_session, interrupt};
 use crate::models::{DeviceChoice, Manifest, save_model};
 use crate::session::{Readers, SampleId, Session};
@@ -57,7 +58,7 @@ pub(super) struct TrainArgs {
 pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
     check_for_training(args.device)?;
     let path = find_session(args.session.as_ref())?;
-    let session = Arc::new(Session::open(&path)?);
+    let session = Arc::new(open_session(&path)?);
     for warning in &session.warnings {
         eprintln!("cislens: {}", clean_text(warning));
     }

@@ -130,11 +130,31 @@ pub fn init(files: &[PathBuf], options: &InitOptions) -> Result<Initialised, Ini
     }
     // What a table says of files goes before what their names say.
     let is_metadata = |path: &&PathBuf| path.file_name().is_some_and(|n| n == "metadata.tsv");
+    let files: Vec<PathBuf> = files.iter().flat_map(|path| files_in(path)).collect();
     let (metadata, others): (Vec<_>, Vec<_>) = files.iter().partition(is_metadata);
     for path in metadata.into_iter().chain(others).chain(&options.models) {
         draft.take(path, &Facts::default());
     }
     draft.finish()
+}
+
+/// The files of a folder and the models in it, by name; without indexes, checksums and other sessions, which no row is made of. What
+/// is no folder, or is a model, stands for itself.
+fn files_in(path: &Path) -> Vec<PathBuf> {
+    const PASSED_OVER: [&str; 10] = ["tbi", "csi", "fai", "gzi", "bai", "md5", "sha256", "md", "toml", "log"];
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) if !path.join(MODEL_FILE).is_file() => entries,
+        _ => return vec![path.to_owned()],
+    };
+    let is_row = |path: &PathBuf| {
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let is_file = path.is_file() && !PASSED_OVER.contains(&ending.as_str());
+        !is_hidden && (is_file || path.join(MODEL_FILE).is_file())
+    };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_row).collect();
+    files.sort();
+    if files.is_empty() { vec![path.to_owned()] } else { files }
 }
 
 /// What is known of a file besides its name.
@@ -222,7 +242,7 @@ impl<'a> Draft<'a> {
             return self.take_hub(path);
         }
         if !tracks::is_url(path) && std::fs::metadata(path).map_err(|e| e.to_string())?.is_dir() {
-            return Err(format!("a folder without {MODEL_FILE}"));
+            return Err(format!("a folder without {MODEL_FILE} or any file to show"));
         }
         let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
         if name.ends_with(".sizes") {

@@ -1,6 +1,6 @@
 //! What file names say: marks, samples, assemblies. Only what cannot mean two things is taken.
 
-use crate::tracks::clean_text;
+use crate::tracks::{SignalUnit, clean_text};
 use std::path::Path;
 
 /// The name before the first dot that ends it: `signals/Cell1.test.csv` -> `Cell1`.
@@ -20,6 +20,17 @@ pub(super) fn long_stem(path: &Path) -> String {
         }
     }
     rest.to_owned()
+}
+
+/// A stem without what Roadmap's names say of a signal at their end, and what its numbers then are: `E003-H3K4me3.pval.signal`.
+pub(super) fn roadmap_signal(stem: &str) -> Option<(&str, SignalUnit)> {
+    let rest = stem.strip_suffix(".signal")?;
+    let (rest, unit) = match rest.rsplit_once('.')? {
+        (rest, "pval") => (rest, SignalUnit::NegLog10P),
+        (rest, "fc") => (rest, SignalUnit::FoldChange),
+        _ => return None,
+    };
+    Some((rest.strip_suffix(".imputed").unwrap_or(rest), unit))
 }
 
 fn file_name(path: &Path) -> String {
@@ -180,6 +191,15 @@ mod tests {
         assert_eq!(after_sample("H1Oct4", "H1"), None);
         assert_eq!(after_sample("H1_", "H1"), None);
         assert_eq!(after_sample("x_y", ""), None);
+    }
+
+    #[test]
+    fn roadmaps_names_say_what_the_numbers_are() {
+        let of = |name: &str| roadmap_signal(&long_stem(Path::new(name))).map(|(rest, unit)| (rest.to_owned(), unit));
+        assert_eq!(of("E003-H3K4me3.pval.signal.bigwig"), Some(("E003-H3K4me3".to_owned(), SignalUnit::NegLog10P)));
+        assert_eq!(of("E003-DNase.fc.signal.bw"), Some(("E003-DNase".to_owned(), SignalUnit::FoldChange)));
+        assert_eq!(of("E003-H2A.Z.imputed.pval.signal.bigwig"), Some(("E003-H2A.Z".to_owned(), SignalUnit::NegLog10P)));
+        assert_eq!(of("my.signal.bw"), None);
     }
 
     #[test]

@@ -14,7 +14,12 @@ impl Draft<'_> {
         }
         let mut known: BTreeSet<String> = self.bins.iter().map(|path| names::stem(path)).collect();
         for row in &mut self.rows {
-            let guess = names::sample_and_mark(&names::long_stem(&row.path));
+            let stem = names::long_stem(&row.path);
+            let roadmap = names::roadmap_signal(&stem).filter(|_| row.kind == Kind::Signal);
+            if let Some((_, unit)) = roadmap {
+                row.facts.signal.get_or_insert(unit);
+            }
+            let guess = names::sample_and_mark(roadmap.map_or(&stem, |(stem, _)| stem));
             if let Some((sample, mark)) = guess.filter(|_| row.facts.mark.is_none() && row.facts.label.is_none()) {
                 row.facts.mark = Some(mark);
                 row.facts.sample = row.facts.sample.take().or(Some(sample).filter(|s| !s.is_empty()));

@@ -1,7 +1,7 @@
 //! Sessions of bare files: made-up ones, and the measured ones where they are at hand.
 
 use super::*;
-use crate::session::{SampleId, TrackKind};
+use crate::session::{SampleId, TrackEntry, TrackKind};
 use std::fs;
 
 fn shared(path: &str) -> Option<PathBuf> {
@@ -196,6 +196,36 @@ fn a_batch_download_is_known_by_its_metadata() {
         "{:?}",
         made.problems
     );
+}
+
+#[test]
+fn a_folder_of_roadmaps_files_is_a_session_of_its_samples() {
+    let Some(measured) = shared("hg19-h1-oct4") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["E003-H3K4me3.pval.signal.bigwig", "E003-H3K27ac.fc.signal.bigwig", "E017-H3K4me3.pval.signal.bigwig"] {
+        fs::copy(measured.join("H1_k4me3.bw"), at(name)).unwrap();
+    }
+    fs::write(at("E003-H3K4me3.narrowPeak"), "chr6\t31120000\t31121000\tp\t0\t.\t1\t1\t1\t10\n").unwrap();
+    for passed_over in ["README.md", "x.bed.gz.tbi", ".hidden.bed", "checksums.md5"] {
+        fs::write(at(passed_over), "x").unwrap();
+    }
+    let options = InitOptions { folder: folder.path().to_owned(), ..InitOptions::default() };
+    let made = init(&[folder.path().to_owned()], &options).unwrap();
+    assert!(made.problems.is_empty(), "{:?}", made.problems);
+    let row =
+        |t: &TrackEntry| (t.sample.clone().unwrap_or_default(), t.mark.clone().or(t.label.clone()).unwrap_or_default(), t.signal);
+    let mut rows: Vec<_> = made.file.tracks.iter().map(row).collect();
+    rows.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    let expected = [
+        ("E003", "H3K27ac", Some(SignalUnit::FoldChange)),
+        ("E003", "H3K4me3", Some(SignalUnit::NegLog10P)),
+        ("E003", "H3K4me3 peaks", None),
+        ("E017", "H3K4me3", Some(SignalUnit::NegLog10P)),
+    ];
+    assert_eq!(rows, expected.map(|(sample, mark, unit)| (sample.to_owned(), mark.to_owned(), unit)));
+    fs::create_dir(at("empty")).unwrap();
+    assert!(init(&[at("empty")], &options).unwrap_err().to_string().contains("a folder without model.toml or any file to show"));
 }
 
 #[test]
