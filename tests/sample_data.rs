@@ -24,7 +24,7 @@ fn held_out(model: &str, statistic: &str) -> (f64, f64, f64) {
 /// The same, after a change of the genes.
 fn held_out_of(model: &str, statistic: &str, change: impl FnOnce(&mut Dataset)) -> (f64, f64, f64) {
     let session = Arc::new(Session::open(&folder().join("session.toml")).unwrap());
-    let model = load_model(&folder().join("models").join(model), &candle_core::Device::Cpu).unwrap();
+    let model = load_model(&folder().join("models").join(model), &Device::Cpu).unwrap();
     let name = &model.manifest().samples[0];
     let sample = SampleId(session.samples.iter().position(|s| s.name == *name).unwrap());
     let mut readers = Readers::new(session);
@@ -67,7 +67,7 @@ fn isegnet_predicts_expression_of_genes_it_has_not_seen() {
 fn deepcage_predicts_accessibility_of_loci_it_has_not_seen() {
     let (r, low, _) = held_out("deepcage", "r");
     assert!(r >= 0.55 && low > 0.5, "{r} {low}");
-    let model = load_model(&folder().join("models/deepcage"), &candle_core::Device::Cpu).unwrap();
+    let model = load_model(&folder().join("models/deepcage"), &Device::Cpu).unwrap();
     // What was never seen, not a base known and no factor expressed, is still predicted a number like others: it was -2,000.
     let zeros = |shape: &[usize]| Some(Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap());
     let tfs = model.manifest().input.tfs.len();
