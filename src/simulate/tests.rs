@@ -230,7 +230,7 @@ fn the_session_opens_what_was_written() {
     let text = std::fs::read_to_string(folder.join("session.toml")).unwrap();
     let session: SessionFile = toml::from_str(&text).unwrap();
     assert_eq!(session.note, "simulated data (seed 5): checks the machinery, not biology");
-    assert_eq!((session.samples.len(), session.models.len(), session.genome.name.as_str()), (4, 3, "sim1"));
+    assert_eq!((session.samples.len(), session.models.len(), session.genome.name.as_str()), (4, 4, "sim1"));
     let genome = [session.genome.sizes, session.genome.fasta, session.genome.genes].map(Option::unwrap);
     for file in genome.iter().chain(session.tracks.iter().map(|t| &t.file)) {
         assert!(summary.files.iter().any(|(name, _)| name == file), "{}", file.display());
