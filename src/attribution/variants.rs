@@ -10,7 +10,7 @@ use std::ops::Range;
 const NUMBERS_PER_CALL: usize = 400_000;
 const MOST_PER_CALL: usize = 64;
 /// Numbers of one change above which fewer changes make a chunk.
-const LARGE: usize = 500;
+const LARGE: usize = 200;
 
 /// A window as numbers, in the order of [`Batch::parts`]; inputs a network does not read are empty.
 pub(super) type Parts = [Vec<f32>; N_INPUTS];
