@@ -7,7 +7,7 @@ use super::output::provenance;
 use super::{Failure, interrupt};
 use crate::attribution::{AttributionError, METHODS, Method, method};
 use crate::genome::Region;
-use crate::models::{Manifest, OutputKind, load_model, measured_output, missing_input};
+use crate::models::{load_model, measured_output, missing_input};
 use crate::regulation::disagreement::{Anchor, Side, disagreement};
 use crate::session::{Readers, SampleId};
 use crate::tracks::{TrackError, clean_text, write_whole};
@@ -160,7 +160,7 @@ pub(super) fn run(args: &DisagreementArgs) -> Result<(), Failure> {
             }
             _ => row.extend(vec!["NA".to_owned(); 5]),
         }
-        let outputs = [0, 1].map(|side| output(manifests[side], of.scores[side]));
+        let outputs = [0, 1].map(|side| manifests[side].output.kind.of_score(of.scores[side]));
         let measured = [0, 1].map(|side| measured_output(session, manifests[side], samples[side], id).unwrap_or(f64::NAN));
         row.extend(outputs.map(number));
         row.extend(measured.map(number));
@@ -194,13 +194,6 @@ fn names(here: &Side<'_>, there: &Side<'_>, inputs: &Inputs) -> [String; 2] {
         return sides.map(|side| side.method.name().to_owned());
     }
     sides.map(|side| side.model.manifest().name.clone())
-}
-
-fn output(manifest: &Manifest, score: f64) -> f64 {
-    match manifest.output.kind {
-        OutputKind::Regression => score,
-        OutputKind::Binary => 1.0 / (1.0 + (-score).exp()),
-    }
 }
 
 fn number(x: f64) -> String {

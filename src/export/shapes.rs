@@ -21,7 +21,7 @@ impl Brush<'_> {
         let y = lane.middle();
         if width < LEAST_GENE {
             self.page.rect(Frame { x: from, width, y: y - 3.5, height: 7.0 }, colour)?;
-            return self.name(&gene.name, gene.label, from, y, colour, gene.is_current);
+            return self.name(&gene.name, gene.label, (from, width), y, colour, gene.is_current);
         }
         self.page.line(&[(from, y), (from + width, y)], colour, 0.6)?;
         let exons = joined(gene.exons.iter().filter_map(|&(a, b)| self.span(a, b)));
@@ -44,7 +44,7 @@ impl Brush<'_> {
         if outside.is_empty() {
             inside.iter().try_for_each(|&x| chevron(x, self.page.colour("background")))?;
         }
-        self.name(&gene.name, gene.label, from, y, colour, gene.is_current)
+        self.name(&gene.name, gene.label, (from, width), y, colour, gene.is_current)
     }
 
     pub fn interval(&self, interval: &IntervalShape, lane: Frame, role: &str) -> Drawn {
@@ -61,11 +61,12 @@ impl Brush<'_> {
             }
         }
         let ink = self.colour(if interval.is_current { "text" } else { "dim" });
-        self.name(&interval.name, interval.label, x, lane.middle(), ink, interval.is_current)
+        self.name(&interval.name, interval.label, (x, width), lane.middle(), ink, interval.is_current)
     }
 
-    /// A name at the place its scene reserved for it, shrunk or cut to that place.
-    fn name(&self, name: &str, place: Option<f64>, body: f64, y: f64, colour: Rgb, is_bold: bool) -> Drawn {
+    /// A name at the place its scene reserved for it, shrunk or cut to that place; on the body, where there is no other, it has a
+    /// ground of its own.
+    fn name(&self, name: &str, place: Option<f64>, (body, width): (f64, f64), y: f64, colour: Rgb, is_bold: bool) -> Drawn {
         let Some(column) = place else { return Ok(()) };
         let reserved = CHAR_PT * name.chars().count() as f64;
         let x = self.plot.x + column * self.column_width();
@@ -79,6 +80,12 @@ impl Brush<'_> {
         let natural = font::width(&name, NAME_IN_PLOT, is_bold);
         let size = (NAME_IN_PLOT * (room / natural).min(1.0)).max(LEAST_NAME);
         let ink = Ink { size, is_bold, colour };
+        let drawn = natural.min(room);
+        let left = if matches!(along, HPos::Right) { x - drawn } else { x };
+        if left + drawn > body + CHAR_PT && left < body + width - CHAR_PT {
+            let ground = Frame { x: left - 1.0, width: drawn + 2.0, y: y - 0.5 * size, height: size };
+            self.page.rect(ground, self.page.colour("background"))?;
+        }
         self.page.text((x, y), &font::fit(&name, room, size, is_bold), ink, along)
     }
 }

@@ -557,3 +557,25 @@ fn a_page_shows_single_bases_where_there_are_fewer_than_columns() {
     assert!((wide.n_columns as f64 / sheet.plot_width - 2.0).abs() < 0.01);
     assert!((wide.char_columns * sheet.plot_width / wide.n_columns as f64 - page::CHAR_PT).abs() < 1e-9);
 }
+
+#[test]
+fn a_name_on_its_own_bar_has_a_ground_to_be_read_on() {
+    let view = |start: u64, label: f64| {
+        let interval = IntervalShape {
+            start,
+            end: 20_000,
+            name: "peak731".to_owned(),
+            label: Some(label),
+            strand: None,
+            is_current: true,
+            colour: None,
+            parts: Vec::new(),
+        };
+        let rows = vec![track(0, "peaks", Plot::Intervals(vec![vec![interval]], "peak".to_owned()))];
+        let svg = draw(&scene_of(rows, 10_000, 10_000, 500), &provenance(), &options(174.0)).unwrap();
+        let line = svg.lines().position(|line| line.contains(">peak731<")).unwrap();
+        svg.lines().nth(line - 1).unwrap().contains("fill=\"#ffffff\"")
+    };
+    assert!(view(5_000, 1.0), "it covers the view: its name stands on it");
+    assert!(!view(15_000, 200.0), "there is room beside it");
+}

@@ -501,10 +501,7 @@ pub fn predict_input(model: &dyn Model, input: &Input) -> Result<Prediction, Att
         Some(Attention::Hierarchical { alpha, beta }) => (rows(&alpha.get(0)?)?, rows(beta)?.concat()),
         None => (Vec::new(), Vec::new()),
     };
-    let output = match model.manifest().output.kind {
-        OutputKind::Regression => score,
-        OutputKind::Binary => 1.0 / (1.0 + (-score).exp()),
-    };
+    let output = model.manifest().output.kind.of_score(score);
     let (missing, input_hash) = (input.missing.clone(), input.hash());
     Ok(Prediction {
         score,

@@ -4,7 +4,7 @@
 use super::shelf::Shelf;
 use super::{LoadModel, Reply, Slot, contained, send};
 use crate::genome::{Region, Strand};
-use crate::models::{EditedSource, Input, Manifest, Model, OutputKind, SignalTarget, edit_obstacle, probability};
+use crate::models::{EditedSource, Input, Manifest, Model, OutputKind, SignalTarget, edit_obstacle};
 use crate::session::{Edit, Readers, SampleId, Session};
 use candle_core::DType;
 use std::collections::HashMap;
@@ -227,10 +227,7 @@ fn predict_bin(model: &dyn Model, readers: &mut Readers, tiling: &Tiling, anchor
         Ok(score.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?[0])
     });
     let score = score.map_err(|e| e.to_string())?;
-    Ok(match manifest.output.kind {
-        OutputKind::Regression => score as f32,
-        OutputKind::Binary => probability(score) as f32,
-    })
+    Ok(manifest.output.kind.of_score(score) as f32)
 }
 
 #[cfg(test)]

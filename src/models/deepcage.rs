@@ -5,7 +5,7 @@ use super::layers::{BatchNorm, ConvOptions, Linear, Normed, conv, max_pool};
 use super::weights::{Init, Weights};
 use super::{
     Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
-    OutputSpec, Preset, SignalTarget, Structure, TfSpec, Transform, WindowSpec, probability,
+    OutputSpec, Preset, SignalTarget, Structure, TfSpec, Transform, WindowSpec,
 };
 use crate::genome::BaseOrder;
 use crate::tracks::SignalUnit;
@@ -277,10 +277,7 @@ impl Model for DeepCage {
 
     /// The value, or the probability of "open".
     fn published_output(&self, score: f64) -> Vec<f64> {
-        match self.manifest.output.kind {
-            OutputKind::Regression => vec![score],
-            OutputKind::Binary => vec![probability(score)],
-        }
+        vec![self.manifest.output.kind.of_score(score)]
     }
 
     /// Takes the weights of filters that fell silent: their ReLU gives 0 whatever was learnt from, and their running variance has died away.

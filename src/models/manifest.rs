@@ -321,6 +321,16 @@ pub enum OutputKind {
     Binary,
 }
 
+impl OutputKind {
+    /// What F says to a user: itself, or the probability of "high".
+    pub fn of_score(self, score: f64) -> f64 {
+        match self {
+            Self::Regression => score,
+            Self::Binary => super::probability(score),
+        }
+    }
+}
+
 mod base_order {
     use crate::genome::BaseOrder;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

@@ -87,12 +87,23 @@ fn in_blocks(values: &[f32], window: &Window, anchor: &Anchor) -> BTreeMap<i64, 
         return blocks;
     }
     let per_base = len as f64 / n as f64;
+    // Summed a stretch of a block at a time: this is done for every frame that shows a difference.
+    let mut open: Option<(i64, f64)> = None;
     for index in 0..len {
         let (position, value) = (window.position(index), values[(index * n / len) as usize]);
-        if value.is_finite() && window.index(position) == Some(index) {
-            *blocks.entry(anchor.block(position)).or_insert(0.0) += f64::from(value) / per_base;
+        if !(value.is_finite() && window.index(position) == Some(index)) {
+            continue;
+        }
+        let (block, value) = (anchor.block(position), f64::from(value) / per_base);
+        match &mut open {
+            Some((of, sum)) if *of == block => *sum += value,
+            _ => {
+                let done = open.replace((block, value));
+                done.into_iter().for_each(|(of, sum)| *blocks.entry(of).or_insert(0.0) += sum);
+            }
         }
     }
+    open.into_iter().for_each(|(of, sum)| *blocks.entry(of).or_insert(0.0) += sum);
     blocks
 }
 

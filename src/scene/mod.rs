@@ -156,9 +156,20 @@ impl Scene {
 
     /// The scene of a state at the grain of a painter.
     pub fn build(state: &State, geometry: Geometry) -> Self {
+        Self::beside(state, geometry, state.from_other_side().as_ref())
+    }
+
+    /// The scene of the place with the focus, and of the other where two are in view.
+    pub fn build_each(state: &State, geometry: Geometry) -> (Self, Option<Self>) {
+        let other = state.from_other_side();
+        let scene = Self::beside(state, geometry, other.as_ref());
+        (scene, other.map(|other| Self::beside(&other, geometry, Some(state))))
+    }
+
+    /// The scene of a state whose signals share their scale with those of the other place.
+    fn beside(state: &State, geometry: Geometry, other: Option<&State>) -> Self {
         let focused = state.focused();
-        let beside = state.from_other_side();
-        let rows = state.rows().into_iter().map(|id| build_row(state, geometry, id, focused, beside.as_ref())).collect();
+        let rows = state.rows().into_iter().map(|id| build_row(state, geometry, id, focused, other)).collect();
         Self {
             header: Header::build(state),
             region: state.region.clone(),

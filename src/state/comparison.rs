@@ -8,6 +8,7 @@ use crate::jobs::{Analysis, Brief, Subject, is_one_unit};
 use crate::models::measured_output;
 use crate::session::SampleId;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Genes in view whose predictions are compared with what was measured.
 const MOST_GENES: usize = 40;
@@ -31,7 +32,7 @@ pub struct Compared {
     /// What the model says there.
     pub explained: Explained,
     /// Predictions of other genes and samples, as far as known.
-    pub briefs: HashMap<Subject, Result<Brief, String>>,
+    pub briefs: Arc<HashMap<Subject, Result<Brief, String>>>,
     /// The gene whose mark weights over samples are wanted as a table, and its model.
     betas: Option<(usize, GeneId)>,
 }
@@ -223,10 +224,11 @@ impl State {
     pub(super) fn take_briefs(&mut self, briefs: Vec<(Subject, Result<Brief, String>)>) {
         /// Enough for every gene of a genome in a few samples.
         const MOST_KNOWN: usize = 100_000;
-        if self.compared.briefs.len() > MOST_KNOWN {
-            self.compared.briefs.clear();
+        let known = Arc::make_mut(&mut self.compared.briefs);
+        if known.len() > MOST_KNOWN {
+            known.clear();
         }
-        self.compared.briefs.extend(briefs);
+        known.extend(briefs);
         let is_whole = || self.subjects_over_samples().iter().all(|subject| self.compared.briefs.contains_key(subject));
         if self.compared.betas.is_some() && is_whole() {
             match (self.beta_table(), &self.mode) {
@@ -374,7 +376,7 @@ mod tests {
         assert_eq!(lines[1], ["S02", "1", "0.400", "\u{2013}"]);
         assert!(state.briefs_wanted().is_empty());
         state.mode = Mode::Browse;
-        state.compared.briefs.clear();
+        state.compared.briefs = Arc::default();
         state.ask_betas().unwrap();
         state.take_briefs(vec![(wanted[0].clone(), brief(0.2, &[])), (wanted[1].clone(), brief(0.4, &[]))]);
         assert!(state.notice.as_ref().is_some_and(|n| n.contains("no weights")), "{:?}", state.notice);

@@ -185,7 +185,7 @@ impl State {
             self.explained = Explained::default();
             self.beside.forget();
         }
-        self.compared.briefs.retain(|subject, _| subject.model != index);
+        Arc::make_mut(&mut self.compared.briefs).retain(|subject, _| subject.model != index);
         if self.compared.explained.subject().is_some_and(|subject| subject.model == index) {
             self.compared.explained = Explained::default();
         }

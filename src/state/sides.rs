@@ -160,22 +160,24 @@ impl State {
         is_something.then(|| Box::new(look))
     }
 
-    /// The place without the focus, where what was read is for it and not for the one with the focus.
-    pub(super) fn other_side_at(&mut self, region: &Region) -> Option<&mut OtherSide> {
-        self.other.as_mut().filter(|other| other.region == *region && self.region != *region)
+    /// The place without the focus, if that is what was read, and whether what was read is for the one with the focus: both may be of
+    /// one place. What is for neither is an older answer, of the one with the focus.
+    fn places_of(&mut self, region: &Region) -> (Option<&mut OtherSide>, bool) {
+        let is_here = self.region == *region;
+        let other = self.other.as_mut().filter(|other| other.region == *region);
+        let is_for_focus = is_here || other.is_none();
+        (other, is_for_focus)
     }
 
-    /// Keeps columns that were read for the place without the focus.
+    /// Keeps columns for the place without the focus; gives them back where they are for the one with it.
     pub(super) fn take_beside(&mut self, track: TrackId, view: SignalView) -> Option<SignalView> {
-        let edits = self.edits.clone();
-        match self.other_side_at(&view.region) {
-            None => Some(view),
-            Some(other) => {
-                other.edits = edits;
-                other.signals.insert(track, view);
-                None
-            }
+        let edits = self.other.is_some().then(|| self.edits.clone());
+        let (other, is_for_focus) = self.places_of(&view.region);
+        if let (Some(other), Some(edits)) = (other, edits) {
+            other.edits = edits;
+            other.signals.insert(track, view.clone());
         }
+        is_for_focus.then_some(view)
     }
 
     /// Keeps intervals where they were read for: all of a file for both places, a part of it for the one it covers.
@@ -195,18 +197,25 @@ impl State {
 
     /// Keeps the bases of a place.
     pub(super) fn take_sequence(&mut self, region: Region, bases: Result<Vec<u8>, String>) {
-        match self.other_side_at(&region) {
-            Some(other) => other.sequence = Some((region, bases)),
-            None => self.sequence = Some((region, bases)),
+        let read = Some((region.clone(), bases));
+        let (other, is_for_focus) = self.places_of(&region);
+        if let Some(other) = other {
+            other.sequence.clone_from(&read);
+        }
+        if is_for_focus {
+            self.sequence = read;
         }
     }
 
     /// Keeps where a pattern stands.
     pub(super) fn take_occurrences(&mut self, pattern: String, found: Occurrences) {
-        match self.other_side_at(&found.0) {
-            Some(other) => other.occurrences.insert(pattern, found),
-            None => self.occurrences.insert(pattern, found),
-        };
+        let (other, is_for_focus) = self.places_of(&found.0);
+        if let Some(other) = other {
+            other.occurrences.insert(pattern.clone(), found.clone());
+        }
+        if is_for_focus {
+            self.occurrences.insert(pattern, found);
+        }
     }
 }
 
@@ -291,5 +300,19 @@ mod tests {
         state.pan(0.5);
         let moved = state.look();
         assert!(!look.covers(&moved) && moved.beside.is_none());
+    }
+
+    #[test]
+    fn one_place_on_both_sides_is_there_on_both() {
+        let mut state = two();
+        state.go_to("ALPHA | ALPHA").unwrap();
+        let (look, job) = (state.look(), JobId::default());
+        let (track, region) = (TrackId(1), look.region.clone());
+        let columns = Ok(vec![crate::tracks::Column::MISSING; look.n_columns]);
+        state.apply(Reply::Columns { job, track, region: region.clone(), columns }, job, job);
+        state.apply(Reply::Sequence { job, region: region.clone(), bases: Ok(vec![b'A'; region.len() as usize]) }, job, job);
+        for side in state.each_place() {
+            assert!(side.signals.contains_key(&track) && side.sequence.is_some(), "{}", side.region);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::State;
 use crate::genome::Region;
+use std::sync::Arc;
 
 /// One cell: a word, or a number that sorts as one.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +53,8 @@ pub struct Table {
     pub title: String,
     /// Names of the columns.
     pub columns: Vec<String>,
-    lines: Vec<Line>,
+    /// Shared: a state of two places is copied for every frame.
+    lines: Arc<[Line]>,
     shown: Vec<usize>,
     /// Which of the lines shown is chosen.
     pub selected: usize,
@@ -68,7 +70,7 @@ impl Table {
     pub fn new(title: impl Into<String>, columns: &[&str], lines: Vec<Line>) -> Self {
         let shown = (0..lines.len()).collect();
         let columns = columns.iter().map(|c| (*c).to_owned()).collect();
-        Self { title: title.into(), columns, lines, shown, ..Self::default() }
+        Self { title: title.into(), columns, lines: lines.into(), shown, ..Self::default() }
     }
 
     /// Lines that pass the filter, in their order.
@@ -148,7 +150,7 @@ impl State {
 
     /// Chromosomes of the genome.
     pub fn chromosome_table(&self) -> Table {
-        let line = |(name, len): (&std::sync::Arc<str>, u64)| Line {
+        let line = |(name, len): (&Arc<str>, u64)| Line {
             cells: vec![Cell::Text(name.to_string()), Cell::Number(len as f64)],
             target: name.to_string(),
         };

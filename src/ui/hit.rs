@@ -25,11 +25,10 @@ pub fn hit(state: &State, (width, height): (u16, u16), (x, y): (u16, u16)) -> Hi
         return Hit::Nothing;
     }
     let geometry = Geometry { n_columns: columns_in_view(state, width), char_columns: 1.0, max_lanes: MAX_LANES };
-    let of_focus = Scene::build(state, geometry);
+    let (of_focus, beside) = Scene::build_each(state, geometry);
     let whole = Layout::of(Rect::new(0, 0, width, height), &of_focus);
     let is_beside = is_on_other_side(state, width, x);
-    let beside = state.from_other_side().filter(|_| is_beside).map(|beside| Scene::build(&beside, geometry));
-    let scene = beside.as_ref().unwrap_or(&of_focus);
+    let scene = beside.as_ref().filter(|_| is_beside).unwrap_or(&of_focus);
     let layout = match &state.other {
         Some(other) => whole.side(other.is_left == is_beside),
         None => whole.clone(),

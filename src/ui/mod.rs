@@ -49,10 +49,9 @@ fn paint(frame: &mut Frame<'_>, state: &State, keymap: &Keymap, palette: &Palett
         return;
     }
     let geometry = Geometry { n_columns: columns_in_view(state, area.width), char_columns: 1.0, max_lanes: MAX_LANES };
-    let scene = Scene::build(state, geometry);
+    let (scene, beside) = Scene::build_each(state, geometry);
     let layout = Layout::of(area, &scene);
     let buffer = frame.buffer_mut();
-    let beside = state.from_other_side().map(|beside| Scene::build(&beside, geometry));
     frame::draw_header(buffer, &layout, &scene, beside.as_ref(), palette);
     let is_left = state.other.as_ref().is_none_or(|other| !other.is_left);
     let own = if beside.is_some() { layout.side(is_left) } else { layout.clone() };

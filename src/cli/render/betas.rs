@@ -3,7 +3,8 @@
 use super::super::Failure;
 use super::super::view::commands;
 use super::args::FigureArgs;
-use super::compose::{Made, choose_gene, go_to};
+use super::choices::{choose_gene, go_to};
+use super::compose::Made;
 use crate::export::{self, FigureOptions, Heatmap, Provenance, draw_heatmaps};
 use crate::jobs::{Prediction, Subject, predict};
 use crate::models::{measured_output, missing_input, open_model};

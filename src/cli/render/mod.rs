@@ -2,8 +2,10 @@
 
 mod args;
 mod betas;
+mod choices;
 mod compose;
 mod each;
+mod filters;
 mod loci;
 mod predicted;
 
