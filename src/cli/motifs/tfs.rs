@@ -35,7 +35,7 @@ pub(super) fn tfs(args: &MotifsArgs) -> Result<(), Failure> {
     loci.sort();
     loci.dedup();
     let made = format!(
-        "cislens {} motifs Tfs; model {} ({}) {}; genome {}; {} loci within {} bases of {} genes, every {}",
+        "cislens {} motifs tfs; model {} ({}) {}; genome {}; {} loci within {} bases of {} genes, every {}",
         env!("CARGO_PKG_VERSION"),
         manifest.name,
         manifest.architecture,
