@@ -7,7 +7,7 @@ mod program;
 mod toy;
 
 use cislens::attribution::METHODS;
-use cislens::models::MODELS;
+use cislens::models::{MODELS, Manifest};
 use cislens::tracks::{Array, NpzReader, Values, write_npz};
 use measured::shared;
 use program::cislens;
@@ -469,4 +469,25 @@ fn an_interrupt_ends_it_with_130_and_leaves_nothing() {
     assert_eq!(output.status.code(), Some(130));
     assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted, nothing written"));
     assert_eq!(files(), before);
+}
+
+#[test]
+fn a_figure_needs_to_be_told_that_dna_of_another_assembly_will_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    toy::write_session(folder);
+    for name in ["isegnet", "deepchrome"] {
+        toy::write_model(&folder.join(name), &Manifest { assembly: Some("hg19".to_owned()), ..toy::manifest(name) });
+    }
+    let render = |model: &str, more: &str| {
+        let args =
+            format!("render session.toml --locus a:1,301-1,700 --gene ONE0 --model {model} --out f.svg --analyses ig {more}");
+        let said = cislens(folder, &args).done();
+        let svg = fs::read_to_string(folder.join("f.svg")).unwrap();
+        let wrong = "the model reads DNA of hg19; the session's genome is toy1";
+        (svg.contains(wrong) || said.stderr.contains(wrong), svg.contains("predicted "), svg.contains("--assume-assembly"))
+    };
+    assert_eq!(render("isegnet", ""), (true, false, true), "refused, with what would allow it");
+    assert_eq!(render("isegnet", "--assume-assembly"), (false, true, true), "and the figure says that it was told");
+    assert_eq!(render("deepchrome", ""), (false, true, false), "this one reads no DNA");
 }

@@ -329,7 +329,8 @@ impl Session {
         let kind = match format.kind {
             Kind::Signal => TrackKind::Signal,
             Kind::Features => TrackKind::Features,
-            Kind::Genes => return self.add_genes(&path),
+            Kind::Genes if self.genome.genes.is_empty() => return self.add_genes(&path),
+            Kind::Genes => TrackKind::Features, // a second annotation is a row of its own
             Kind::Sequence => return self.genome.fasta = Some(path),
         };
         let sample = entry.sample.as_deref().map(|name| self.sample_named(name));
