@@ -166,7 +166,7 @@ impl RowView {
 impl Scene {
     /// One row at the grain of a painter, as [`Self::build`] makes it.
     pub fn row(state: &State, geometry: Geometry, id: RowId) -> Row {
-        build_row(state, geometry, id, None, &Axes::beside(state.from_other_side().as_ref()))
+        build_row(state, geometry, id, None, &mut Axes::beside(state.from_other_side().as_ref()))
     }
 
     /// The scene of a state at the grain of a painter.
@@ -184,8 +184,8 @@ impl Scene {
     /// The scene of a state whose signals share their scale with those of the other place.
     fn beside(state: &State, geometry: Geometry, other: Option<&State>) -> Self {
         let focused = state.focused();
-        let axes = Axes::beside(other);
-        let rows = state.rows().into_iter().map(|id| build_row(state, geometry, id, focused, &axes)).collect();
+        let mut axes = Axes::beside(other);
+        let rows = state.rows().into_iter().map(|id| build_row(state, geometry, id, focused, &mut axes)).collect();
         Self {
             header: Header::build(state),
             region: state.region.clone(),
@@ -219,7 +219,7 @@ fn bases_of_column(region: &Region, n_columns: usize, i: usize) -> (u64, u64) {
     (from, edge(i + 1).max(from + 1))
 }
 
-fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId>, axes: &Axes<'_>) -> Row {
+fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId>, axes: &mut Axes<'_>) -> Row {
     let view = state.row_view(id);
     let mut row = Row {
         id,

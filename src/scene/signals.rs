@@ -5,7 +5,6 @@ use crate::genome::Region;
 use crate::session::{Change, Edit};
 use crate::state::{Named, RowId, RowView, Scale, SignalStyle, State};
 use crate::tracks::{Column, SignalUnit};
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 /// What several rows of a scene span together, worked out once for all of them.
@@ -13,9 +12,9 @@ pub(super) struct Axes<'a> {
     /// The state as it is seen from the other of two places in view, which are drawn on one scale.
     beside: Option<&'a State>,
     /// By the scale, the group or mark, and whether it is of the other place. `None` where nothing is measured.
-    shared: RefCell<HashMap<SharedBy, Option<(f32, f32)>>>,
+    shared: HashMap<SharedBy, Option<(f32, f32)>>,
     /// Samples with a track of a mark.
-    n_samples: RefCell<HashMap<String, usize>>,
+    n_samples: HashMap<String, usize>,
 }
 
 /// Which rows share an axis: those of a group, or of a mark (`is_group` false), there where `is_beside`.
@@ -28,26 +27,27 @@ struct SharedBy {
 
 impl<'a> Axes<'a> {
     pub(super) fn beside(beside: Option<&'a State>) -> Self {
-        Self { beside, shared: RefCell::default(), n_samples: RefCell::default() }
+        Self { beside, shared: HashMap::new(), n_samples: HashMap::new() }
     }
 
     /// What rows span together; `rows` says which they are.
-    fn shared(&self, by: SharedBy, state: &State, geometry: Geometry, rows: impl FnOnce() -> Vec<RowId>) -> Option<(f32, f32)> {
-        if let Some(known) = self.shared.borrow().get(&by) {
-            return *known;
-        }
-        let spanned = span_of_rows(state, geometry, rows());
-        self.shared.borrow_mut().insert(by, spanned);
-        spanned
+    fn shared(
+        &mut self,
+        by: SharedBy,
+        state: &State,
+        geometry: Geometry,
+        rows: impl FnOnce() -> Vec<RowId>,
+    ) -> Option<(f32, f32)> {
+        *self.shared.entry(by).or_insert_with(|| span_of_rows(state, geometry, rows()))
     }
 
     /// How many samples have a track of a row's mark.
-    fn n_samples(&self, state: &State, row: RowId) -> usize {
+    fn n_samples(&mut self, state: &State, row: RowId) -> usize {
         let count = || {
             let samples = state.tracks_of_mark(row).into_iter().map(|track| state.session.tracks[track.0].sample);
             samples.collect::<HashSet<_>>().len()
         };
-        *self.n_samples.borrow_mut().entry(mark_of(state, row)).or_insert_with(count)
+        *self.n_samples.entry(mark_of(state, row)).or_insert_with(count)
     }
 }
 
@@ -63,7 +63,7 @@ fn mark_of(state: &State, row: RowId) -> String {
 }
 
 /// A signal's row: of a track, or of a formula.
-pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, axes: &Axes<'_>) {
+pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, axes: &mut Axes<'_>) {
     let columns = match columns_of(state, geometry, row.id) {
         None => return,
         Some(Err(reason)) => return row.plot = Plot::Message(reason),
@@ -176,7 +176,7 @@ fn axis(
     state: &State,
     geometry: Geometry,
     columns: &[Column],
-    (axes, is_beside): (&Axes<'_>, bool),
+    (axes, is_beside): (&mut Axes<'_>, bool),
 ) -> (f32, f32) {
     let view = &row.view;
     let own = || overlays.iter().fold(reach(view, columns), |all, over| joined(all, reach(view, &over.columns)));
@@ -224,7 +224,7 @@ fn percentile(view: &RowView, columns: &[Column]) -> (f32, f32) {
 }
 
 /// Unit, statistic and scale in words.
-fn detail(row: &Row, state: &State, geometry: Geometry, columns: &[Column], axes: &Axes<'_>) -> String {
+fn detail(row: &Row, state: &State, geometry: Geometry, columns: &[Column], axes: &mut Axes<'_>) -> String {
     let view = &row.view;
     let mut parts = Vec::new();
     match row.id {

@@ -250,7 +250,6 @@ fn highest_first(a: f64, b: f64) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::{Ran, run};
     use crate::session::{Sample, Session, TrackInfo};
     use crate::state::{Scale, SignalStyle, SignalView, State, toy};
     use crate::theme::Theme;
@@ -297,8 +296,10 @@ mod tests {
         state.rows().into_iter().filter(is_signal).map(|row| state.title(row)).collect()
     }
 
+    /// `matrix` or `sort`, with what stands behind it.
     fn typed(state: &mut State, line: &str) -> Result<(), String> {
-        state.change(line, |state| run(state, line)).map(|ran| assert_eq!(ran, Ran::Done))
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        state.change(line, |state| if command == "matrix" { state.show_matrix(rest) } else { state.sort_rows(rest) })
     }
 
     #[test]
