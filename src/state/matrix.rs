@@ -193,7 +193,10 @@ impl State {
         self.notice = Some(match key {
             Key::Value => format!("sorted by mean over {stretch}"),
             Key::Mark(mark) => format!("samples sorted by mean {mark} over {stretch}"),
-            Key::Expression => format!("samples sorted by {}", self.current_gene().map_or("expression", |g| &g.name)),
+            Key::Expression => {
+                let gene = self.current_gene().map_or("the gene", |gene| &gene.name);
+                format!("samples sorted by the expression of {gene}")
+            }
             Key::Sample => "sorted by name of the sample".to_owned(),
             Key::File => "sorted as the session lists them".to_owned(),
         });
