@@ -126,6 +126,14 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long)]
     #[serde(skip_serializing_if = "is_default")]
     pub seqlets: bool,
+    /// Every sample's rows of marks, a line each (A,B,C; all marks where none is named)
+    #[arg(long, value_name = "MARKS", num_args = 0..=1, default_missing_value = "", require_equals = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matrix: Option<String>,
+    /// Sort signal rows, the highest first: value, a mark, expression, sample or file
+    #[arg(long, value_name = "BY", conflicts_with_all = ["loci", "zoom", "edit"])]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
     /// Leave a row out, by its label; may be repeated
     #[arg(long, value_name = "LABEL")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -178,6 +186,10 @@ pub(in crate::cli) enum Kind {
     Predicted,
     /// The weight the model gives each mark of a gene, over samples (--data F.tsv writes them too)
     Betas,
+    /// The attention to a gene's bins over samples, with the elements attended to together (--data too)
+    Cores,
+    /// What transcription factors are worth to the model around a gene (or --loci), over samples (--data too)
+    Tfs,
 }
 
 /// A method by its name or alias, or `none`.

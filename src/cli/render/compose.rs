@@ -4,7 +4,7 @@ use super::super::Failure;
 use super::super::view::{commands, open_state};
 use super::args::{FigureArgs, Kind};
 use super::choices::{analyses, arrange, choose_gene, chosen_genes, go_to, hide, leave_out_inapplicable, options, region_of};
-use super::{betas, filters, loci, predicted};
+use super::{betas, cores, filters, loci, predicted, tfs};
 use crate::export::{self, FigureOptions, Highlight, Panels, Progress, Provenance};
 use crate::genome::{ChromSizes, Region};
 use crate::jobs::Analysis;
@@ -62,11 +62,16 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     if let Some(name) = &figure.compare {
         state.compare_with(name).map_err(|reason| Failure::Usage(format!("--compare {name}: {reason}")))?;
     }
+    if let Some(marks) = &figure.matrix {
+        state.show_matrix(marks).map_err(|reason| Failure::Usage(format!("--matrix {marks}: {reason}")))?;
+    }
     let options = options(figure, &state)?;
     match figure.kind {
         Kind::Filters => return filters::compose(state, figure, out, options),
         Kind::Predicted => return predicted::compose(state, figure, out, options),
         Kind::Betas => return betas::compose(state, figure, out, options),
+        Kind::Cores => return cores::compose(state, figure, out, options),
+        Kind::Tfs => return tfs::compose(state, figure, out, options),
         Kind::Tracks | Kind::Heatmap | Kind::Profile => {}
     }
     // Edits are pointed out besides; the command names them itself.
@@ -75,7 +80,7 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     let (states, scenes, panels) = match (figure.kind, &figure.loci, &figure.zoom) {
         (Kind::Heatmap, None, None) => composer.heatmap(&state)?,
         (Kind::Profile, list, None) => composer.profile(&state, list.as_deref())?,
-        (Kind::Heatmap | Kind::Profile | Kind::Filters | Kind::Predicted | Kind::Betas, ..) => {
+        (Kind::Heatmap | Kind::Profile | Kind::Filters | Kind::Predicted | Kind::Betas | Kind::Cores | Kind::Tfs, ..) => {
             return Err(Failure::Usage(
                 "--kind heatmap and profile are of one panel: no --zoom, nor --loci for a heatmap".to_owned(),
             ));
@@ -118,7 +123,11 @@ impl Composer<'_> {
         state.add_edits("--with", edits).map_err(|reason| Failure::Usage(format!("--with {reason}")))?;
         let analyses = analyses(self.figure, &state);
         arrange(&mut state, self.figure, &analyses)?;
-        let scene = self.scene(&mut state, &analyses, 1)?;
+        let mut scene = self.scene(&mut state, &analyses, 1)?;
+        if let Some(by) = &self.figure.sort {
+            state.sort_rows(by).map_err(|reason| Failure::Usage(format!("--sort {by}: {reason}")))?;
+            scene = self.built(&state, 1);
+        }
         Ok((state, scene))
     }
 
