@@ -173,9 +173,12 @@ fn weights_of_marks_are_drawn_and_tabled_over_samples() {
     render(&refused).code(2).stderr(contains("gives marks no weights"));
 }
 
+/// The project's own sample: it has the samples and the trained networks that figures over samples need.
+const SAMPLE_DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sample-data/session.toml");
+
 #[test]
 fn attention_over_samples_is_a_figure_with_what_goes_together() {
-    let args = ["sample/session.toml", "--kind", "cores", "--model", "deepcore", "--gene", "NAMA4"];
+    let args = [SAMPLE_DATA, "--kind", "cores", "--model", "deepcore", "--gene", "NAMA4"];
     render(&[&args[..], &["--out", "cores-page.svg", "--data", "cores-page.tsv"]].concat()).success();
     let texts = texts(&folder().join("cores-page.svg"));
     assert!(has(&texts, "NAMA4 (-): ") && has(&texts, "P20") && has(&texts, "procedure permutation"), "{texts:?}");
@@ -186,15 +189,15 @@ fn attention_over_samples_is_a_figure_with_what_goes_together() {
         let sum: f64 = line[1..].iter().map(|w| w.parse::<f64>().unwrap()).sum();
         assert!((sum - 1.0).abs() < 1e-3, "{line:?}");
     }
-    let refused = ["sample/session.toml", "--kind", "cores", "--model", "isegnet", "--out", "x.svg"];
+    let refused = [SAMPLE_DATA, "--kind", "cores", "--model", "isegnet", "--out", "x.svg"];
     render(&refused).code(2).stderr(contains("4 samples: COREs need at least 20"));
 }
 
 #[test]
 fn factors_by_samples_are_a_figure_of_the_values_that_motifs_tfs_tables() {
-    let refused = ["sample/session.toml", "--kind", "tfs", "--model", "deepcore", "--out", "x.svg"];
+    let refused = [SAMPLE_DATA, "--kind", "tfs", "--model", "deepcore", "--out", "x.svg"];
     render(&refused).code(2).stderr(contains("reads no transcription factor's expression"));
-    let args = ["sample/session.toml", "--kind", "tfs", "--model", "deepcage", "--gene", "NAMA4"];
+    let args = [SAMPLE_DATA, "--kind", "tfs", "--model", "deepcage", "--gene", "NAMA4"];
     render(&[&args[..], &["--out", "tfs-page.svg", "--data", "tfs-page.tsv"]].concat()).success();
     let texts = texts(&folder().join("tfs-page.svg"));
     assert!(has(&texts, "gradient x expression") && has(&texts, "SPI1") && has(&texts, "41 windows"), "{texts:?}");
@@ -206,7 +209,7 @@ fn factors_by_samples_are_a_figure_of_the_values_that_motifs_tfs_tables() {
         lines.map(|line| ((line[0].clone(), line[tf].clone()), line[line.len() - column].parse().unwrap())).collect()
     };
     let mut command = Command::new(env!("CARGO_BIN_EXE_cislens"));
-    command.current_dir(folder()).args(["motifs", "tfs", "deepcage", "--session", "sample/session.toml", "--gene", "NAMA4"]);
+    command.current_dir(folder()).args(["motifs", "tfs", "deepcage", "--session", SAMPLE_DATA, "--gene", "NAMA4"]);
     command.args(["--sample", "S02,P07", "--out", "tfs.tsv"]).assert().success();
     let (page, tabled) = (numbers("tfs-page.tsv", 1), numbers("tfs.tsv", 1));
     assert_eq!((page.len(), tabled.len()), (24 * 21, 2 * 21));
