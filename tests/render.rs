@@ -7,6 +7,7 @@ use cislens::models::{Weights, architecture, save_model};
 use cislens::simulate::{Options, Scale, simulate};
 use cislens::tracks::SignalUnit;
 use predicates::str::contains;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -170,6 +171,48 @@ fn weights_of_marks_are_drawn_and_tabled_over_samples() {
     }
     let refused = ["sample/session.toml", "--kind", "betas", "--model", "deepcore", "--out", "x.svg"];
     render(&refused).code(2).stderr(contains("gives marks no weights"));
+}
+
+#[test]
+fn attention_over_samples_is_a_figure_with_what_goes_together() {
+    let args = ["sample/session.toml", "--kind", "cores", "--model", "deepcore", "--gene", "NAMA4"];
+    render(&[&args[..], &["--out", "cores-page.svg", "--data", "cores-page.tsv"]].concat()).success();
+    let texts = texts(&folder().join("cores-page.svg"));
+    assert!(has(&texts, "NAMA4 (-): ") && has(&texts, "P20") && has(&texts, "procedure permutation"), "{texts:?}");
+    let table = fs::read_to_string(folder().join("cores-page.tsv")).unwrap();
+    let lines: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split('\t').collect()).collect();
+    assert_eq!((lines.len(), lines[0].len()), (1 + 24, 1 + 200), "samples by bins");
+    for line in &lines[1..] {
+        let sum: f64 = line[1..].iter().map(|w| w.parse::<f64>().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-3, "{line:?}");
+    }
+    let refused = ["sample/session.toml", "--kind", "cores", "--model", "isegnet", "--out", "x.svg"];
+    render(&refused).code(2).stderr(contains("no one attention over bins"));
+}
+
+#[test]
+fn factors_by_samples_are_a_figure_of_the_values_that_motifs_tfs_tables() {
+    let refused = ["sample/session.toml", "--kind", "tfs", "--model", "deepcore", "--out", "x.svg"];
+    render(&refused).code(2).stderr(contains("reads no transcription factor's expression"));
+    let args = ["sample/session.toml", "--kind", "tfs", "--model", "deepcage", "--gene", "NAMA4"];
+    render(&[&args[..], &["--out", "tfs-page.svg", "--data", "tfs-page.tsv"]].concat()).success();
+    let texts = texts(&folder().join("tfs-page.svg"));
+    assert!(has(&texts, "gradient x expression") && has(&texts, "SPI1") && has(&texts, "41 windows"), "{texts:?}");
+    let numbers = |name: &str, column: usize| -> BTreeMap<(String, String), f64> {
+        let text = fs::read_to_string(folder().join(name)).unwrap();
+        let mut lines = text.lines().skip(1).map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>());
+        let head = lines.next().unwrap();
+        let tf = head.iter().position(|h| h == "tf").unwrap();
+        lines.map(|line| ((line[0].clone(), line[tf].clone()), line[line.len() - column].parse().unwrap())).collect()
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cislens"));
+    command.current_dir(folder()).args(["motifs", "tfs", "deepcage", "--session", "sample/session.toml", "--gene", "NAMA4"]);
+    command.args(["--sample", "S02,P07", "--out", "tfs.tsv"]).assert().success();
+    let (page, tabled) = (numbers("tfs-page.tsv", 1), numbers("tfs.tsv", 1));
+    assert_eq!((page.len(), tabled.len()), (24 * 21, 2 * 21));
+    for (key, knock_out) in &tabled {
+        assert_eq!(page[key], *knock_out, "{key:?}");
+    }
 }
 
 /// Words of a command, single quotes understood.

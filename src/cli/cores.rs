@@ -63,10 +63,10 @@ struct OfGene {
 }
 
 /// What a gene is read with.
-struct Work<'a> {
-    model: &'a dyn Model,
-    session: &'a Arc<Session>,
-    samples: &'a [SampleId],
+pub(super) struct Work<'a> {
+    pub model: &'a dyn Model,
+    pub session: &'a Arc<Session>,
+    pub samples: &'a [SampleId],
 }
 
 impl Work<'_> {
@@ -75,7 +75,7 @@ impl Work<'_> {
     }
 
     /// Attention and scores of a gene in each sample.
-    fn read(&self, readers: &mut Readers, gene: GeneId, report: &dyn Fn(f64)) -> Result<Samples, String> {
+    pub(super) fn read(&self, readers: &mut Readers, gene: GeneId, report: &dyn Fn(f64)) -> Result<Samples, String> {
         let (manifest, window) = (self.model.manifest(), self.window(gene));
         let mut samples = Samples::default();
         for (i, batch) in self.samples.chunks(BATCH).enumerate() {
@@ -222,7 +222,7 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
         write_whole(path, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(path, e)))?;
     }
     if let Some(path) = &args.svg {
-        draw(path, &made, &work, &found, &genes, &names)?;
+        draw(path, &made, &work, &found, &genes)?;
     }
     journal.remove();
     Ok(())
@@ -298,7 +298,7 @@ fn read_loops(path: &Path, session: &Session) -> Result<Arc<Features>, Failure> 
 }
 
 /// What would be refused for every gene is refused before any work.
-fn check_model(work: &Work<'_>, genes: &[GeneId], procedure: &Procedure) -> Result<(), Failure> {
+pub(super) fn check_model(work: &Work<'_>, genes: &[GeneId], procedure: &Procedure) -> Result<(), Failure> {
     if procedure.name != "paper" && work.samples.len() < LEAST_SAMPLES {
         return Err(Failure::Usage(cores::CoresError::TooFewSamples(work.samples.len()).to_string()));
     }
@@ -321,43 +321,41 @@ fn check_model(work: &Work<'_>, genes: &[GeneId], procedure: &Procedure) -> Resu
 }
 
 /// Samples by bins of the genes with most links, their correlations below and COREs as arcs above.
-fn draw(
-    path: &Path,
-    made: &str,
-    work: &Work<'_>,
-    found: &[(usize, OfGene)],
-    genes: &[GeneId],
-    names: &[&str],
-) -> Result<(), Failure> {
+fn draw(path: &Path, made: &str, work: &Work<'_>, found: &[(usize, OfGene)], genes: &[GeneId]) -> Result<(), Failure> {
     let mut order: Vec<&(usize, OfGene)> = found.iter().collect();
     order.sort_by_key(|(i, of)| (std::cmp::Reverse(of.cores.called().count()), *i));
     let mut readers = Readers::new(work.session.clone());
     let mut maps = Vec::new();
     for (i, of) in order.into_iter().take(DRAWN) {
         let samples = work.read(&mut readers, genes[*i], &|_| ()).map_err(|e| anyhow::anyhow!(e))?;
-        let gene = work.session.genome.genes.get(genes[*i]);
-        let tss = work.model.manifest().window.tss_index as f64;
-        let length = work.model.manifest().window.length as f64;
-        let kb = |index: f64| format!("{:+.0} kb", (index - tss) / 1e3);
-        maps.push(Heatmap {
-            title: format!(
-                "{} ({}): {} COREs, {} of {} pairs linked",
-                gene.name,
-                gene.strand,
-                of.cores.cores.len(),
-                of.cores.called().count(),
-                of.cores.links.len()
-            ),
-            rows: names.iter().map(|name| (*name).to_owned()).collect(),
-            columns: vec![(0.0, kb(0.0)), (tss / length, "TSS".to_owned()), (1.0, kb(length))],
-            values: samples.attention.iter().map(|row| row.iter().map(|w| f64::from(*w)).collect()).collect(),
-            unit: "attention".to_owned(),
-            spans: of.cores.blocks.iter().map(|block| block.bins.clone()).collect(),
-            arcs: of.cores.called().map(|link| (link.first, link.second, true)).collect(),
-            triangle: of.cores.links.iter().map(|link| (link.first, link.second, link.r)).collect(),
-        });
+        maps.push(map_of(work, genes[*i], &samples, &of.cores));
     }
     let theme = Theme::named("print")?;
     let svg = draw_heatmaps("COREs: attention over samples", &[made.to_owned()], &maps, 174.0, &theme)?;
     Ok(export::write(path, &svg, &FigureOptions::new(theme))?)
+}
+
+/// A gene's attention, samples by bins, its COREs as arcs above and the correlations of its blocks below.
+pub(super) fn map_of(work: &Work<'_>, gene: GeneId, samples: &Samples, cores: &Cores) -> Heatmap {
+    let gene = work.session.genome.genes.get(gene);
+    let window = &work.model.manifest().window;
+    let (tss, length) = (window.tss_index as f64, window.length as f64);
+    let kb = |index: f64| format!("{:+.0} kb", (index - tss) / 1e3);
+    Heatmap {
+        title: format!(
+            "{} ({}): {} COREs, {} of {} pairs linked",
+            gene.name,
+            gene.strand,
+            cores.cores.len(),
+            cores.called().count(),
+            cores.links.len()
+        ),
+        rows: work.samples.iter().map(|sample| work.session.samples[sample.0].name.clone()).collect(),
+        columns: vec![(0.0, kb(0.0)), (tss / length, "TSS".to_owned()), (1.0, kb(length))],
+        values: samples.attention.iter().map(|row| row.iter().map(|w| f64::from(*w)).collect()).collect(),
+        unit: "attention".to_owned(),
+        spans: cores.blocks.iter().map(|block| block.bins.clone()).collect(),
+        arcs: cores.called().map(|link| (link.first, link.second, true)).collect(),
+        triangle: cores.links.iter().map(|link| (link.first, link.second, link.r)).collect(),
+    }
 }

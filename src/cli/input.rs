@@ -142,13 +142,14 @@ pub(super) fn open_genes(args: &InputArgs, model: &Path) -> Result<OpenedGenes, 
 
 /// The samples that `--sample` names, parted by commas; all that can feed the model where it names none.
 pub(super) fn samples_that_fit(args: &InputArgs, session: &Session, manifest: &Manifest) -> Result<Vec<SampleId>, Failure> {
-    let Some(names) = &args.sample else {
-        return Ok((0..session.samples.len())
-            .map(SampleId)
-            .filter(|id| missing_input(session, *id, manifest).is_none())
-            .collect());
-    };
+    let Some(names) = &args.sample else { return Ok(samples_that_feed(session, manifest)) };
     names.split(',').map(|name| find_sample(session, Some(name), manifest)).collect()
+}
+
+/// The samples that have what a model reads, in the session's order.
+pub(super) fn samples_that_feed(session: &Session, manifest: &Manifest) -> Vec<SampleId> {
+    let ids = (0..session.samples.len()).map(SampleId);
+    ids.filter(|id| missing_input(session, *id, manifest).is_none()).collect()
 }
 
 fn load(folder: &Path, args: &InputArgs) -> Result<Box<dyn Model>, Failure> {

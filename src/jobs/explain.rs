@@ -1,5 +1,5 @@
-//! Prediction and everything that explains it, in the order in which it is useful: prediction and attention, integrated
-//! gradients, occlusion of bins, mutagenesis outward from where the reader looks.
+//! Prediction and everything that explains it, in the order in which it is useful: prediction and attention, first values of
+//! integrated gradients and of mutagenesis where the reader looks, bins, the neighbours' predictions, then all the rest.
 
 use super::memory::{Kept, Known, Memory};
 use super::shelf::Shelf;
@@ -69,14 +69,15 @@ impl Analysis {
     /// Those with a row unless the user says otherwise, in its order.
     pub const ALL: [Self; 3] = [Self::IntegratedGradients, Self::Occlusion, Self::SaturationMutagenesis];
 
-    /// Whether its first values are whole and the rest only makes them exact, which can wait for other analyses.
-    fn refines(self) -> bool {
-        self == Self::IntegratedGradients
+    /// Whether its first values say enough for the rest to wait for other analyses: they are whole and only become exact, or they
+    /// lie where the reader looks.
+    fn can_wait(self) -> bool {
+        matches!(self, Self::IntegratedGradients | Self::SaturationMutagenesis)
     }
 
     /// What is computed for a subject, in order.
     pub const WANTED: [Self; 4] =
-        [Self::IntegratedGradients, Self::SignificantBins, Self::Occlusion, Self::SaturationMutagenesis];
+        [Self::IntegratedGradients, Self::SaturationMutagenesis, Self::SignificantBins, Self::Occlusion];
 
     /// The method's name in [`attribution::METHODS`], but for significant bins, which are read off attention.
     pub fn method(self) -> &'static str {
@@ -231,7 +232,7 @@ impl<'a> Explainer<'a> {
             let Kept { attribution, stored } = known.attributions[&analysis].clone();
             tell(Reply::Attribution { job, analysis, attribution: Ok(attribution), stored });
         }
-        let is_whole = self.explain_in_turn(job, &missing, request.centre, is_current).is_some();
+        let is_whole = self.explain_in_turn(job, &missing, request, is_current).is_some();
         if is_whole
             && known.is_some()
             && request.seqlets
@@ -248,23 +249,34 @@ impl<'a> Explainer<'a> {
         known.ok()
     }
 
-    /// The steps in order, what only refines one after all the others; `None` where something newer is wanted.
-    fn explain_in_turn(&mut self, job: JobId, steps: &[Step<'_>], centre: u64, is_current: &dyn Fn() -> bool) -> Option<()> {
-        let Some((&Step { known, subject, analysis, tell }, others)) = steps.split_first() else { return Some(()) };
+    /// The steps in order: first values of each, then what can wait, from the last to the first. `None` where something newer is
+    /// wanted.
+    fn explain_in_turn(
+        &mut self,
+        job: JobId,
+        steps: &[Step<'_>],
+        request: &Explain,
+        is_current: &dyn Fn() -> bool,
+    ) -> Option<()> {
+        let Some((&Step { known, subject, analysis, tell }, others)) = steps.split_first() else {
+            // Everything in view has values; before they become exact, what the user may turn to next is predicted.
+            self.foresee(&request.neighbours, is_current);
+            return Some(());
+        };
         let reply = |attribution, stored| tell(Reply::Attribution { job, analysis, attribution, stored });
-        let mut others_wait = !others.is_empty();
+        let mut others_wait = true;
         let mut report = |explainer: &mut Self, partial: &Attribution| {
             reply(Ok(Arc::new(partial.clone())), None);
-            if analysis.refines() && std::mem::take(&mut others_wait) {
-                explainer.explain_in_turn(job, others, centre, is_current);
+            if analysis.can_wait() && std::mem::take(&mut others_wait) {
+                explainer.explain_in_turn(job, others, request, is_current);
             }
         };
-        match self.attribution(known, subject, analysis, centre, is_current, &mut report) {
+        match self.attribution(known, subject, analysis, request.centre, is_current, &mut report) {
             Ok(Some(Kept { attribution, stored })) => reply(Ok(attribution), stored),
             Ok(None) => return None,
             Err(failure) => reply(Err(failure), None),
         }
-        if others_wait { self.explain_in_turn(job, others, centre, is_current) } else { Some(()) }
+        if others_wait { self.explain_in_turn(job, others, request, is_current) } else { Some(()) }
     }
 
     /// The seqlets of a subject's mutagenesis; `None` where something newer is wanted.
@@ -286,22 +298,27 @@ impl<'a> Explainer<'a> {
         Ok(called.map_err(failed)?.map(Arc::new))
     }
 
-    /// The neighbours' predictions first, then what explains them.
+    /// Predicts what the user may turn to next. A neighbour that cannot be predicted says so when the user gets there.
+    fn foresee(&mut self, neighbours: &[Subject], is_current: &dyn Fn() -> bool) {
+        for subject in neighbours.iter().take_while(|_| is_current()) {
+            let _ = self.known(subject);
+        }
+    }
+
+    /// Explains what the user may turn to next, analysis by analysis.
     fn prepare(&mut self, request: &Explain, is_current: &dyn Fn() -> bool) {
-        let neighbours = |analyses: &[Analysis]| -> Vec<(Subject, Option<Analysis>)> {
-            let predictions = request.neighbours.iter().map(|s| (s.clone(), None));
-            let each = |analysis| request.neighbours.iter().map(move |s| (s.clone(), Some(analysis)));
-            predictions.chain(analyses.iter().copied().flat_map(each)).collect()
-        };
-        for (subject, analysis) in neighbours(&request.analyses) {
+        self.foresee(&request.neighbours, is_current);
+        let each = |analysis: &Analysis| request.neighbours.iter().map(|subject| (subject, *analysis)).collect::<Vec<_>>();
+        for (subject, analysis) in request.analyses.iter().flat_map(each) {
             if !is_current() {
                 return;
             }
-            // A neighbour that cannot be explained says so when the user gets there.
-            let Ok(known) = self.known(&subject) else { continue };
-            let Some(analysis) = analysis.filter(|a| !known.attributions.contains_key(a)) else { continue };
+            let Ok(known) = self.known(subject) else { continue };
+            if known.attributions.contains_key(&analysis) {
+                continue;
+            }
             let centre = subject.window.position(subject.window.len() / 2).max(0) as u64;
-            if let Ok(None) = self.attribution(&known, &subject, analysis, centre, is_current, &mut |_, _| ()) {
+            if let Ok(None) = self.attribution(&known, subject, analysis, centre, is_current, &mut |_, _| ()) {
                 return;
             }
         }

@@ -6,6 +6,7 @@ use crate::genome::{GeneId, Strand, Window};
 use crate::models::{Batch, ModelError, Output, test_manifest};
 use crate::session::SampleId;
 use candle_core::{Device, Tensor};
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -124,6 +125,33 @@ fn neighbours_are_ready_when_the_user_gets_there() {
     let calls = calls.into_inner().unwrap();
     assert!(calls[0] > 0 && calls[0] % 3 == 0, "three genes were worked on at once: {calls:?}");
     assert_eq!(calls[1..], [calls[0]; 2], "walking to them runs no network");
+}
+
+#[test]
+fn neighbours_are_predicted_before_anything_is_exact() {
+    let setting = Setting::new();
+    let (sender, receiver) = unbounded_channel();
+    let (load, folders) = (setting.load(), [setting.folder.path().to_owned()]);
+    let mut explainer = Explainer::new(setting.session.clone(), &folders, &*load, Caches::default(), &sender);
+    let slot = Slot::default();
+    let mut work = |request: Explain, is_current: &dyn Fn() -> bool| {
+        slot.restart(request);
+        let (job, request) = slot.take().unwrap();
+        explainer.work(job, &request, is_current);
+        setting.calls.load(Ordering::SeqCst)
+    };
+    // The user moves on as soon as something is exact.
+    let (receiver, is_exact) = (RefCell::new(receiver), Cell::new(false));
+    let is_current = || {
+        while let Ok(reply) = receiver.borrow_mut().try_recv() {
+            is_exact.set(is_exact.get() || kinds(&[reply]) == ["attribution"]);
+        }
+        !is_exact.get()
+    };
+    let calls = work(setting.request(0, &[1, 2]), &is_current);
+    assert!(!is_current(), "it was explained to the end");
+    let quick = |gene| Explain { analyses: Vec::new(), ..setting.request(gene, &[]) };
+    assert_eq!([work(quick(1), &|| true), work(quick(2), &|| true)], [calls; 2], "their predictions were there");
 }
 
 #[test]

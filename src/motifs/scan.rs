@@ -6,6 +6,7 @@
 use super::matrix::reversed;
 use super::{MotifError, Ppm, Pwm};
 use crate::genome::Strand;
+use std::sync::OnceLock;
 
 /// Steps of a bit.
 const PER_BIT: f64 = 100.0;
@@ -33,9 +34,10 @@ pub struct Scanner {
     /// Hundredths of a bit of A,C,G,T at each position, for both strands; the fifth, of `N`, is 0.
     forward: Vec<[i32; 5]>,
     reverse: Vec<[i32; 5]>,
-    /// `P(score >= lowest + i)`.
-    survival: Vec<f64>,
+    background: [f64; 4],
     lowest: i32,
+    /// `P(score >= lowest + i)`, once it is wanted: a collection of hundreds of motifs is opened long before it is scanned with.
+    survival: OnceLock<Vec<f64>>,
 }
 
 impl Scanner {
@@ -51,31 +53,18 @@ impl Scanner {
     pub fn of(pwm: &Pwm) -> Self {
         let weights: Vec<[i32; 4]> = pwm.rows().iter().map(|row| row.map(|w| (w * PER_BIT).round() as i32)).collect();
         let lowest: i32 = weights.iter().map(|row| row.iter().min().copied().unwrap_or(0)).sum();
-        let highest: i32 = weights.iter().map(|row| row.iter().max().copied().unwrap_or(0)).sum();
-        // Probability of each score of the positions so far, as steps above the lowest they can have.
-        let mut density = vec![0.0; (highest - lowest) as usize + 1];
-        let mut next = density.clone();
-        density[0] = 1.0;
-        let mut reached = 0;
-        for row in &weights {
-            let least = row.iter().min().copied().unwrap_or(0);
-            let most = row.iter().max().copied().unwrap_or(0);
-            next[..=reached + (most - least) as usize].fill(0.0);
-            for (weight, probability) in row.iter().zip(pwm.background()) {
-                let shift = (weight - least) as usize;
-                next[shift..].iter_mut().zip(&density[..=reached]).for_each(|(to, from)| *to += from * probability);
-            }
-            reached += (most - least) as usize;
-            std::mem::swap(&mut density, &mut next);
-        }
-        // Summed from the top, so that the small probabilities keep their digits.
-        let mut sum = 0.0;
-        for p in density.iter_mut().rev() {
-            sum += *p;
-            *p = sum.min(1.0);
-        }
         let with_n = |rows: Vec<[i32; 4]>| rows.into_iter().map(|[a, c, g, t]| [a, c, g, t, 0]).collect();
-        Self { reverse: with_n(reversed(&weights)), forward: with_n(weights), survival: density, lowest }
+        Self {
+            reverse: with_n(reversed(&weights)),
+            forward: with_n(weights),
+            background: pwm.background(),
+            lowest,
+            survival: OnceLock::new(),
+        }
+    }
+
+    fn survival(&self) -> &[f64] {
+        self.survival.get_or_init(|| survival(&self.forward, self.background))
     }
 
     /// Number of positions.
@@ -85,7 +74,7 @@ impl Scanner {
 
     /// The best score there is.
     pub fn highest_score(&self) -> f64 {
-        f64::from(self.lowest + self.survival.len() as i32 - 1) / PER_BIT
+        f64::from(self.lowest + self.survival().len() as i32 - 1) / PER_BIT
     }
 
     /// The probability that a random site of one strand has at least `score` (log2 odds).
@@ -96,14 +85,15 @@ impl Scanner {
     fn survival_of(&self, score: i32) -> f64 {
         match usize::try_from(score - self.lowest) {
             Err(_) => 1.0,
-            Ok(i) => self.survival.get(i).copied().unwrap_or(0.0),
+            Ok(i) => self.survival().get(i).copied().unwrap_or(0.0),
         }
     }
 
     /// The lowest score (hundredths of a bit) with a p-value of at most `p`; `None` where even the best has a larger one.
     fn cut(&self, p: f64) -> Option<i32> {
-        let i = self.survival.partition_point(|&survival| survival > p);
-        (i < self.survival.len()).then_some(self.lowest + i as i32)
+        let survival = self.survival();
+        let i = survival.partition_point(|&at_least| at_least > p);
+        (i < survival.len()).then_some(self.lowest + i as i32)
     }
 
     /// Every site of `sequence` (5' to 3') with a p-value of at most `p`, from left to right, the forward strand first.
@@ -147,6 +137,37 @@ impl Scanner {
             take(start, Strand::Reverse, sum(&self.reverse, site));
         }
     }
+}
+
+/// The probability of each score or a higher one, from the lowest, of random sequence.
+fn survival(forward: &[[i32; 5]], background: [f64; 4]) -> Vec<f64> {
+    let ends = |row: &[i32; 5]| {
+        let bases = &row[..4];
+        (bases.iter().min().copied().unwrap_or(0), bases.iter().max().copied().unwrap_or(0))
+    };
+    let n_scores: i32 = forward.iter().map(ends).map(|(least, most)| most - least).sum();
+    // Probability of each score of the positions so far, as steps above the lowest they can have.
+    let mut density = vec![0.0; n_scores as usize + 1];
+    let mut next = density.clone();
+    density[0] = 1.0;
+    let mut reached = 0;
+    for row in forward {
+        let (least, most) = ends(row);
+        next[..=reached + (most - least) as usize].fill(0.0);
+        for (weight, probability) in row.iter().zip(background) {
+            let shift = (weight - least) as usize;
+            next[shift..].iter_mut().zip(&density[..=reached]).for_each(|(to, from)| *to += from * probability);
+        }
+        reached += (most - least) as usize;
+        std::mem::swap(&mut density, &mut next);
+    }
+    // Summed from the top, so that the small probabilities keep their digits.
+    let mut sum = 0.0;
+    for p in density.iter_mut().rev() {
+        sum += *p;
+        *p = sum.min(1.0);
+    }
+    density
 }
 
 /// Bases as indices into A,C,G,T,other.

@@ -1,6 +1,7 @@
 //! One project: its genome, samples, tracks and models, as `session.toml` says.
 
 mod edit;
+mod expression;
 mod file;
 mod formula;
 mod init;

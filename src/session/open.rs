@@ -1,8 +1,9 @@
 //! A session made ready: the genome and genes read, every track known by kind, nothing else opened yet.
 
+use super::expression::ExpressionTable;
 use super::{GenomeEntry, SESSION_VERSION, SessionFile, TrackEntry};
 use crate::genome::{ChromSizes, Gene, Genes, TssChoice};
-use crate::tracks::{self, BinTable, Expression, ExpressionColumns, Kind, PUBLISHED_BIN_SIZE, SignalUnit, Track, TrackError};
+use crate::tracks::{self, BinTable, Expression, Kind, PUBLISHED_BIN_SIZE, SignalUnit, Track, TrackError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -169,15 +170,22 @@ impl Session {
             session.sample_named(&sample.name);
         }
         let tables = read_tables(file, folder)?;
-        session.genome = session.read_genome(&file.genome, folder, file, &tables)?;
+        // Genes and expression are the two long texts of a session, and do not need each other to be read.
+        let read = std::thread::scope(|scope| {
+            let tables_of = |of_tfs| scope.spawn(move || ExpressionTable::read_all(file, folder, of_tfs));
+            let expression = [tables_of(false), tables_of(true)];
+            session.genome = session.read_genome(&file.genome, folder, file, &tables)?;
+            let read = expression.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            Ok::<_, SessionError>(read)
+        })?;
         for entry in file.tracks.iter().filter(|e| !is_table(e)) {
             session.add_track(entry, folder);
         }
         for table in tables {
             session.add_table(table);
         }
-        for of_tfs in [false, true] {
-            session.read_expression(file, folder, of_tfs);
+        for (of_tfs, read) in [false, true].into_iter().zip(read) {
+            session.add_expression(file, read, of_tfs);
         }
         if session.samples.is_empty() {
             session.samples.push(Sample { name: String::new(), expression: None, tf_expression: None, unit: String::new() });
@@ -361,29 +369,13 @@ impl Session {
         }
     }
 
-    /// Samples of one table are read together.
-    /// Of genes, or (`of_tfs`) of transcription factors.
-    fn read_expression(&mut self, file: &SessionFile, folder: &Path, of_tfs: bool) {
-        let mut tables: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for entry in &file.samples {
-            let expression = if of_tfs { &entry.tf_expression } else { &entry.expression };
-            let Some(expression) = expression else { continue };
+    /// Takes in tables of genes, or (`of_tfs`) of transcription factors.
+    fn add_expression(&mut self, file: &SessionFile, tables: Vec<ExpressionTable<'_>>, of_tfs: bool) {
+        for entry in file.samples.iter().filter(|entry| ExpressionTable::entry(entry, of_tfs).is_some()) {
             self.sample_named(&entry.name); // in the order of the file
-            let table = (&expression.file, &expression.id_column, &expression.transcripts);
-            tables.entry(table).or_default().push((&entry.name, expression));
         }
-        for ((file, id, transcripts), entries) in tables {
-            let transcripts = transcripts.as_ref().map(|path| folder.join(path));
-            let mut columns = Vec::new();
-            for (name, expression) in &entries {
-                columns.push(ExpressionColumns {
-                    value: expression.column.as_deref(),
-                    id: id.as_deref(),
-                    sample: Some(name),
-                    transcripts: transcripts.as_deref(),
-                });
-            }
-            let (read, warnings) = match Expression::read_samples(&folder.join(file), &columns) {
+        for ExpressionTable { entries, read } in tables {
+            let (read, warnings) = match read {
                 Ok(read) => read,
                 Err(error) => {
                     self.warnings.push(error.to_string());

@@ -17,10 +17,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Changes whenever the form of a file or what a reader makes of a line does.
 const FORM: &str = concat!("1 cislens ", env!("CARGO_PKG_VERSION"));
 const EXTENSION: &str = "genes";
-/// Bytes of a file up to which reading its text is a moment too.
-const READ_AT_ONCE: u64 = 4 << 20;
+/// Bytes of a file up to which reading its text takes no longer than a frame.
+const READ_AT_ONCE: u64 = 128 << 10;
 /// Annotations that are kept; the one used longest ago goes.
-const MOST_KEPT: usize = 16;
+const MOST_KEPT: usize = 64;
 
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 

@@ -2,7 +2,7 @@
 
 mod filters;
 mod sites;
-mod tfs;
+pub(super) mod tfs;
 
 use super::input::{InputReader, Inputs, open};
 use super::kept::{TableArgs, for_each_kept};
@@ -45,10 +45,10 @@ pub(super) struct MotifsArgs {
     #[arg(long, value_name = "FILE")]
     peaks: Vec<PathBuf>,
     /// Tfs: bases on each side of the TSS in which loci lie
-    #[arg(long, value_name = "BASES", default_value_t = 100_000)]
+    #[arg(long, value_name = "BASES", default_value_t = tfs::FLANK)]
     flank: u64,
     /// Tfs: bases from one locus to the next
-    #[arg(long, value_name = "BASES", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(50..))]
+    #[arg(long, value_name = "BASES", default_value_t = tfs::STEP, value_parser = clap::value_parser!(u64).range(50..))]
     step: u64,
 }
 

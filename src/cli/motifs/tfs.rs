@@ -5,16 +5,21 @@ use super::super::kept::for_each_kept;
 use super::super::{Failure, batch, interrupt};
 use super::{MotifsArgs, write_table};
 use crate::export::{self, FigureOptions, Heatmap, draw_heatmaps};
-use crate::genome::Strand;
-use crate::models::{Input, SampleSource};
+use crate::genome::{GeneId, Strand};
+use crate::models::{Input, Model, SampleSource};
 use crate::regulation::tf_importance::{SCORES, TfImportance, of_locus};
-use crate::session::Readers;
+use crate::session::{Readers, SampleId, Session};
 use crate::theme::Theme;
 use crate::tracks::clean_text;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Factors of a heatmap.
 const DRAWN_FACTORS: usize = 60;
+/// Bases on each side of a TSS in which loci lie, and from one to the next: DeepCAGE's +-100 kb.
+pub(in crate::cli) const FLANK: u64 = 100_000;
+pub(in crate::cli) const STEP: u64 = 5_000;
+
 pub(super) fn tfs(args: &MotifsArgs) -> Result<(), Failure> {
     let (model, session, genes) = open_genes(&args.table.input, &args.model)?;
     let manifest = model.manifest();
@@ -23,17 +28,7 @@ pub(super) fn tfs(args: &MotifsArgs) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("model {} reads no transcription factor's expression", manifest.name)));
     }
     let samples = samples_that_fit(&args.table.input, &session, manifest)?;
-    let mut loci = Vec::new();
-    for gene in &genes {
-        let gene = session.genome.genes.get(*gene);
-        let tss = gene.tss(session.genome.tss);
-        let last = session.genome.chroms.len_of(&gene.region.chrom).unwrap_or(0).saturating_sub(1);
-        let first = tss.saturating_sub(args.flank / args.step * args.step);
-        let places = (first..=tss.saturating_add(args.flank).min(last)).step_by(args.step as usize);
-        loci.extend(places.map(|at| (gene.region.chrom.clone(), at)));
-    }
-    loci.sort();
-    loci.dedup();
+    let loci = loci_around(&session, &genes, args.flank, args.step);
     let made = format!(
         "cislens {} motifs Tfs; model {} ({}) {}; genome {}; {} loci within {} bases of {} genes, every {}",
         env!("CARGO_PKG_VERSION"),
@@ -48,12 +43,8 @@ pub(super) fn tfs(args: &MotifsArgs) -> Result<(), Failure> {
     );
     let sample_names: Vec<&str> = samples.iter().map(|s| session.samples[s.0].name.as_str()).collect();
     let keeping = args.table.keeping(format!("{made}; {loci:?}; {sample_names:?}"));
-    let work = |readers: &mut Readers, i: usize, _: &batch::Report<'_>| -> Result<[Vec<f32>; 3], String> {
-        let (sample, (chrom, at)) = (samples[i / loci.len()], &loci[i % loci.len()]);
-        let window = manifest.window_at(chrom.clone(), *at, Strand::Forward);
-        let input =
-            Input::assemble(manifest, &window, &mut SampleSource::new(readers, sample, manifest)).map_err(|e| e.to_string())?;
-        of_locus(&*model, &input, &|| !interrupt::is_interrupted()).map_err(|e| e.to_string())
+    let work = |readers: &mut Readers, i: usize, _: &batch::Report<'_>| {
+        importance_at(&*model, readers, samples[i / loci.len()], &loci[i % loci.len()])
     };
     let name = |i: usize| format!("{} {}:{}", sample_names[i / loci.len()], loci[i % loci.len()].0, loci[i % loci.len()].1 + 1);
     let n = samples.len() * loci.len();
@@ -85,8 +76,45 @@ pub(super) fn tfs(args: &MotifsArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Factors by samples, for each score; the factors with the largest values.
+/// Starts of the windows of DeepCAGE within `flank` bases of the TSS of genes, every `step`, each once, ascending.
+pub(in crate::cli) fn loci_around(session: &Session, genes: &[GeneId], flank: u64, step: u64) -> Vec<(Arc<str>, u64)> {
+    let mut loci = Vec::new();
+    for gene in genes {
+        let gene = session.genome.genes.get(*gene);
+        let tss = gene.tss(session.genome.tss);
+        let last = session.genome.chroms.len_of(&gene.region.chrom).unwrap_or(0).saturating_sub(1);
+        let first = tss.saturating_sub(flank / step * step);
+        let places = (first..=tss.saturating_add(flank).min(last)).step_by(step as usize);
+        loci.extend(places.map(|at| (gene.region.chrom.clone(), at)));
+    }
+    loci.sort();
+    loci.dedup();
+    loci
+}
+
+/// What each factor is worth at a locus in a sample.
+pub(in crate::cli) fn importance_at(
+    model: &dyn Model,
+    readers: &mut Readers,
+    sample: SampleId,
+    (chrom, at): &(Arc<str>, u64),
+) -> Result<[Vec<f32>; 3], String> {
+    let manifest = model.manifest();
+    let window = manifest.window_at(chrom.clone(), *at, Strand::Forward);
+    let input =
+        Input::assemble(manifest, &window, &mut SampleSource::new(readers, sample, manifest)).map_err(|e| e.to_string())?;
+    of_locus(model, &input, &|| !interrupt::is_interrupted()).map_err(|e| e.to_string())
+}
+
 fn draw_factors(path: &Path, made: &str, names: &[String], samples: &[&str], of: &[TfImportance]) -> Result<(), Failure> {
+    let theme = Theme::named("print")?;
+    let maps = maps_of(names, samples, of);
+    let svg = draw_heatmaps("Transcription factors by sample", &[made.to_owned()], &maps, 174.0, &theme)?;
+    Ok(export::write(path, &svg, &FigureOptions::new(theme))?)
+}
+
+/// Factors by samples, a map for each score; the factors with the largest values.
+pub(in crate::cli) fn maps_of(names: &[String], samples: &[&str], of: &[TfImportance]) -> [Heatmap; 3] {
     let factors: Vec<_> = of.iter().map(TfImportance::factors).collect();
     let map = |score: usize, title: &str| {
         let value = |sample: usize, tf: usize| factors[sample].get(tf).map_or(f64::NAN, |f| f.scores()[score]);
@@ -107,9 +135,5 @@ fn draw_factors(path: &Path, made: &str, names: &[String], samples: &[&str], of:
             ..Heatmap::default()
         }
     };
-    let maps =
-        [map(0, "gradient: mean |dF/dg|"), map(1, "gradient x expression"), map(2, "knock-out: F less F without the factor")];
-    let theme = Theme::named("print")?;
-    let svg = draw_heatmaps("Transcription factors by sample", &[made.to_owned()], &maps, 174.0, &theme)?;
-    Ok(export::write(path, &svg, &FigureOptions::new(theme))?)
+    [map(0, "gradient: mean |dF/dg|"), map(1, "gradient x expression"), map(2, "knock-out: F less F without the factor")]
 }

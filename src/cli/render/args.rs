@@ -178,6 +178,10 @@ pub(in crate::cli) enum Kind {
     Predicted,
     /// The weight the model gives each mark of a gene, over samples (--data F.tsv writes them too)
     Betas,
+    /// The attention to a gene's bins over samples, with the elements attended to together (--data too)
+    Cores,
+    /// What transcription factors are worth to the model around a gene (or --loci), over samples (--data too)
+    Tfs,
 }
 
 /// A method by its name or alias, or `none`.

@@ -4,7 +4,7 @@ use super::super::Failure;
 use super::super::view::{commands, open_state};
 use super::args::{FigureArgs, Kind};
 use super::choices::{analyses, arrange, choose_gene, chosen_genes, go_to, hide, leave_out_inapplicable, options, region_of};
-use super::{betas, filters, loci, predicted};
+use super::{betas, cores, filters, loci, predicted, tfs};
 use crate::export::{self, FigureOptions, Highlight, Panels, Progress, Provenance};
 use crate::genome::{ChromSizes, Region};
 use crate::jobs::Analysis;
@@ -67,6 +67,8 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
         Kind::Filters => return filters::compose(state, figure, out, options),
         Kind::Predicted => return predicted::compose(state, figure, out, options),
         Kind::Betas => return betas::compose(state, figure, out, options),
+        Kind::Cores => return cores::compose(state, figure, out, options),
+        Kind::Tfs => return tfs::compose(state, figure, out, options),
         Kind::Tracks | Kind::Heatmap | Kind::Profile => {}
     }
     // Edits are pointed out besides; the command names them itself.
@@ -75,7 +77,7 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     let (states, scenes, panels) = match (figure.kind, &figure.loci, &figure.zoom) {
         (Kind::Heatmap, None, None) => composer.heatmap(&state)?,
         (Kind::Profile, list, None) => composer.profile(&state, list.as_deref())?,
-        (Kind::Heatmap | Kind::Profile | Kind::Filters | Kind::Predicted | Kind::Betas, ..) => {
+        (Kind::Heatmap | Kind::Profile | Kind::Filters | Kind::Predicted | Kind::Betas | Kind::Cores | Kind::Tfs, ..) => {
             return Err(Failure::Usage(
                 "--kind heatmap and profile are of one panel: no --zoom, nor --loci for a heatmap".to_owned(),
             ));

@@ -4,7 +4,8 @@ use super::super::Failure;
 use super::args::FigureArgs;
 use super::choices::chosen_genes;
 use super::compose::Made;
-use crate::export::{self, FigureOptions, Logo, Provenance};
+use super::page::{Page, drawn, manifest_of};
+use crate::export::{self, FigureOptions, Logo};
 use crate::genome::{Strand, reverse_complement, thousands};
 use crate::models::{FilterSites, SequenceFilters};
 use crate::session::Readers;
@@ -21,9 +22,9 @@ pub(super) fn compose(state: State, figure: &FigureArgs, out: &Path, options: Fi
     if figure.zoom.is_some() || !figure.edit.is_empty() {
         return Err(Failure::Usage("--kind filters is of a model: no --zoom, no --edit".to_owned()));
     }
-    let info = state.current_model().ok_or_else(|| anyhow!("--kind filters: the session has no model"))?;
-    let manifest = info.manifest.clone().map_err(|reason| anyhow!("{reason}"))?;
-    let filters = SequenceFilters::read(&info.folder, &manifest)?;
+    let manifest = manifest_of(&state, "filters")?;
+    let folder = state.current_model().map(|info| info.folder.clone()).unwrap_or_default();
+    let filters = SequenceFilters::read(&folder, &manifest)?;
     let session = state.session.clone();
     let mut genes = chosen_genes(&state, figure.loci.as_deref())?;
     genes.truncate(if figure.loci.is_some() { usize::MAX } else { FILTER_GENES });
@@ -48,25 +49,22 @@ pub(super) fn compose(state: State, figure: &FigureArgs, out: &Path, options: Fi
             probabilities: f.counts.to_ppm(0.0).rows().to_vec(),
         })
         .collect();
-    let (name, hash, n) = (&manifest.name, &manifest.hash, genes.len());
-    let title = format!("{name}: first filters over DNA");
+    let n = genes.len();
     let mut place = vec!["--kind".to_owned(), "filters".to_owned()];
     place.extend(figure.loci.iter().flat_map(|list| ["--loci".to_owned(), list.clone()]));
-    let command = export::command_at(&state, &figure.files, &place, out, &options);
-    let made_by = vec![
-        session.note.clone(),
-        format!(
+    let page = Page {
+        place,
+        title: format!("{}: first filters over DNA", manifest.name),
+        note: format!(
             "sites that excite a filter more than half as much as the strongest in the windows of {n} genes; {} of {} filters \
              are excited at all",
             logos.len(),
             filters.len()
         ),
-        format!("cislens {} \u{b7} model {name} ({hash}) \u{b7} genome {}", env!("CARGO_PKG_VERSION"), session.genome.name),
-        format!("made by: {command}"),
-    ];
-    let svg = export::draw_logos(&title, &made_by, &logos, &options)?;
-    let chroms = session.genome.chroms.clone();
-    let places = format!("{} filters in {n} genes", logos.len());
-    let provenance = Provenance::of(&state, command);
-    Ok(Made { svg, scenes: Vec::new(), chroms, options, provenance, messages: state.messages, places, table: None })
+        places: format!("{} filters in {n} genes", logos.len()),
+        table: None,
+    };
+    drawn(state, &manifest, figure, (out, options), page, |title, notes, options| {
+        export::draw_logos(title, notes, &logos, options)
+    })
 }

@@ -4,10 +4,13 @@ mod args;
 mod betas;
 mod choices;
 mod compose;
+mod cores;
 mod each;
 mod filters;
 mod loci;
+mod page;
 mod predicted;
+mod tfs;
 
 pub(super) use args::RenderArgs;
 
@@ -52,7 +55,8 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     if let Some(out) = &args.out {
         export::write(out, &made.svg, &made.options)?;
         let size = std::fs::metadata(out).map_or(0, |m| m.len().div_ceil(1_000));
-        println!("{}: {}, {} rows, {size} kB", out.display(), clean_text(&made.places), made.n_rows());
+        let rows = if made.scenes.is_empty() { String::new() } else { format!(", {} rows", made.n_rows()) };
+        println!("{}: {}{rows}, {size} kB", out.display(), clean_text(&made.places));
     }
     let is_table = |path: &&PathBuf| path.extension().is_some_and(|e| e == "tsv");
     if let (Some(table), [path]) = (&made.table, &args.data[..])

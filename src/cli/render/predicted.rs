@@ -3,13 +3,13 @@
 use super::super::Failure;
 use super::super::evaluate::{Asked, page};
 use super::super::train::{Watcher, read};
-use super::super::view::commands;
 use super::args::FigureArgs;
 use super::choices::chosen_genes;
 use super::compose::Made;
-use crate::export::{self, FigureOptions, Provenance};
+use super::page::{Page, drawn, manifest_of, model_of};
+use crate::export::{self, FigureOptions};
 use crate::genome::thousands;
-use crate::models::{missing_input, open_model};
+use crate::models::missing_input;
 use crate::state::State;
 use crate::training::{Evaluation, Example, Part, Parts, Scores, predict};
 use anyhow::anyhow;
@@ -24,15 +24,14 @@ pub(super) fn compose(state: State, figure: &FigureArgs, out: &Path, options: Fi
     if figure.zoom.is_some() || !figure.edit.is_empty() {
         return Err(Failure::Usage("--kind predicted is of many genes: no --zoom, no --edit".to_owned()));
     }
-    let info = state.current_model().ok_or_else(|| anyhow!("--kind predicted: the session has no model"))?;
-    let manifest = info.manifest.clone().map_err(|reason| anyhow!("{reason}"))?;
+    let manifest = manifest_of(&state, "predicted")?;
     let session = state.session.clone();
     if let Some(reason) = missing_input(&session, state.sample, &manifest) {
         return Err(anyhow!("--kind predicted: model {}: {reason}", manifest.name).into());
     }
-    let model = open_model(&info.folder, &candle_core::Device::Cpu, commands(figure.allow_command))?;
+    let model = model_of(&state, figure, "predicted")?;
     let data = read(&session, &[state.sample], &manifest, &Watcher::new()?)?;
-    let parts = Parts::read(&info.folder)?;
+    let parts = state.current_model().map(|info| Parts::read(&info.folder)).transpose()?.flatten();
     let ids = |genes: Vec<crate::genome::GeneId>| genes.iter().map(|id| session.genome.genes.get(*id).id.clone()).collect();
     let chosen: Option<BTreeSet<String>> = match (&figure.loci, &parts) {
         (Some(list), _) => Some(ids(chosen_genes(&state, Some(list))?)),
@@ -60,25 +59,16 @@ pub(super) fn compose(state: State, figure: &FigureArgs, out: &Path, options: Fi
     };
     let mut place = vec!["--kind".to_owned(), "predicted".to_owned()];
     place.extend(figure.loci.iter().flat_map(|list| ["--loci".to_owned(), list.clone()]));
-    let command = export::command_at(&state, &figure.files, &place, out, &options);
     let n = thousands(genes.len() as u64);
-    let notes = [
-        session.note.clone(),
-        format!("{n} genes: {which}"),
-        format!(
-            "cislens {} \u{b7} model {} ({}) \u{b7} genome {}",
-            env!("CARGO_PKG_VERSION"),
-            manifest.name,
-            manifest.hash,
-            session.genome.name
-        ),
-        format!("made by: {command}"),
-    ];
-    let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
+    let page = Page {
+        place,
+        title: manifest.name.clone(),
+        note: format!("{n} genes: {which}"),
+        places: format!("{n} genes of {}", evaluation.sample),
+        table: None,
+    };
     let charts = page::charts(&evaluation, &manifest.output.unit);
-    let svg = export::draw_charts(&manifest.name, &notes, &charts, options.width_mm, &options.theme)?;
-    let chroms = session.genome.chroms.clone();
-    let places = format!("{n} genes of {}", evaluation.sample);
-    let provenance = Provenance::of(&state, command);
-    Ok(Made { svg, scenes: Vec::new(), chroms, options, provenance, messages: state.messages, places, table: None })
+    drawn(state, &manifest, figure, (out, options), page, |title, notes, options| {
+        export::draw_charts(title, notes, &charts, options.width_mm, &options.theme)
+    })
 }
