@@ -273,7 +273,7 @@ struct Statistics {
 }
 
 /// Two sums a channel over the rows of `[rows, channels]`, of chunks of rows first; `add` adds a chunk to its sums.
-fn sums<T: Real>(rows: usize, channels: usize, add: impl Fn(Range<usize>, &mut [f64], &mut [f64]) + Sync) -> [Vec<f64>; 2] {
+fn sums(rows: usize, channels: usize, add: impl Fn(Range<usize>, &mut [f64], &mut [f64]) + Sync) -> [Vec<f64>; 2] {
     let zeros = || [vec![0.0; channels], vec![0.0; channels]];
     let parts: Vec<[Vec<f64>; 2]> = (0..rows.div_ceil(ROWS))
         .into_par_iter()
@@ -392,7 +392,7 @@ impl<T: Real> CustomOp3 for Normalise<T> {
         let rows = x.len() / channels;
         // Around the first row, so that a large mean does not cancel the variance.
         let first: Vec<T> = x[..channels].to_vec();
-        let [sum, squares] = sums::<T>(rows, channels, |chunk, sum, squares| {
+        let [sum, squares] = sums(rows, channels, |chunk, sum, squares| {
             dispatch(Moments { x: &x[chunk], first: &first, sum, squares });
         });
         let n = rows as f64;
@@ -421,7 +421,7 @@ impl<T: Real> CustomOp3 for Normalise<T> {
         let [of_bias, of_products] = with_values::<T, _>(x, |x| {
             with_values::<T, _>(gradient, |g| {
                 with_values::<T, _>(out, |y| {
-                    sums::<T>(statistics.rows, channels, |chunk, sum, products| {
+                    sums(statistics.rows, channels, |chunk, sum, products| {
                         let g = Through { gradient: &g[chunk.clone()], out: &y[chunk.clone()], relu: self.relu };
                         dispatch(GradientSums { x: &x[chunk], g, mean: &mean_t, sum, products });
                     })
