@@ -175,6 +175,23 @@ fn start(folder: &Path, samples: usize) {
         "{samples} samples of 6 marks: opened in {opened:.1?}, first frame after {:.1?}, {n_read} tracks read",
         begun.elapsed()
     );
+    state.show_matrix("").unwrap();
+    let begun = Instant::now();
+    read(&mut state, &mut readers);
+    let read_in = begun.elapsed();
+    let (mut sorting, mut drawing, mut terminal) = (Vec::new(), Vec::new(), Screen::new());
+    for _ in 0..10 {
+        let begun = Instant::now();
+        state.sort_rows("value").unwrap();
+        sorting.push(begun.elapsed());
+        let begun = Instant::now();
+        std::hint::black_box(state.look());
+        frame(&state, &mut terminal);
+        drawing.push(begun.elapsed());
+    }
+    println!("  as a matrix: {} rows, read in {read_in:.1?}", state.rows().len());
+    print_times("  sorting them by value", &mut sorting);
+    print_times("  drawing the frame", &mut drawing);
 }
 
 fn print_times(what: &str, times: &mut [Duration]) {

@@ -7,8 +7,9 @@ mod program;
 mod toy;
 
 use cislens::attribution::METHODS;
-use cislens::models::MODELS;
-use cislens::tracks::{Array, NpzReader, Values, write_npz};
+use cislens::genome::ChromSizes;
+use cislens::models::{MODELS, Manifest};
+use cislens::tracks::{Array, NpzReader, SignalInterval, Values, write_bigwig, write_npz};
 use measured::shared;
 use program::cislens;
 use std::fs;
@@ -469,4 +470,62 @@ fn an_interrupt_ends_it_with_130_and_leaves_nothing() {
     assert_eq!(output.status.code(), Some(130));
     assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted, nothing written"));
     assert_eq!(files(), before);
+}
+
+#[test]
+fn a_figure_needs_to_be_told_that_dna_of_another_assembly_will_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    toy::write_session(folder);
+    for name in ["isegnet", "deepchrome"] {
+        toy::write_model(&folder.join(name), &Manifest { assembly: Some("hg19".to_owned()), ..toy::manifest(name) });
+    }
+    let render = |model: &str, more: &str| {
+        let args =
+            format!("render session.toml --locus a:1,301-1,700 --gene ONE0 --model {model} --out f.svg --analyses ig {more}");
+        cislens(folder, &args).done();
+        let svg = fs::read_to_string(folder.join("f.svg")).unwrap();
+        // Long words are wrapped in a figure.
+        (svg.contains("hg19"), svg.contains("--assume-assembly"), svg.contains("steps"))
+    };
+    assert_eq!(render("isegnet", ""), (true, true, false), "refused, with what would allow it");
+    assert_eq!(render("isegnet", "--assume-assembly"), (false, true, true), "and the figure says that it was told");
+    assert_eq!(render("deepchrome", ""), (false, false, true), "this one reads no DNA");
+}
+
+#[test]
+fn a_matrix_of_more_files_than_a_program_may_open_at_first_is_sorted_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sizes = ChromSizes::parse("chr1 10000").unwrap();
+    let mut session = "version = 2\n[genome]\nsizes = 'g.sizes'\n".to_owned();
+    fs::write(folder.join("g.sizes"), "chr1\t10000\n").unwrap();
+    let n = 40;
+    for i in 0..n {
+        for (mark, value) in [("H3K4me3", (i * 7 % n) as f32), ("H3K27ac", (n - i) as f32)] {
+            let file = format!("s{i}_{mark}.bw");
+            let intervals = vec![SignalInterval { start: 100, end: 9_000, value: value + 1.0 }];
+            write_bigwig(&folder.join(&file), &sizes, &[("chr1".into(), intervals)], &[]).unwrap();
+            session += &format!("[[track]]\nfile = '{file}'\nsample = 's{i}'\nmark = '{mark}'\n");
+        }
+    }
+    fs::write(folder.join("session.toml"), session).unwrap();
+    let render = |more: &str| {
+        let line =
+            format!("ulimit -Sn 50; exec {} render session.toml --locus chr1:1-10,000 {more}", env!("CARGO_BIN_EXE_cislens"));
+        program::run(std::process::Command::new("sh").args(["-c", &line]).current_dir(folder))
+    };
+    render("--matrix=H3K4me3 --sort value --out sorted.svg").done();
+    let svg = fs::read_to_string(folder.join("sorted.svg")).unwrap();
+    assert!(!svg.contains("open files"));
+    let place = |i: usize| svg.find(&format!(">s{i} H3K4me3<")).unwrap_or_else(|| panic!("no row of s{i}"));
+    let mut by_value: Vec<usize> = (0..n).collect();
+    by_value.sort_by_key(|i| std::cmp::Reverse(i * 7 % n));
+    assert!(by_value.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "the highest first");
+    // What made it remakes it, as the session does where the view was saved.
+    let command = svg.split("--layout").nth(1).expect("the order is part of the command");
+    assert!(command.contains("matrix"), "{command}");
+    render("--matrix=H3K9me3 --out no.svg")
+        .refused(2, &["--matrix H3K9me3: no mark \"H3K9me3\" of several samples; there are H3K4me3, H3K27ac"]);
+    render("--sort expression --out no.svg").refused(2, &["--sort expression", ":matrix shows all"]);
 }

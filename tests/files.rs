@@ -104,3 +104,30 @@ fn a_row_of_methylation_leaves_out_thin_sites_as_its_session_says() {
         |track| readers.values(TrackId(track), &Region::new("chr1", 0, 100)).unwrap().iter().filter(|v| !v.is_nan()).count();
     assert_eq!([n_sites(0), n_sites(1)], [2, 1]);
 }
+
+#[test]
+fn a_second_annotation_is_a_row_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let genes = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tabix/genes.gtf.gz");
+    let exon = "chr1\tx\texon\t101\t200\t.\t+\t.\tgene_id \"MINE\"; transcript_id \"t\";\n";
+    fs::write(folder.path().join("mine.gtf"), exon).unwrap();
+    fs::write(folder.path().join("g.sizes"), "chr1\t600000\nchr2\t40000\n").unwrap();
+    let made = cislens(folder.path(), &format!("init g.sizes mine.gtf {} --out session.toml", genes.display())).done();
+    assert!(made.stdout.contains("genes, gtf"), "{}", made.stdout);
+    let session = Arc::new(Session::open(&folder.path().join("session.toml")).unwrap());
+    assert!(session.warnings.is_empty(), "{:?}", session.warnings);
+    assert_eq!(session.genome.genes.len(), 1, "the first one's are walked and found by name");
+    let mut state = State::new(session.clone(), Vec::new(), Theme::named("dark").unwrap());
+    state.go_to("chr1:1-3,000").unwrap();
+    read_rows(&mut state, &mut Readers::new(session));
+    let row = state.row_named("genes 2").expect("told from the session's genes");
+    let row = Scene::row(&state, Geometry { n_columns: 80, char_columns: 1.0, max_lanes: 3 }, row);
+    let Plot::Intervals(lanes, role) = &row.plot else { panic!("{:?}", row.plot) };
+    let names: Vec<&str> = lanes.iter().flatten().map(|shape| shape.name.as_str()).collect();
+    assert_eq!((names.len(), role.as_str()), (5, "gene"), "{names:?}");
+    let first = lanes.iter().flatten().find(|shape| shape.name == "Nchr1G1").unwrap();
+    assert_eq!((first.start, first.parts.len()), (701, 3), "a model a gene, with its exons");
+    // What is in view is gone to by name.
+    state.go_to("Nchr1G2").unwrap();
+    assert_eq!(state.region.to_string(), "chr1:1,333-1,936");
+}

@@ -187,7 +187,7 @@ fn attention_over_samples_is_a_figure_with_what_goes_together() {
         assert!((sum - 1.0).abs() < 1e-3, "{line:?}");
     }
     let refused = ["sample/session.toml", "--kind", "cores", "--model", "isegnet", "--out", "x.svg"];
-    render(&refused).code(2).stderr(contains("no one attention over bins"));
+    render(&refused).code(2).stderr(contains("4 samples: COREs need at least 20"));
 }
 
 #[test]

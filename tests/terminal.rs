@@ -230,6 +230,30 @@ fn a_session_is_saved_and_the_one_left_last_is_opened_again() {
 }
 
 #[test]
+fn dna_of_another_assembly_is_read_only_where_that_is_said() {
+    let folder = session().parent().unwrap();
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let other = folder.join("models/other");
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::copy(folder.join("models/random/model.safetensors"), other.join("model.safetensors")).unwrap();
+    let manifest = format!("assembly = \"hg19\"\n{}", read(&folder.join("models/random/model.toml")));
+    std::fs::write(other.join("model.toml"), manifest).unwrap();
+    let path = folder.join("other.toml");
+    std::fs::write(&path, read(session()).replace("models/random", "models/other")).unwrap();
+    let path = path.to_str().unwrap();
+    let mut run = Run::start(&[path], &[]);
+    run.wait_for("the model reads DNA of hg19; the session's genome is");
+    run.send("q");
+    assert_eq!(run.end().exit_code(), 0);
+    let mut run = Run::start(&[path, "--assume-assembly"], &[]);
+    run.wait("a prediction", |s| s.contents().contains("predicted") && !s.contents().contains("predicted …"));
+    run.wait_for("● IG");
+    assert!(!run.screen.0.lock().unwrap().screen().contents().contains("hg19"));
+    run.send("q");
+    assert_eq!(run.end().exit_code(), 0);
+}
+
+#[test]
 fn a_screen_of_ascii_alone_has_nothing_else() {
     let mut run = Run::start(&["--glyphs", "ascii", session().to_str().unwrap()], &[]);
     run.wait_for("* attention");

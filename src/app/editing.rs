@@ -74,7 +74,8 @@ pub(super) fn list(state: &mut State, key: &KeyEvent, action: Option<Action>) {
         (_, Some(Action::Edit)) => state.mode = Mode::Edit(EditPrompt::default()),
         (_, Some(Action::Undo)) => state.undo(),
         (_, Some(Action::Redo)) => state.redo(),
-        _ => state.mode = Mode::Browse,
+        (KeyCode::Esc, _) | (_, Some(Action::Edits | Action::Quit)) => state.mode = Mode::Browse,
+        _ => state.notice = Some("j k choose, Enter goes there, d takes away, e adds, Esc closes".to_owned()),
     }
 }
 

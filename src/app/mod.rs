@@ -261,6 +261,8 @@ impl App {
             self.state.explained.begin(request.as_ref().map(|r| r.subject.clone()));
             self.state.compared.explained.begin(compared);
             self.workers.stop_explaining();
+            // What it had answered already, and was not taken in yet, is about the subject before.
+            self.asked.explain_job = JobId::default();
         }
         match request {
             // A row that was asked for since: what is known already is there at once.

@@ -17,7 +17,7 @@ pub(super) fn update(state: &mut State, keymap: &Keymap, key: &KeyEvent) {
     match &mut state.mode {
         Mode::Browse => browse(state, keymap, key, action),
         Mode::Prompt(_) => edit_prompt(state, keymap, key),
-        Mode::Table(_) => walk_table(state, key),
+        Mode::Table(_) => walk_table(state, keymap, key, action),
         Mode::Methods(chosen) => match (key.code, action) {
             (KeyCode::Enter | KeyCode::Char(' '), _) => {
                 let chosen = *chosen;
@@ -58,9 +58,18 @@ fn browse(state: &mut State, keymap: &Keymap, key: &KeyEvent, action: Option<Act
         return;
     }
     let count = state.count.take();
-    if let Some(action) = action {
-        perform(state, keymap, action, count);
+    match action {
+        Some(action) => perform(state, keymap, action, count),
+        None if key.code == KeyCode::Esc => {}
+        None => state.notice = Some(means_nothing(key, keymap)),
     }
+}
+
+/// What is said of a key that has no meaning.
+pub(super) fn means_nothing(key: &KeyEvent, keymap: &Keymap) -> String {
+    let name = Key::of(key).map_or_else(|| "this key".to_owned(), |key| key.to_string());
+    let help = keymap.keys_of(Action::Help).first().cloned().unwrap_or_default();
+    format!("{name} has no meaning here; {help} shows the keys")
 }
 
 /// Does an action, so that it can be taken back and repeated.
@@ -90,6 +99,8 @@ fn is_repeatable(action: Action) -> bool {
             | Action::Zoom(_)
             | Action::Gene(_)
             | Action::Exon(_)
+            | Action::ExonEnd(_)
+            | Action::GeneEnd(_)
             | Action::Peak(_)
             | Action::Fit(_)
             | Action::Travel(_)
@@ -203,7 +214,7 @@ fn enter(state: &mut State, keymap: &Keymap) {
 }
 
 /// A key in a table: typed into its filter, or walking and sorting its lines.
-fn walk_table(state: &mut State, key: &KeyEvent) {
+fn walk_table(state: &mut State, keymap: &Keymap, key: &KeyEvent, action: Option<Action>) {
     let Mode::Table(table) = &mut state.mode else { return };
     if table.is_filtering {
         let mut filter = table.filter.clone();
@@ -235,7 +246,12 @@ fn walk_table(state: &mut State, key: &KeyEvent) {
                 state.say(error);
             }
         }
-        _ => state.mode = Mode::Browse,
+        KeyCode::Esc => state.mode = Mode::Browse,
+        // A key that opens a table or leaves the program closes this one.
+        _ if matches!(action, Some(Action::Quit | Action::Features | Action::Regions | Action::Genes)) => {
+            state.mode = Mode::Browse;
+        }
+        _ => state.notice = Some(format!("{}, Esc closes the table", means_nothing(key, keymap))),
     }
 }
 
@@ -253,6 +269,8 @@ fn act(state: &mut State, action: Action, count: u32) {
         Action::ZoomToWindow => state.show_window(),
         Action::Gene(step) => state.step_gene(i64::from(step) * n),
         Action::Exon(step) => times(state, &|state| state.step_exon(step > 0)),
+        Action::ExonEnd(step) => times(state, &|state| state.step_exon_end(step > 0)),
+        Action::GeneEnd(step) => times(state, &|state| state.step_gene_end(step > 0)),
         Action::Peak(step) => step_peak(state, i64::from(step) * n, false),
         Action::Fit(step) => step_peak(state, i64::from(step) * n, true),
         Action::SetBookmark => state.pending = Some(Pending::SetBookmark),
@@ -272,6 +290,7 @@ fn act(state: &mut State, action: Action, count: u32) {
             state.notice = Some(format!("copied: {}", state.region));
         }
         Action::Focus(step) => state.move_focus(isize::from(step) * count as isize),
+        Action::FocusEdge(is_first) => state.move_focus(if is_first { isize::MIN } else { isize::MAX }),
         Action::RowHeight(lines) => state.resize_focused(i16::from(lines) * count.min(30) as i16),
         Action::MoveRow(step) => state.move_row(isize::from(step) * count as isize),
         Action::Pin => state.pin_focused(),

@@ -128,6 +128,7 @@ pub fn run() -> ExitCode {
     // Before any thread: candle's small matrix products drown in thread start-up with more than one of its threads.
     // Our own pools do the parallel work.
     set_candle_threads();
+    allow_many_files();
     let cli = Cli::parse();
     if keeps_on_disk(&cli) {
         opening::keep_genes();
@@ -215,6 +216,19 @@ fn check_out(option: &str, path: &std::path::Path, ending: &str) -> Result<(), F
 fn set_candle_threads() {
     // SAFETY: called first in `run`, before any other thread could read or write the environment.
     unsafe { std::env::set_var("RAYON_NUM_THREADS", "1") };
+}
+
+/// A session of hundreds of samples has as many files as tracks; systems let a program open 1,024 unless it asks for more.
+fn allow_many_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    const WANTED: u64 = 10_240;
+    let mut limits = getrlimit(Resource::Nofile);
+    let allowed = limits.maximum.map_or(WANTED, |most| most.min(WANTED));
+    if limits.current.is_some_and(|now| now < allowed) {
+        limits.current = Some(allowed);
+        // Where the system refuses, a row says that there are too many open files.
+        let _ = setrlimit(Resource::Nofile, limits);
+    }
 }
 
 /// The session to work on: the path given, else the sample data in the working folder or beside the program.

@@ -100,6 +100,20 @@ pub const COMMANDS: &[Command] = &[
     ),
     command("row", "NAME = FORMULA", "a row of arithmetic: log2((1+a)/(1+b)), a@S02 - a", on_row::row, none),
     command("unrow", "NAME", "take a row of arithmetic away", on_row::unrow, on_row::formulas),
+    command(
+        "matrix",
+        "[MARK,MARK|off]",
+        "every sample's rows of marks, a line each: sample by mark; none: all marks",
+        |s, t| s.show_matrix(t),
+        matrix_marks,
+    ),
+    command(
+        "sort",
+        "[value|MARK|expression|sample|file]",
+        "signal rows by their mean in view or in what is selected, the highest first",
+        |s, t| s.sort_rows(t),
+        State::sort_keys,
+    ),
     command("focus", "ROW", "focus a row, and show it", on_row::focus, on_row::rows),
     command("height", "LINES", "lines more or fewer than usual, for the focused row", on_row::height, none),
     command("sample", "NAME", "the sample in view", sample, |s| s.session.samples.iter().map(|s| s.name.clone()).collect()),
@@ -252,6 +266,10 @@ fn find(state: &mut State, text: &str) -> Result<(), String> {
         state.patterns.push(pattern);
     }
     Ok(())
+}
+
+fn matrix_marks(state: &State) -> Vec<String> {
+    state.marks_over_samples().into_iter().chain(["off".to_owned()]).collect()
 }
 
 fn patterns(state: &State) -> Vec<String> {

@@ -24,6 +24,10 @@ pub enum Action {
     Gene(i8),
     /// Walk exons.
     Exon(i8),
+    /// Walk last bases of exons.
+    ExonEnd(i8),
+    /// Walk last bases of genes.
+    GeneEnd(i8),
     /// Walk the peaks or intervals of the focused row.
     Peak(i8),
     /// The same, and show what is found to fit.
@@ -48,6 +52,8 @@ pub enum Action {
     Copy,
     /// Move the focus.
     Focus(i8),
+    /// Focus the first (`true`) or last row.
+    FocusEdge(bool),
     /// Make the focused row higher.
     RowHeight(i8),
     /// Move the focused row among the others.
@@ -140,6 +146,10 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("go", Action::Gene(-1), "previous-gene", "previous gene"),
     info("go", Action::Exon(1), "next-exon", "next exon"),
     info("go", Action::Exon(-1), "previous-exon", "previous exon"),
+    info("go", Action::ExonEnd(1), "next-exon-end", "next end of an exon"),
+    info("go", Action::ExonEnd(-1), "previous-exon-end", "previous end of an exon"),
+    info("go", Action::GeneEnd(1), "next-gene-end", "next end of a gene, along the genome"),
+    info("go", Action::GeneEnd(-1), "previous-gene-end", "previous end of a gene, along the genome"),
     info("go", Action::Peak(1), "next-peak", "next peak or interval of the focused row"),
     info("go", Action::Peak(-1), "previous-peak", "previous peak or interval of the focused row"),
     info("go", Action::Fit(1), "next-to-fit", "the next one, shown to fit"),
@@ -157,6 +167,10 @@ pub const ACTIONS: &[ActionInfo] = &[
     info("go", Action::Repeat, "repeat", "the last one again, with its count (20W, then .)"),
     info("rows", Action::Focus(1), "focus-down", "focus the row below"),
     info("rows", Action::Focus(-1), "focus-up", "focus the row above"),
+    info("rows", Action::Focus(10), "focus-ten-down", "focus ten rows below"),
+    info("rows", Action::Focus(-10), "focus-ten-up", "focus ten rows above"),
+    info("rows", Action::FocusEdge(true), "focus-first", "focus the first row"),
+    info("rows", Action::FocusEdge(false), "focus-last", "focus the last row"),
     info("rows", Action::RowHeight(1), "row-higher", "make the focused row higher"),
     info("rows", Action::RowHeight(-1), "row-lower", "make the focused row lower"),
     info("rows", Action::MoveRow(1), "move-row-down", "move the focused row down"),

@@ -3,13 +3,13 @@
 
 use super::{LoadModel, Subject};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
-use crate::genome::{GeneId, Window};
+use crate::genome::{Gene, GeneId, Locus, Strand, Window};
 use crate::models::{EditedSource, Input, Manifest, Model, load_shuffled};
 use crate::session::{Readers, SampleId, Session};
 use crate::training::{Part, Parts, pearson};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Genes of the training part whose inputs stand for it, evenly spread.
 const TRAINING_GENES: usize = 60;
@@ -35,6 +35,8 @@ pub enum Role {
     Test,
     /// Not seen, but its window shares bases with one that was learnt from.
     TestOverlapping,
+    /// Learnt from were loci, and some of them lie in its window.
+    Sharing,
 }
 
 impl Role {
@@ -46,6 +48,7 @@ impl Role {
             Self::Valid => "stopped training by this gene",
             Self::Test => "never saw this gene",
             Self::TestOverlapping => "never saw this gene, but bases of its window",
+            Self::Sharing => "learnt from loci in this gene's window",
         }
     }
 }
@@ -118,6 +121,7 @@ impl Trust {
                 Role::Valid => "a validation gene",
                 Role::Test => "a test gene",
                 Role::TestOverlapping => "a test gene that overlaps training",
+                Role::Sharing => "training loci in its window",
             }
             .to_owned(),
         ];
@@ -131,10 +135,19 @@ impl Trust {
     }
 }
 
+/// What a model was trained on.
+struct Examples {
+    parts: Parts,
+    /// Windows of what it learnt from: of genes of the session, or of loci.
+    training: Vec<Window>,
+    /// Whether it was trained on loci and not on genes.
+    are_loci: bool,
+}
+
 /// What was worked out of models before.
 #[derive(Default)]
 pub(super) struct Truster {
-    parts: HashMap<usize, Option<Parts>>,
+    examples: HashMap<usize, Option<Examples>>,
     /// Sorted inputs of training genes by model and sample, one list an input.
     training: HashMap<(usize, SampleId), Vec<Vec<f64>>>,
 }
@@ -151,20 +164,18 @@ impl Truster {
     ) -> Result<Trust, AttributionError> {
         let session = readers.session().clone();
         let folder = &folders[subject.model];
-        // A table that cannot be read says nothing.
-        let parts = self.parts.entry(subject.model).or_insert_with(|| Parts::read(folder).ok().flatten());
-        let training = training_genes(&session, parts.as_ref());
-        let role = role_of(&session, model.manifest(), subject, parts.as_ref(), &training);
+        let examples = self.examples.entry(subject.model).or_insert_with(|| Examples::read(&session, model.manifest(), folder));
+        let role = examples.as_ref().map_or(Role::Unknown, |examples| examples.role_of(&session, subject));
         let input = read(model, readers, subject.sample, &subject.window, subject)?;
         let key = (subject.model, subject.sample);
         if let Entry::Vacant(unknown) = self.training.entry(key) {
             let mut sorted: Vec<Vec<f64>> = Vec::new();
+            let training = examples.as_ref().map_or(&[][..], |examples| &examples.training);
             let step = training.len().div_ceil(TRAINING_GENES).max(1);
-            for gene in training.iter().step_by(step) {
+            for window in training.iter().step_by(step) {
                 run.step()?;
-                let window = model.manifest().window_of(session.genome.genes.get(*gene), session.genome.tss);
                 let unedited = Subject { edits: Default::default(), ..subject.clone() };
-                let Ok(input) = read(model, readers, subject.sample, &window, &unedited) else { continue };
+                let Ok(input) = read(model, readers, subject.sample, window, &unedited) else { continue };
                 let values = summaries(&input);
                 sorted.resize_with(values.len(), Vec::new);
                 sorted.iter_mut().zip(values).for_each(|(all, value)| all.push(value));
@@ -201,24 +212,36 @@ fn read(
     Ok(Input::assemble(manifest, window, &mut EditedSource::new(readers, sample, manifest, window, &subject.edits))?)
 }
 
-fn training_genes(session: &Session, parts: Option<&Parts>) -> Vec<GeneId> {
-    let is_learnt = |gene: &crate::genome::Gene| parts.and_then(|parts| parts.part(&gene.id)) == Some(Part::Train);
-    session.genome.genes.iter().filter(|(_, gene)| is_learnt(gene)).map(|(id, _)| id).collect()
-}
+impl Examples {
+    /// What the table in a model's folder says; one that is not there or cannot be read says nothing.
+    fn read(session: &Session, manifest: &Manifest, folder: &Path) -> Option<Self> {
+        let parts = Parts::read(folder).ok().flatten()?;
+        let genome = &session.genome;
+        let is_learnt = |gene: &Gene| parts.part(&gene.id) == Some(Part::Train);
+        let of_gene = |(_, gene): (GeneId, &Gene)| is_learnt(gene).then(|| manifest.window_of(gene, genome.tss));
+        let genes: Vec<Window> = genome.genes.iter().filter_map(of_gene).collect();
+        let of_locus = |name: &String| match Locus::parse(name, &genome.chroms) {
+            Ok(Locus::Region(bin)) => Some(manifest.window_at(bin.chrom.clone(), bin.start + bin.len() / 2, Strand::Forward)),
+            _ => None,
+        };
+        let loci: Vec<Window> =
+            if genes.is_empty() { parts.genes(Part::Train).filter_map(of_locus).collect() } else { Vec::new() };
+        let are_loci = !loci.is_empty();
+        Some(Self { training: if are_loci { loci } else { genes }, are_loci, parts })
+    }
 
-fn role_of(session: &Session, manifest: &Manifest, subject: &Subject, parts: Option<&Parts>, training: &[GeneId]) -> Role {
-    let gene = session.genome.genes.get(subject.gene);
-    match parts.and_then(|parts| parts.part(&gene.id)) {
-        Some(Part::Train) => Role::Train,
-        Some(Part::Valid) => Role::Valid,
-        Some(Part::Test) => {
-            let of = |id: &GeneId| manifest.window_of(session.genome.genes.get(*id), session.genome.tss);
-            match training.iter().map(of).any(|other| overlap(&subject.window, &other)) {
-                true => Role::TestOverlapping,
-                false => Role::Test,
-            }
+    fn role_of(&self, session: &Session, subject: &Subject) -> Role {
+        let gene = session.genome.genes.get(subject.gene);
+        let shares_bases = || self.training.iter().any(|other| overlap(&subject.window, other));
+        match self.parts.part(&gene.id) {
+            Some(Part::Train) => Role::Train,
+            Some(Part::Valid) => Role::Valid,
+            Some(Part::Test) if shares_bases() => Role::TestOverlapping,
+            Some(Part::Test) => Role::Test,
+            None if !self.are_loci => Role::Unknown,
+            None if shares_bases() => Role::Sharing,
+            None => Role::Test,
         }
-        None => Role::Unknown,
     }
 }
 
@@ -337,6 +360,32 @@ mod tests {
         let explained = vec![vec![1.0, -2.0, 3.0, 0.0], vec![0.5, -1.0, -3.0, 0.0]];
         assert_eq!(agreement(&explained), 0.5);
         assert_eq!(agreement(&explained[..1]), 0.75, "nothing has no sign");
+    }
+
+    #[test]
+    fn a_gene_is_judged_by_the_genes_or_the_loci_that_were_learnt_from() {
+        let session = Session::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/session.toml")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = crate::models::test_manifest(1_000, 1, &["H3K4me3"], None);
+        let (genes, tss) = (&session.genome.genes, session.genome.tss);
+        let role = |gene: GeneId, table: &str| {
+            std::fs::write(folder.path().join("genes.tsv"), table).unwrap();
+            let window = manifest.window_of(genes.get(gene), tss);
+            let subject = Subject { model: 0, sample: SampleId(0), gene, window, edits: Default::default() };
+            Examples::read(&session, &manifest, folder.path()).map(|examples| examples.role_of(&session, &subject))
+        };
+        let (gene, other) = (genes.iter().next().unwrap().0, genes.iter().last().unwrap().0);
+        let (id, other_id) = (&genes.get(gene).id, &genes.get(other).id);
+        assert_eq!(role(gene, &format!("{id}\ttrain\n{other_id}\ttest\n")), Some(Role::Train));
+        assert_eq!(role(other, &format!("{id}\ttrain\n{other_id}\ttest\n")), Some(Role::Test));
+        assert_eq!(role(other, &format!("{id}\ttrain\n")), Some(Role::Unknown));
+        // A window of 1,000 bases around the middle of a bin of 200 ends 500 bases from it.
+        let at = genes.get(gene).tss(tss);
+        let bin = |middle: u64| format!("{}:{}-{}\ttrain\n", genes.get(gene).region.chrom, middle - 99, middle + 100);
+        assert_eq!(role(gene, &bin(at + 990)), Some(Role::Sharing));
+        assert_eq!(role(gene, &bin(at + 1_010)), Some(Role::Test));
+        assert_eq!(role(other, &bin(at)), Some(Role::Test), "another chromosome");
+        assert_eq!(role(gene, "what\tever\n"), None);
     }
 
     #[test]

@@ -234,6 +234,7 @@ pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, track: Trac
     let role = match info.format.as_str() {
         "epd" => "promoter",
         "genehancer" => "enhancer",
+        "gtf" | "gff3" => "gene",
         _ => "peak",
     };
     fill_features(row, state, geometry, features, role);

@@ -24,6 +24,7 @@ use crate::session::TrackKind;
 use crate::state::{RowId, RowState, RowView, State, Statistic};
 use crate::tracks::Column;
 use model_rows::Said;
+use signals::Axes;
 
 /// The grain of a painter: how many columns, and how many of them a character of a label is wide.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -132,6 +133,20 @@ pub enum Plot {
     Letters(Vec<u8>, Vec<f32>, f32),
 }
 
+/// What a model row of the place without the focus says where the model has said nothing of it.
+const WAITING: &str = "focus this side to compute";
+
+impl Plot {
+    /// Whether nothing is to be seen of it.
+    fn is_blank(&self) -> bool {
+        match self {
+            Self::Message(text) => text.is_empty(),
+            Self::Signed(lanes, _) | Self::Heat(lanes, _) => lanes.iter().all(|lane| lane.values.iter().all(|v| v.is_nan())),
+            _ => false,
+        }
+    }
+}
+
 impl RowView {
     /// The value of a column that is drawn where only one is.
     pub fn value(&self, column: &Column) -> f32 {
@@ -151,7 +166,7 @@ impl RowView {
 impl Scene {
     /// One row at the grain of a painter, as [`Self::build`] makes it.
     pub fn row(state: &State, geometry: Geometry, id: RowId) -> Row {
-        build_row(state, geometry, id, None, state.from_other_side().as_ref())
+        build_row(state, geometry, id, None, &mut Axes::beside(state.from_other_side().as_ref()))
     }
 
     /// The scene of a state at the grain of a painter.
@@ -169,7 +184,8 @@ impl Scene {
     /// The scene of a state whose signals share their scale with those of the other place.
     fn beside(state: &State, geometry: Geometry, other: Option<&State>) -> Self {
         let focused = state.focused();
-        let rows = state.rows().into_iter().map(|id| build_row(state, geometry, id, focused, other)).collect();
+        let mut axes = Axes::beside(other);
+        let rows = state.rows().into_iter().map(|id| build_row(state, geometry, id, focused, &mut axes)).collect();
         Self {
             header: Header::build(state),
             region: state.region.clone(),
@@ -203,11 +219,11 @@ fn bases_of_column(region: &Region, n_columns: usize, i: usize) -> (u64, u64) {
     (from, edge(i + 1).max(from + 1))
 }
 
-fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId>, beside: Option<&State>) -> Row {
+fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId>, axes: &mut Axes<'_>) -> Row {
     let view = state.row_view(id);
     let mut row = Row {
         id,
-        label: view.name.clone().unwrap_or_else(|| state.label(id)),
+        label: view.name.clone().unwrap_or_else(|| state.title(id)),
         detail: String::new(),
         is_focused: Some(id) == focused,
         mismatch: None,
@@ -236,11 +252,11 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
         RowId::Pattern(index) => lanes::fill_pattern(&mut row, state, geometry, index),
         RowId::Regions => lanes::fill_regions(&mut row, state, geometry),
         RowId::Track(track) => match state.session.tracks[track.0].kind {
-            TrackKind::Signal => signals::fill(&mut row, state, geometry, beside),
+            TrackKind::Signal => signals::fill(&mut row, state, geometry, axes),
             TrackKind::Features => lanes::fill(&mut row, state, geometry, track),
         },
         RowId::Variants => variants::fill(&mut row, state, geometry),
-        RowId::Formula(_) => signals::fill(&mut row, state, geometry, beside),
+        RowId::Formula(_) => signals::fill(&mut row, state, geometry, axes),
         RowId::Predicted => model_rows::fill_predicted(&mut row, state, geometry),
         RowId::Error => compared::fill_error(&mut row, state, geometry),
         RowId::Attention => model_rows::fill_attention(&mut row, state, &Said::here(state), geometry),
@@ -255,6 +271,9 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
         }
         RowId::Difference => compared::fill_difference(&mut row, state, geometry),
         RowId::Seqlets => lanes::fill_seqlets(&mut row, state, geometry),
+    }
+    if state.is_waiting && matches!(row.state, Some(RowState::Computing(0, 0) | RowState::Stale)) && row.plot.is_blank() {
+        model_rows::without_result(&mut row, RowState::NotApplicable(WAITING.to_owned()));
     }
     if let RowId::Track(track) = id
         && let Some(reason) = state.mismatches.get(&track)

@@ -5,22 +5,78 @@ use crate::genome::Region;
 use crate::session::{Change, Edit};
 use crate::state::{Named, RowId, RowView, Scale, SignalStyle, State};
 use crate::tracks::{Column, SignalUnit};
+use std::collections::{HashMap, HashSet};
+
+/// What several rows of a scene span together, worked out once for all of them.
+pub(super) struct Axes<'a> {
+    /// The state as it is seen from the other of two places in view, which are drawn on one scale.
+    beside: Option<&'a State>,
+    /// By the scale, the group or mark, and whether it is of the other place. `None` where nothing is measured.
+    shared: HashMap<SharedBy, Option<(f32, f32)>>,
+    /// Samples with a track of a mark.
+    n_samples: HashMap<String, usize>,
+}
+
+/// Which rows share an axis: those of a group, or of a mark (`is_group` false), there where `is_beside`.
+#[derive(PartialEq, Eq, Hash)]
+struct SharedBy {
+    is_group: bool,
+    is_beside: bool,
+    name: String,
+}
+
+impl<'a> Axes<'a> {
+    pub(super) fn beside(beside: Option<&'a State>) -> Self {
+        Self { beside, shared: HashMap::new(), n_samples: HashMap::new() }
+    }
+
+    /// What rows span together; `rows` says which they are.
+    fn shared(
+        &mut self,
+        by: SharedBy,
+        state: &State,
+        geometry: Geometry,
+        rows: impl FnOnce() -> Vec<RowId>,
+    ) -> Option<(f32, f32)> {
+        *self.shared.entry(by).or_insert_with(|| span_of_rows(state, geometry, rows()))
+    }
+
+    /// How many samples have a track of a row's mark.
+    fn n_samples(&mut self, state: &State, row: RowId) -> usize {
+        let count = || {
+            let samples = state.tracks_of_mark(row).into_iter().map(|track| state.session.tracks[track.0].sample);
+            samples.collect::<HashSet<_>>().len()
+        };
+        *self.n_samples.entry(mark_of(state, row)).or_insert_with(count)
+    }
+}
+
+/// The mark of a track's row, or its label where it has none.
+fn mark_of(state: &State, row: RowId) -> String {
+    match row {
+        RowId::Track(track) => {
+            let info = &state.session.tracks[track.0];
+            info.mark.clone().unwrap_or_else(|| info.label.clone())
+        }
+        row => state.label(row),
+    }
+}
 
 /// A signal's row: of a track, or of a formula.
-/// `beside` is the state as it is seen from the other of two places in view, which are drawn on one scale.
-pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, beside: Option<&State>) {
+pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry, axes: &mut Axes<'_>) {
     let columns = match columns_of(state, geometry, row.id) {
         None => return,
         Some(Err(reason)) => return row.plot = Plot::Message(reason),
         Some(Ok(columns)) => columns,
     };
     row.overlays = overlays(state, geometry, &row.view);
-    let there = beside.and_then(|beside| Some((beside, columns_of(beside, geometry, row.id)?.ok()?)));
+    let there = axes.beside.and_then(|beside| Some((beside, columns_of(beside, geometry, row.id)?.ok()?)));
     let there = there.filter(|(_, columns)| columns.iter().any(|c| !c.is_missing()));
-    let there = there.map(|(beside, columns)| axis(row, &overlays(beside, geometry, &row.view), beside, geometry, &columns));
-    let here = axis(row, &row.overlays, state, geometry, &columns);
+    let there = there
+        .map(|(beside, columns)| axis(row, &overlays(beside, geometry, &row.view), beside, geometry, &columns, (axes, true)));
+    let here = axis(row, &row.overlays, state, geometry, &columns, (axes, false));
     row.axis = Some(there.map_or(here, |there| joined(here, there)));
-    row.detail = detail(row, state, geometry, &columns);
+    row.detail = detail(row, state, geometry, &columns, axes);
     row.plot = Plot::Signal(columns, role(state, row.id, &row.view));
 }
 
@@ -105,27 +161,44 @@ fn is_fraction(state: &State, id: RowId) -> bool {
     matches!(id, RowId::Track(track) if state.session.tracks[track.0].unit == Some(SignalUnit::Fraction))
 }
 
-fn axis(row: &Row, overlays: &[Overlay], state: &State, geometry: Geometry, columns: &[Column]) -> (f32, f32) {
+/// From the lowest to the highest value that rows reach; `None` where none has any.
+fn span_of_rows(state: &State, geometry: Geometry, rows: Vec<RowId>) -> Option<(f32, f32)> {
+    let ranges = rows.into_iter().filter_map(|id| {
+        let columns = columns_of(state, geometry, id)?.ok()?;
+        columns.iter().any(|c| !c.is_missing()).then(|| reach(&state.row_view(id), &columns))
+    });
+    ranges.reduce(joined)
+}
+
+fn axis(
+    row: &Row,
+    overlays: &[Overlay],
+    state: &State,
+    geometry: Geometry,
+    columns: &[Column],
+    (axes, is_beside): (&mut Axes<'_>, bool),
+) -> (f32, f32) {
     let view = &row.view;
     let own = || overlays.iter().fold(reach(view, columns), |all, over| joined(all, reach(view, &over.columns)));
-    let of_rows = |ids: Vec<RowId>| {
-        let ranges = ids.into_iter().filter_map(|id| {
-            let columns = columns_of(state, geometry, id)?.ok()?;
-            columns.iter().any(|c| !c.is_missing()).then(|| reach(&state.row_view(id), &columns))
-        });
-        ranges.reduce(joined).unwrap_or_else(own)
-    };
     let (lo, hi) = match view.scale {
         Scale::Fixed(lo, hi) => return (lo, hi),
         // A share of one is read on one scale everywhere, unless its rows are asked for otherwise.
         Scale::Row if is_fraction(state, row.id) && overlays.is_empty() => (0.0, 1.0),
         // Two samples in lockstep are read on one scale.
         Scale::Row => match state.counterpart(row.id) {
-            Some(beside) => joined(own(), of_rows(vec![beside])),
+            Some(beside) => joined(own(), span_of_rows(state, geometry, vec![beside]).unwrap_or_else(own)),
             None => own(),
         },
-        Scale::Group => of_rows(state.group(row.id).map(|group| state.rows_of_group(&group)).unwrap_or_default()),
-        Scale::Samples => of_rows(state.tracks_of_mark(row.id).into_iter().map(RowId::Track).collect()),
+        Scale::Group => {
+            let name = state.group(row.id).unwrap_or_default();
+            let rows = || state.rows_of_group(&state.group(row.id).unwrap_or_default());
+            axes.shared(SharedBy { is_group: true, is_beside, name }, state, geometry, rows).unwrap_or_else(own)
+        }
+        Scale::Samples => {
+            let by = SharedBy { is_group: false, is_beside, name: mark_of(state, row.id) };
+            let rows = || state.tracks_of_mark(row.id).into_iter().map(RowId::Track).collect();
+            axes.shared(by, state, geometry, rows).unwrap_or_else(own)
+        }
         Scale::Percentile => percentile(view, columns),
     };
     if view.is_symmetrical {
@@ -151,12 +224,16 @@ fn percentile(view: &RowView, columns: &[Column]) -> (f32, f32) {
 }
 
 /// Unit, statistic and scale in words.
-fn detail(row: &Row, state: &State, geometry: Geometry, columns: &[Column]) -> String {
+fn detail(row: &Row, state: &State, geometry: Geometry, columns: &[Column], axes: &mut Axes<'_>) -> String {
     let view = &row.view;
     let mut parts = Vec::new();
     match row.id {
         RowId::Track(track) => {
             let info = &state.session.tracks[track.0];
+            if info.mark.as_ref().is_some_and(|mark| state.matrix.contains(mark)) {
+                let mean = state.mean_in_view(track, &state.region).filter(|mean| mean.is_finite());
+                parts.extend(mean.map(|mean| format!("mean here {}", format_value(mean as f32))));
+            }
             parts.extend(info.unit.map(|u| u.to_string()));
             parts.extend(info.min_coverage.map(|n| format!("{n} reads or more")));
         }
@@ -177,7 +254,7 @@ fn detail(row: &Row, state: &State, geometry: Geometry, columns: &[Column]) -> S
     match view.scale {
         Scale::Row => {}
         Scale::Group => parts.push(format!("group {}", state.group(row.id).unwrap_or_default())),
-        Scale::Samples => parts.push(format!("as all {} samples", state.tracks_of_mark(row.id).len())),
+        Scale::Samples => parts.push(format!("as all {} samples", axes.n_samples(state, row.id))),
         Scale::Percentile => parts.push("99th percentile".to_owned()),
         Scale::Fixed(..) => parts.push("fixed".to_owned()),
     }

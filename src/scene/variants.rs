@@ -20,6 +20,11 @@ pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry) {
         return;
     }
     let of_gene: Vec<&ScoredVariant> = variants.iter().filter(|v| Some(v.gene) == state.gene && v.effect.is_ok()).collect();
+    if of_gene.is_empty() && state.is_waiting {
+        row.state = Some(RowState::Computing(0, 0));
+        row.plot = Plot::Message(String::new());
+        return;
+    }
     let mut values = vec![f32::NAN; geometry.n_columns];
     for variant in &of_gene {
         let Ok(edit) = &variant.allele.edit else { continue };

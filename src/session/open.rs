@@ -329,7 +329,7 @@ impl Session {
         let path = tracks::locate(folder, &entry.file);
         let stem = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let stem = stem.split('.').next().unwrap_or_default().to_owned();
-        let label = entry.label.clone().or_else(|| entry.mark.clone()).unwrap_or(stem);
+        let mut label = entry.label.clone().or_else(|| entry.mark.clone()).unwrap_or(stem);
         let format = match tracks::format_of(&path, entry.format.as_deref()) {
             Ok(format) => format,
             Err(error) => return self.warnings.push(error.to_string()),
@@ -337,7 +337,14 @@ impl Session {
         let kind = match format.kind {
             Kind::Signal => TrackKind::Signal,
             Kind::Features => TrackKind::Features,
-            Kind::Genes => return self.add_genes(&path),
+            Kind::Genes if self.genome.genes.is_empty() => return self.add_genes(&path),
+            // A second annotation is a row of its own, beside the one that is called that.
+            Kind::Genes => {
+                if label == "genes" {
+                    label.push_str(" 2");
+                }
+                TrackKind::Features
+            }
             Kind::Sequence => return self.genome.fasta = Some(path),
         };
         let sample = entry.sample.as_deref().map(|name| self.sample_named(name));

@@ -103,7 +103,7 @@ impl Readers {
         let chroms = &self.session.genome.chroms;
         let opened = match info.min_coverage {
             Some(min_coverage) => tracks::open_methylation(&info.path, min_coverage, chroms),
-            None => tracks::open(&info.path, Some(&info.format), chroms),
+            None => tracks::open_row(&info.path, Some(&info.format), chroms),
         };
         match opened {
             Ok(loaded) => {

@@ -27,6 +27,9 @@ pub struct ViewEntry {
     /// Labels of rows in the user's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<String>,
+    /// Marks that have a row in every sample.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub matrix: Vec<String>,
     /// Sequences that have a row.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub find: Vec<String>,

@@ -1,7 +1,7 @@
 //! How a signal is drawn and on what scale; how gene models are stacked.
 
 use super::{RowId, State};
-use crate::session::{SampleId, TrackKind};
+use crate::session::TrackKind;
 use std::fmt;
 
 /// A choice that is typed and stored by its name.
@@ -176,10 +176,7 @@ impl State {
     pub fn tracks_of_mark(&self, row: RowId) -> Vec<crate::session::TrackId> {
         let RowId::Track(id) = row else { return Vec::new() };
         let Some(mark) = self.session.tracks[id.0].mark.clone() else { return vec![id] };
-        let samples = 0..self.session.samples.len();
-        let mut tracks: Vec<_> = samples.filter_map(|s| self.session.signal_for(SampleId(s), &mark)).collect();
-        tracks.dedup();
-        tracks
+        self.tracks_with(&mark)
     }
 
     fn focused_signal(&self) -> Result<RowId, String> {

@@ -1,7 +1,7 @@
 //! Moving through the genome.
 
 use super::{DEFAULT_SPAN, Place, RowId, State};
-use crate::genome::{GeneId, Pattern, Region, Strand};
+use crate::genome::{Gene, GeneId, Pattern, Region, Strand};
 use crate::jobs::{Seek, Sought};
 use crate::session::TrackId;
 
@@ -104,16 +104,40 @@ impl State {
 
     /// The next (`forward`) or previous exon start, in genome order, of any gene.
     pub fn step_exon(&mut self, forward: bool) {
+        self.step_to(forward, "exon", |gene, at| {
+            gene.transcripts.iter().flat_map(|t| &t.exons).for_each(|&(start, _)| at(start))
+        });
+    }
+
+    /// The next (`forward`) or previous last base of an exon, in genome order, of any gene.
+    pub fn step_exon_end(&mut self, forward: bool) {
+        self.step_to(forward, "end of an exon", |gene, at| {
+            gene.transcripts.iter().flat_map(|t| &t.exons).for_each(|&(_, end)| at(end - 1));
+        });
+    }
+
+    /// The next (`forward`) or previous last base of a gene, in genome order.
+    pub fn step_gene_end(&mut self, forward: bool) {
+        self.step_to(forward, "end of a gene", |gene, at| at(gene.region.end - 1));
+    }
+
+    /// Goes to the nearest place after (before) the middle of the view that `places` gives of a gene.
+    fn step_to(&mut self, forward: bool, what: &str, places: impl Fn(&Gene, &mut dyn FnMut(u64))) {
         let centre = self.region.centre();
         let chrom_len = self.session.genome.chroms.len_of(&self.region.chrom).unwrap_or(0);
         let side = if forward { centre + 1..chrom_len } else { 0..centre };
         let genes = self.session.genome.genes.clone();
-        let side_region = Region::new(self.region.chrom.clone(), side.start, side.end);
-        let exons = genes.overlapping(&side_region).flat_map(|(_, gene)| &gene.transcripts).flat_map(|t| &t.exons);
-        let starts = exons.map(|&(start, _)| start).filter(|start| side.contains(start));
-        match if forward { starts.min() } else { starts.max() } {
-            Some(start) => self.centre_on(start),
-            None => self.notice = Some("no further exon on this chromosome".to_owned()),
+        let mut nearest: Option<u64> = None;
+        for (_, gene) in genes.overlapping(&Region::new(self.region.chrom.clone(), side.start, side.end)) {
+            places(gene, &mut |at| {
+                if side.contains(&at) && nearest.is_none_or(|n| if forward { at < n } else { at > n }) {
+                    nearest = Some(at);
+                }
+            });
+        }
+        match nearest {
+            Some(place) => self.centre_on(place),
+            None => self.notice = Some(format!("no further {what} on this chromosome")),
         }
     }
 
@@ -141,7 +165,7 @@ impl State {
             RowId::Genes => {
                 let whole = Region::new(chrom.clone(), 0, self.session.genome.chroms.len_of(&chrom)?);
                 let tss = self.session.genome.tss;
-                let gene = |(_, g): (GeneId, &crate::genome::Gene)| (g.region.start, g.region.end, g.tss(tss), g.name.clone());
+                let gene = |(_, g): (GeneId, &Gene)| (g.region.start, g.region.end, g.tss(tss), g.name.clone());
                 Some(choose(self.session.genome.genes.overlapping(&whole).map(gene).collect()))
             }
             RowId::Regions => {

@@ -8,6 +8,7 @@ mod explained;
 mod going;
 mod listing;
 mod marks;
+mod matrix;
 mod methods;
 mod places;
 mod prompt;
@@ -108,6 +109,8 @@ pub struct State {
     pub region: Region,
     /// The place beside it, where two are in view.
     pub other: Option<OtherSide>,
+    /// Whether this is the place without the focus, for which nothing is computed.
+    pub is_waiting: bool,
     /// The gene being explained.
     pub gene: Option<GeneId>,
     /// The sample in view.
@@ -142,6 +145,8 @@ pub struct State {
     pub order: Vec<String>,
     /// The axis the focused row was drawn on, set by whoever runs a command that asks for it.
     pub axis_in_view: Option<(f32, f32)>,
+    /// Marks that have a row in every sample; empty where the rows are those of the sample in view.
+    pub matrix: Vec<String>,
     /// Rows that are made of others.
     pub formulas: Vec<FormulaRow>,
     /// Signals as read.
@@ -204,6 +209,7 @@ impl State {
         let mut state = Self {
             region: Region::new(chrom, 0, len.min(DEFAULT_SPAN)),
             other: None,
+            is_waiting: false,
             gene: None,
             sample: SampleId(0),
             model: (!models.is_empty()).then_some(0),
@@ -221,6 +227,7 @@ impl State {
             row_views: HashMap::new(),
             order: Vec::new(),
             axis_in_view: None,
+            matrix: Vec::new(),
             formulas: Vec::new(),
             signals: HashMap::new(),
             features: HashMap::new(),

@@ -5,7 +5,7 @@ use super::drawing::{GeneDisplay, Scale, SignalStyle, Statistic};
 use crate::jobs::Analysis;
 use crate::session::{Formula, SampleId, TrackId, TrackKind};
 use crate::theme::Rgb;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// One row of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +93,7 @@ impl State {
         if !self.order.is_empty() {
             self.put_in_order(&mut rows);
         }
-        rows.sort_by_key(|r| !self.row_view(*r).is_pinned);
+        rows.sort_by_cached_key(|r| !self.row_view(*r).is_pinned);
         rows
     }
 
@@ -101,8 +101,12 @@ impl State {
     fn put_in_order(&self, rows: &mut [RowId]) {
         let mut last = 0;
         let mut rank = HashMap::new();
+        let mut place = HashMap::new();
+        for (i, label) in self.order.iter().enumerate() {
+            place.entry(label.as_str()).or_insert(i);
+        }
         for row in rows.iter() {
-            last = self.order.iter().position(|label| *label == self.label(*row)).unwrap_or(last);
+            last = place.get(self.label(*row).as_str()).copied().unwrap_or(last);
             rank.insert(*row, last);
         }
         rows.sort_by_key(|row| rank.get(row).copied().unwrap_or(0));
@@ -128,10 +132,11 @@ impl State {
         }
         // Annotations stand by the genes, signals below them, whatever their order in the file.
         let of_kind = |kind| self.session.tracks_of(self.sample).filter(move |(_, t)| t.kind == kind);
-        for (id, _) in of_kind(TrackKind::Features).chain(of_kind(TrackKind::Signal)) {
-            rows.push(RowId::Track(id));
-            rows.extend(self.counterpart(RowId::Track(id)));
-        }
+        let of_all = self.matrix.iter().flat_map(|mark| self.tracks_with(mark)).map(RowId::Track);
+        let of_one = of_kind(TrackKind::Signal).filter(|(_, t)| !self.is_in_matrix(t));
+        let rows_of = |(id, _)| [Some(RowId::Track(id)), self.counterpart(RowId::Track(id))].into_iter().flatten();
+        rows.extend(of_kind(TrackKind::Features).flat_map(rows_of).chain(of_all));
+        rows.extend(of_one.flat_map(rows_of));
         rows.extend((0..self.formulas.len()).map(RowId::Formula));
         if self.model.is_some() {
             if self.vcf().is_some() {
@@ -166,7 +171,8 @@ impl State {
             RowId::Regions => "regions".to_owned(),
             RowId::Track(track) => {
                 let info = &self.session.tracks[track.0];
-                match info.sample.filter(|sample| *sample != self.sample).and_then(|id| self.session.samples.get(id.0)) {
+                let is_told = |sample: &SampleId| *sample != self.sample || self.is_in_matrix(info);
+                match info.sample.filter(is_told).and_then(|id| self.session.samples.get(id.0)) {
                     Some(other) => format!("{}@{}", info.label, other.name),
                     None => info.label.clone(),
                 }
@@ -190,6 +196,18 @@ impl State {
         }
     }
 
+    /// What a row is called on screen where it was not renamed: its label, in a matrix the sample first, by which rows differ there.
+    pub fn title(&self, row: RowId) -> String {
+        match row {
+            RowId::Track(track) if self.is_in_matrix(&self.session.tracks[track.0]) => {
+                let info = &self.session.tracks[track.0];
+                let sample = info.sample.and_then(|id| self.session.samples.get(id.0));
+                sample.map_or_else(|| info.label.clone(), |sample| format!("{} {}", sample.name, info.label))
+            }
+            row => self.label(row),
+        }
+    }
+
     fn label_there(&self, row: RowId) -> String {
         let there = self.sides().map(|[_, there]| there).unwrap_or_default();
         format!("{}@{there}", self.label(row))
@@ -199,9 +217,14 @@ impl State {
     pub fn row_view(&self, row: RowId) -> RowView {
         let label = self.label(row);
         if let (None, RowId::Track(track)) = (self.row_views.get(&label), row) {
-            let of_mark = self.row_views.get(&self.session.tracks[track.0].label);
-            let view = of_mark.cloned().unwrap_or_default();
-            return RowView { name: None, overlays: Vec::new(), ..view };
+            let info = &self.session.tracks[track.0];
+            let view =
+                RowView { name: None, overlays: Vec::new(), ..self.row_views.get(&info.label).cloned().unwrap_or_default() };
+            if !self.is_in_matrix(info) {
+                return view;
+            }
+            let (style, scale) = (SignalStyle::Heatmap, Scale::Samples);
+            return RowView { is_hidden: false, is_pinned: false, extra_lines: 0, style, scale, ..view };
         }
         self.row_views.get(&label).cloned().unwrap_or_default()
     }
@@ -217,8 +240,11 @@ impl State {
         let rows = self.all_rows();
         let is_named = |r: &&RowId| self.row_view(**r).name.as_deref() == Some(name);
         rows.iter().find(|r| self.label(**r) == name).or_else(|| rows.iter().find(is_named)).copied().or_else(|| {
-            let (label, sample) = name.rsplit_once('@')?;
-            let sample = SampleId(self.session.samples.iter().position(|s| s.name == sample)?);
+            let of_sample = name
+                .rsplit_once('@')
+                .and_then(|(label, sample)| Some((label, SampleId(self.session.samples.iter().position(|s| s.name == sample)?))));
+            // In a matrix the rows of the sample in view are labelled with it too.
+            let (label, sample) = of_sample.unwrap_or((name, self.sample));
             let mut tracks = self.session.tracks_of(sample);
             tracks.find(|(_, t)| t.label == label).map(|(id, _)| RowId::Track(id))
         })
@@ -226,21 +252,23 @@ impl State {
 
     /// Signals that rows are made of beside their own: those of formulas and overlays, and those of other samples that share a scale.
     pub(super) fn signals_behind(&self, rows: &[RowId]) -> Vec<TrackId> {
-        let mut found = Vec::new();
+        let (mut found, mut marks) = (Vec::new(), HashSet::new());
         let mut waiting: Vec<RowId> = rows.to_vec();
-        let mut seen: Vec<RowId> = Vec::new();
+        let mut seen: HashSet<RowId> = HashSet::new();
         while let Some(row) = waiting.pop() {
-            if seen.contains(&row) {
+            if !seen.insert(row) {
                 continue; // a formula may name itself
             }
-            seen.push(row);
             if let RowId::Formula(i) = row {
                 let named = self.formulas.get(i).map_or(&[][..], |f| f.formula.rows());
                 waiting.extend(named.iter().filter_map(|name| self.row_named(name)));
             }
             let view = self.row_view(row);
             waiting.extend(view.overlays.iter().filter_map(|name| self.row_named(name)));
-            if view.scale == Scale::Samples {
+            if view.scale == Scale::Samples
+                && let RowId::Track(id) = row
+                && marks.insert(self.session.tracks[id.0].mark.as_deref().ok_or(id))
+            {
                 found.extend(self.tracks_of_mark(row));
             }
             if let RowId::Track(id) = row

@@ -102,6 +102,7 @@ impl State {
                 beside: self.other.as_ref().map(|other| other.region.to_string()),
                 compare: self.compared_name(),
                 order: self.order.clone(),
+                matrix: self.matrix.clone(),
                 find: self.patterns.iter().map(ToString::to_string).collect(),
                 edits: self.edits.iter().map(ToString::to_string).collect(),
                 translation: self.shows_translation,
@@ -133,6 +134,7 @@ impl State {
     /// Draws rows as a layout has them, and no others; what of it means nothing here is said and left out.
     pub fn lay_out(&mut self, layout: Layout) {
         self.row_views.clear();
+        self.matrix.clear();
         self.formulas.clear();
         self.patterns.clear();
         self.more_analyses.clear();
@@ -167,6 +169,9 @@ impl State {
             problems.push(format!("compare: {problem}"));
         }
         self.order.clone_from(&view.order);
+        if let Err(problem) = self.set_matrix(&view.matrix) {
+            problems.push(format!("matrix: {problem}"));
+        }
         self.shows_translation = view.translation;
         self.wants_seqlets = view.seqlets;
         for name in &view.methods {

@@ -1,6 +1,6 @@
 //! Two places side by side: the one with the focus is the state's own view, the other waits beside it and is drawn by the same rows.
 
-use super::{Occurrences, SignalView, State};
+use super::{Explained, Occurrences, SignalView, State, Tiled};
 use crate::genome::{GeneId, Region};
 use crate::jobs::Look;
 use crate::session::{Edit, TrackId};
@@ -26,6 +26,10 @@ pub struct OtherSide {
     occurrences: HashMap<String, Occurrences>,
     /// What the signals were read with.
     edits: Vec<Edit>,
+    /// What the model last said there, and what it was compared with.
+    explained: Explained,
+    compared: Explained,
+    tiled: Tiled,
     /// Columns of the plot area when there is one place in it.
     all_columns: usize,
 }
@@ -66,6 +70,9 @@ impl State {
             sequence: None,
             occurrences: HashMap::new(),
             edits: Vec::new(),
+            explained: Explained::default(),
+            compared: Explained::default(),
+            tiled: Tiled::default(),
             all_columns,
         });
         self.set_columns(all_columns);
@@ -73,16 +80,28 @@ impl State {
 
     /// Gives the keys to the other of two places.
     pub fn switch_side(&mut self) {
-        let Some(other) = &mut self.other else {
+        if self.other.is_none() {
             self.notice = Some("there is one place in view; g MYC | TP53 shows two".to_owned());
             return;
-        };
+        }
+        self.swap_sides();
+        // What was said of it is asked for again, and until then is nobody's answer.
+        self.explained.begin(None);
+        self.compared.explained.begin(None);
+        self.tiled.begin(None);
+    }
+
+    fn swap_sides(&mut self) {
+        let Some(other) = &mut self.other else { return };
         std::mem::swap(&mut self.region, &mut other.region);
         std::mem::swap(&mut self.gene, &mut other.gene);
         std::mem::swap(&mut self.signals, &mut other.signals);
         std::mem::swap(&mut self.features, &mut other.features);
         std::mem::swap(&mut self.sequence, &mut other.sequence);
         std::mem::swap(&mut self.occurrences, &mut other.occurrences);
+        std::mem::swap(&mut self.explained, &mut other.explained);
+        std::mem::swap(&mut self.compared.explained, &mut other.compared);
+        std::mem::swap(&mut self.tiled, &mut other.tiled);
         other.is_left = !other.is_left;
     }
 
@@ -98,7 +117,12 @@ impl State {
     pub fn from_other_side(&self) -> Option<Self> {
         self.other.as_ref()?;
         let mut state = self.clone();
-        state.switch_side();
+        state.swap_sides();
+        state.is_waiting = true;
+        // What was said of just this is as good as new.
+        state.explained.begin(state.subject());
+        state.compared.explained.begin(state.compared_subject());
+        state.tiled.begin(state.tiling());
         Some(state)
     }
 
@@ -135,9 +159,9 @@ impl State {
         // A view narrower than one base a column widens.
         self.set_region(self.region.clone());
         if self.other.is_some() {
-            self.switch_side();
+            self.swap_sides();
             self.set_region(self.region.clone());
-            self.switch_side();
+            self.swap_sides();
         }
     }
 
@@ -300,6 +324,31 @@ mod tests {
         state.pan(0.5);
         let moved = state.look();
         assert!(!look.covers(&moved) && moved.beside.is_none());
+    }
+
+    #[test]
+    fn what_the_model_said_stays_with_its_side_and_a_late_answer_is_not_taken_for_the_other() {
+        let mut state = toy::state(Some(Ok(crate::models::test_manifest(10_000, 1, &["H3K4me3"], None))));
+        state.set_columns(101);
+        state.go_to("ALPHA | DELTA").unwrap();
+        let failed = |reason: &str| Reply::Prediction { job: JobId::default(), prediction: Err(reason.to_owned()) };
+        let job = JobId::default();
+        let said = |state: &State| match state.explained.drawn_prediction().1 {
+            crate::state::RowState::Failed(reason) => reason,
+            other => format!("{other:?}"),
+        };
+        state.explained.begin(state.subject());
+        state.apply(failed("of ALPHA"), job, job);
+        assert_eq!(said(&state), "of ALPHA");
+        assert_eq!(said(&state.from_other_side().unwrap()), "Computing(0, 0)", "nothing was said of it yet");
+        state.switch_side();
+        state.apply(failed("late"), job, job);
+        assert_eq!(said(&state), "Computing(0, 0)", "an answer about ALPHA is none about DELTA");
+        state.explained.begin(state.subject());
+        state.apply(failed("of DELTA"), job, job);
+        assert_eq!((said(&state), said(&state.from_other_side().unwrap())), ("of DELTA".to_owned(), "of ALPHA".to_owned()));
+        state.switch_sample(1);
+        assert_eq!(said(&state.from_other_side().unwrap()), "Computing(0, 0)", "of another sample that was not said");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 pub struct View {
     row_views: HashMap<String, RowView>,
     order: Vec<String>,
+    matrix: Vec<String>,
     formulas: Vec<FormulaRow>,
     patterns: Vec<Pattern>,
     shows_translation: bool,
@@ -67,6 +68,7 @@ impl State {
         View {
             row_views: self.row_views.clone(),
             order: self.order.clone(),
+            matrix: self.matrix.clone(),
             formulas: self.formulas.clone(),
             patterns: self.patterns.clone(),
             shows_translation: self.shows_translation,
@@ -82,13 +84,26 @@ impl State {
     }
 
     fn restore(&mut self, view: View) {
+        let focused = self.focused();
         (self.more_analyses, self.wants_seqlets) = (view.more_analyses.clone(), view.wants_seqlets);
         self.compared.with = view.comparison;
         let View {
-            row_views, order, formulas, patterns, shows_translation, sample, model, theme, mutagenesis_view, edits, ..
+            row_views,
+            order,
+            matrix,
+            formulas,
+            patterns,
+            shows_translation,
+            sample,
+            model,
+            theme,
+            mutagenesis_view,
+            edits,
+            ..
         } = view;
         self.row_views = row_views;
         self.order = order;
+        self.matrix = matrix;
         self.formulas = formulas;
         self.patterns = patterns;
         self.shows_translation = shows_translation;
@@ -97,6 +112,7 @@ impl State {
         self.theme = theme;
         self.mutagenesis_view = mutagenesis_view;
         self.edits = edits;
+        self.keep_focus(focused);
     }
 
     /// Does something that can be taken back under this name, if it changes the view at all.

@@ -1,8 +1,8 @@
 //! What GTF, GFF3 and GeneHancer's GFF share: nine columns, and genes put together from their pieces.
 
 use super::lines::{clean, parse_position, parse_score, quote};
-use super::{Loaded, TrackError};
-use crate::genome::{ChromSizes, Gene, Genes, Region, Strand, Transcript};
+use super::{Feature, Loaded, TrackError};
+use crate::genome::{ChromSizes, Gene, Genes, Region, Strand, Transcript, TssChoice};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -69,6 +69,29 @@ pub(super) struct Drafts {
     chroms: HashMap<Vec<u8>, Arc<str>>,
 }
 
+/// Makes genes of the lines of an annotation, in any order.
+pub(super) trait GeneLines {
+    /// Takes in a line.
+    fn read(&mut self, line: &[u8], genome: &ChromSizes) -> Result<(), String>;
+
+    /// The genes, and how many were left out for want of a strand.
+    fn genes(self: Box<Self>) -> (Vec<Gene>, usize);
+}
+
+/// A gene as an interval with its chromosome: its canonical transcript, with exons as blocks.
+pub(super) fn model_of(gene: &Gene) -> (String, Feature) {
+    let transcript = gene.transcript(TssChoice::default());
+    let feature = Feature {
+        start: transcript.start,
+        end: transcript.end,
+        name: gene.name.clone(),
+        strand: Some(gene.strand),
+        blocks: transcript.exons.clone(),
+        ..Feature::default()
+    };
+    (gene.region.chrom.to_string(), feature)
+}
+
 /// The smallest span with both.
 pub(super) fn join(a: Option<(u64, u64)>, b: (u64, u64)) -> Option<(u64, u64)> {
     Some(a.map_or(b, |a| (a.0.min(b.0), a.1.max(b.1))))
@@ -106,12 +129,19 @@ impl Drafts {
     }
 
     /// The genes. One that has no transcript is its own; one without a strand is left out and counted.
-    pub(super) fn finish(
-        mut self,
-        path: &Path,
-        genome: &ChromSizes,
-        mut warnings: Vec<String>,
-    ) -> Result<Loaded<Genes>, TrackError> {
+    pub(super) fn finish(self, path: &Path, genome: &ChromSizes, mut warnings: Vec<String>) -> Result<Loaded<Genes>, TrackError> {
+        let (genes, strandless) = self.genes();
+        if strandless > 0 {
+            warnings.push(format!("{}: genes without a strand, left out: {strandless}", path.display()));
+        }
+        if genes.is_empty() {
+            return Err(TrackError::malformed(path, "whole file", "no gene in it"));
+        }
+        Ok(Loaded { value: Genes::new(genes, |chrom| genome.rank(chrom)), warnings })
+    }
+
+    /// The genes, in the order of the file, and how many have no strand.
+    pub(super) fn genes(mut self) -> (Vec<Gene>, usize) {
         let (mut genes, mut strandless) = (Vec::with_capacity(self.genes.len()), 0);
         for (draft, transcripts) in self.genes {
             let mut transcripts: Vec<Transcript> =
@@ -135,13 +165,7 @@ impl Drafts {
             let region = Region::new(draft.chrom, start, end);
             genes.push(Gene { id: draft.id, name, biotype: draft.biotype, region, strand, transcripts });
         }
-        if strandless > 0 {
-            warnings.push(format!("{}: genes without a strand, left out: {strandless}", path.display()));
-        }
-        if genes.is_empty() {
-            return Err(TrackError::malformed(path, "whole file", "no gene in it"));
-        }
-        Ok(Loaded { value: Genes::new(genes, |chrom| genome.rank(chrom)), warnings })
+        (genes, strandless)
     }
 }
 

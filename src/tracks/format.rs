@@ -2,8 +2,8 @@
 
 use super::lines::open_unzipped;
 use super::{
-    Loaded, Track, TrackError, arcs, bed, bed_methyl, bedgraph, bigbed, bigwig, fasta, gene_index, genehancer, gff3, gtf, is_url,
-    renamed, tabix, two_bit, vcf, wig,
+    Loaded, Track, TrackError, annotation, arcs, bed, bed_methyl, bedgraph, bigbed, bigwig, fasta, gene_index, genehancer, gff3,
+    gtf, is_url, renamed, tabix, tabix_genes, tabix_signal, two_bit, vcf, wig,
 };
 use crate::genome::{ChromSizes, Genes};
 use std::collections::BTreeMap;
@@ -242,14 +242,39 @@ fn made_of_the_genome(mut loaded: Loaded<Track>, path: &Path, genome: &ChromSize
     loaded.map(|track| renamed::by_names_of(track, genome))
 }
 
-/// A packed text of intervals by its index, where it has one and is too long to be read whole at once.
+/// A packed text by its index, where it has one and is too long to be read whole at once.
 fn open_indexed(path: &Path, format: &Format, genome: &ChromSizes) -> Result<Option<Loaded<Track>>, TrackError> {
     /// Bytes of a packed file up to which it is read whole: a moment, and then every interval is at hand.
     const READ_WHOLE: u64 = 4 << 20;
     let is_short = !is_url(path) && std::fs::metadata(path).is_ok_and(|about| about.len() <= READ_WHOLE);
-    let Some(parse) = tabix::line_of(format.name).filter(|_| !is_short) else { return Ok(None) };
+    if is_short {
+        return Ok(None);
+    }
+    let (intervals, genes) = (tabix::line_of(format.name), tabix_genes::lines_of(format.name));
+    if intervals.is_none() && genes.is_none() && format.name != "bedgraph" {
+        return Ok(None);
+    }
     let Some(index) = tabix::index_of(path) else { return Ok(None) };
-    Ok(Some(tabix::open(path, &index, parse, genome)?.map(|file| Track::Indexed(Box::new(file)))))
+    Ok(Some(match (intervals, genes) {
+        (Some(parse), _) => tabix::open_intervals(path, &index, parse, genome)?.map(|file| Track::Indexed(Box::new(file))),
+        (None, Some(lines)) => tabix_genes::open(path, &index, lines, genome)?.map(|file| Track::Indexed(Box::new(file))),
+        (None, None) => tabix_signal::open(path, &index, genome)?.map(signal),
+    }))
+}
+
+/// Opens a file for a row of intervals or a signal, as [`open`] does; genes as a row of their own, one model a gene.
+pub fn open_row(path: &Path, format: Option<&str>, genome: &ChromSizes) -> Result<Loaded<Track>, TrackError> {
+    let format = format_of(path, format)?;
+    if format.kind != Kind::Genes {
+        return open(path, Some(format.name), genome);
+    }
+    if let Some(loaded) = open_indexed(path, format, genome)? {
+        return Ok(made_of_the_genome(loaded, path, genome));
+    }
+    Ok(open(path, Some(format.name), genome)?.map(|track| match track {
+        Track::Genes(genes) => features(super::Features::new(genes.iter().map(|(_, gene)| annotation::model_of(gene)), genome)),
+        track => track,
+    }))
 }
 
 /// The format of a name, or the one the file is where none is named.

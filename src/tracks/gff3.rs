@@ -1,9 +1,9 @@
 //! GFF3 as Ensembl, GENCODE and NCBI write it: genes, their transcripts and exons, tied by `ID` and `Parent`.
 
-use super::annotation::{Columns, Drafts, GeneDraft, TranscriptDraft, join};
+use super::annotation::{Columns, Drafts, GeneDraft, GeneLines, TranscriptDraft, join};
 use super::lines::{Line, clean, read_records};
 use super::{Loaded, TrackError};
-use crate::genome::{ChromSizes, Genes};
+use crate::genome::{ChromSizes, Gene, Genes};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub fn open(path: &Path, genome: &ChromSizes) -> Result<Loaded<Genes>, TrackErro
         if line.starts_with(b"##FASTA") || line[0] == b'>' {
             return Ok(Line::End);
         }
-        if line[0] == b'#' { Ok(Line::Other) } else { reader.read(line, genome) }
+        if line[0] == b'#' { Ok(Line::Other) } else { reader.take(line, genome) }
     })?;
     let orphans = reader.settle();
     if orphans > 0 {
@@ -45,7 +45,7 @@ enum Piece {
 }
 
 #[derive(Default)]
-struct Reader {
+pub(super) struct Reader {
     drafts: Drafts,
     places: HashMap<Vec<u8>, Place>,
     /// The transcript that stands for a gene whose exons hang on it directly.
@@ -84,8 +84,19 @@ impl<'a> Attributes<'a> {
     }
 }
 
+impl GeneLines for Reader {
+    fn read(&mut self, line: &[u8], genome: &ChromSizes) -> Result<(), String> {
+        self.take(line, genome).map(|_| ())
+    }
+
+    fn genes(mut self: Box<Self>) -> (Vec<Gene>, usize) {
+        self.settle(); // what has its parent elsewhere is no part of a gene here
+        self.drafts.genes()
+    }
+}
+
 impl Reader {
-    fn read(&mut self, line: &[u8], genome: &ChromSizes) -> Result<Line, String> {
+    fn take(&mut self, line: &[u8], genome: &ChromSizes) -> Result<Line, String> {
         let columns = Columns::parse(line)?;
         let kind = columns.kind;
         let is_part = matches!(kind, b"exon" | b"CDS" | b"pseudogenic_exon");

@@ -3,10 +3,10 @@
 //! Genes are made from the `gene_id` of any line, so files without gene or transcript lines (UCSC's) are read too. Lines are
 //! scanned by hand: building a map of attributes for each of three million lines takes four times as long.
 
-use super::annotation::{Columns, Drafts, GeneDraft, TranscriptDraft, join};
+use super::annotation::{Columns, Drafts, GeneDraft, GeneLines, TranscriptDraft, join};
 use super::lines::{Line, clean, read_records};
 use super::{Loaded, TrackError};
-use crate::genome::{ChromSizes, Genes};
+use crate::genome::{ChromSizes, Gene, Genes};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub fn open(path: &Path, genome: &ChromSizes) -> Result<Loaded<Genes>, TrackErro
     let mut reader = Reader::default();
     let warnings = read_records(path, "a GTF line with a gene_id", |line| match line[0] {
         b'#' => Ok(Line::Other),
-        _ => reader.read(line, genome),
+        _ => reader.take(line, genome),
     })?;
     let Reader { drafts, genes, transcripts, .. } = reader;
     drop((genes, transcripts)); // as large as the genes themselves
@@ -23,7 +23,7 @@ pub fn open(path: &Path, genome: &ChromSizes) -> Result<Loaded<Genes>, TrackErro
 }
 
 #[derive(Default)]
-struct Reader {
+pub(super) struct Reader {
     drafts: Drafts,
     /// By id, chromosome and strand: an id may stand at two places (the X and Y copies of a gene).
     genes: HashMap<Vec<u8>, usize>,
@@ -32,8 +32,18 @@ struct Reader {
     key: Vec<u8>,
 }
 
+impl GeneLines for Reader {
+    fn read(&mut self, line: &[u8], genome: &ChromSizes) -> Result<(), String> {
+        self.take(line, genome).map(|_| ())
+    }
+
+    fn genes(self: Box<Self>) -> (Vec<Gene>, usize) {
+        self.drafts.genes()
+    }
+}
+
 impl Reader {
-    fn read(&mut self, line: &[u8], genome: &ChromSizes) -> Result<Line, String> {
+    fn take(&mut self, line: &[u8], genome: &ChromSizes) -> Result<Line, String> {
         let columns = Columns::parse(line)?;
         let (mut gene_id, mut transcript_id, mut name, mut biotype): (&[u8], &[u8], &[u8], &[u8]) = (b"", b"", b"", b"");
         let mut tags = TranscriptDraft::default();

@@ -16,6 +16,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use ureq::http::{HeaderMap, StatusCode};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Bytes of a block: a bigWig's index node and its data section fit.
 const BLOCK: u64 = 64 << 10;
@@ -281,20 +282,46 @@ fn request_once(url: &str, start: u64, end: u64, patience: Patience) -> io::Resu
 }
 
 /// Connections are kept open between requests.
-static AGENT: LazyLock<ureq::Agent> = LazyLock::new(|| {
+static AGENT: LazyLock<Result<ureq::Agent, String>> = LazyLock::new(|| {
     let version = concat!("cislens/", env!("CARGO_PKG_VERSION"));
-    ureq::Agent::config_builder().http_status_as_error(false).max_redirects(5).user_agent(version).build().into()
+    let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(5).user_agent(version);
+    Ok(match std::env::var_os(AUTHORITIES) {
+        None => config.build().into(),
+        Some(path) => {
+            let roots = authorities(Path::new(&path)).map_err(|reason| format!("{AUTHORITIES}, {}: {reason}", path.display()))?;
+            config.tls_config(TlsConfig::builder().root_certs(roots).build()).build().into()
+        }
+    })
 });
+
+/// Names a file of authorities (PEM) to be trusted instead of the list that comes with the program, as OpenSSL reads it.
+const AUTHORITIES: &str = "SSL_CERT_FILE";
+
+fn authorities(path: &Path) -> Result<RootCerts, String> {
+    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&bytes) {
+        if let PemItem::Certificate(certificate) = item.map_err(|e| e.to_string())? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() { Err("no certificate in it".to_owned()) } else { Ok(certificates.into()) }
+}
 
 fn ask(url: &str, start: u64, end: u64, patience: Patience) -> Result<Answer, Failure> {
     let explain = |error: ureq::Error| match error {
         ureq::Error::Timeout(_) => Failure::passing("the server does not answer in time"),
         ureq::Error::BadUri(e) => Failure::lasting(format!("no URL that can be read: {e}")),
+        // What is wrong with a certificate comes as data that is invalid.
+        ureq::Error::Io(e) if e.kind() == io::ErrorKind::InvalidData => {
+            Failure::lasting(format!("no secure connection: {e} ({AUTHORITIES} names a file of other authorities to trust)"))
+        }
         ureq::Error::HostNotFound => Failure::passing("no such server (or no connection to a network)"),
         error => Failure::passing(error.to_string()),
     };
     let range = format!("bytes={start}-{}", end - 1);
-    let limits = AGENT.get(url).config().timeout_global(Some(patience.answer)).timeout_connect(Some(patience.connect));
+    let agent = AGENT.as_ref().map_err(Failure::lasting)?;
+    let limits = agent.get(url).config().timeout_global(Some(patience.answer)).timeout_connect(Some(patience.connect));
     let call = limits.build().header("Range", &range).header("Accept-Encoding", "identity").call();
     let mut response = call.map_err(explain)?;
     let (status, headers) = (response.status(), response.headers().clone());

@@ -6,7 +6,7 @@
 use super::bed::{self, is_heading};
 use super::lines::{clean, explain_io, quote};
 use super::source::Source;
-use super::{Feature, FeatureReader, Features, Loaded, TrackError, genehancer, is_url, vcf};
+use super::{Feature, FeatureReader, Features, Loaded, TrackError, genehancer, is_url, is_wanted, vcf};
 use crate::genome::{ChromSizes, Region};
 use flate2::bufread::MultiGzDecoder;
 use noodles::bgzf::{self, VirtualPosition};
@@ -20,6 +20,11 @@ const LONGEST_INDEX: u64 = 256 << 20;
 const MOST_AT_ONCE: usize = 200_000;
 /// Longest line.
 const LONGEST_LINE: u64 = 4 << 20;
+/// Lines after which is asked whether they are still wanted.
+const ASK_EVERY: u64 = 4096;
+
+/// First base and the one behind the last.
+pub(super) type Span = (u64, u64);
 
 /// Reads the feature of a line, and its chromosome.
 pub(super) type ParseLine = fn(&[u8]) -> Result<(String, Feature), String>;
@@ -163,6 +168,20 @@ fn parse_index(bytes: &[u8]) -> Result<Index, String> {
 }
 
 impl Index {
+    /// At least and at most how far the lines of a chromosome reach, as far as the index says.
+    fn reach(&self, chrom: usize) -> (u64, u64) {
+        const WINDOW: u64 = 1 << 14;
+        let Some(index) = self.chroms.get(chrom) else { return (0, WINDOW) };
+        if !index.linear.is_empty() {
+            let n = index.linear.len() as u64;
+            return ((n - 1) * WINDOW + 1, n * WINDOW);
+        }
+        // The last of the smallest bins, which hold all but what reaches over their ends.
+        let first_leaf = ((1_u64 << (3 * self.depth)) - 1) / 7;
+        let last = index.bins.keys().filter_map(|&bin| u64::from(bin).checked_sub(first_leaf)).max().unwrap_or(0);
+        ((last << self.min_shift) + 1, (last + 1) << self.min_shift)
+    }
+
     /// Stretches of the file with the lines that may overlap a span, in order and without overlaps.
     fn chunks(&self, chrom: usize, start: u64, end: u64) -> Vec<Chunk> {
         let Some(index) = self.chroms.get(chrom) else { return Vec::new() };
@@ -199,18 +218,17 @@ impl Index {
     }
 }
 
-/// An open indexed file of intervals.
-pub struct Tabix {
-    path: PathBuf,
+/// An open packed text with its index: lines by place.
+pub(super) struct IndexedText {
+    pub path: PathBuf,
     reader: bgzf::io::Reader<Source>,
     index: Index,
-    parse: ParseLine,
-    chroms: ChromSizes,
-    genome: ChromSizes,
+    pub chroms: ChromSizes,
+    pub genome: ChromSizes,
 }
 
 /// Opens a packed file with its index.
-pub(super) fn open(path: &Path, index_path: &Path, parse: ParseLine, genome: &ChromSizes) -> Result<Loaded<Tabix>, TrackError> {
+pub(super) fn open(path: &Path, index_path: &Path, genome: &ChromSizes) -> Result<Loaded<IndexedText>, TrackError> {
     let (file, _) = Source::open(path)?;
     let (packed, _) = Source::open(index_path)?;
     let mut bytes = Vec::new();
@@ -222,16 +240,17 @@ pub(super) fn open(path: &Path, index_path: &Path, parse: ParseLine, genome: &Ch
         warnings.push(format!("{}: the index is older than the file: make it again (tabix -f)", path.display()));
     }
     let mut chroms = ChromSizes::default();
-    for name in &index.names {
+    for (i, name) in index.names.iter().enumerate() {
         let name = clean(name);
-        let len = genome.resolve(&name).and_then(|n| genome.len_of(n)).unwrap_or(1 << 31);
+        let (least, most) = index.reach(i);
+        let len = genome.resolve(&name).and_then(|n| genome.len_of(n)).map_or(most, |len| len.max(least));
         chroms.push(&name, len);
     }
     if chroms.is_empty() {
         return Err(TrackError::malformed(index_path, "index", "no chromosome in it"));
     }
     let reader = bgzf::io::Reader::new(file);
-    let value = Tabix { path: path.to_owned(), reader, index, parse, chroms, genome: genome.clone() };
+    let value = IndexedText { path: path.to_owned(), reader, index, chroms, genome: genome.clone() };
     Ok(Loaded { value, warnings })
 }
 
@@ -240,11 +259,38 @@ fn is_older(index: &Path, file: &Path) -> bool {
     changed(index).zip(changed(file)).is_some_and(|(index, file)| index < file)
 }
 
-impl Tabix {
-    /// Gives every line whose interval overlaps a span.
-    fn each_line(&mut self, chrom: usize, start: u64, end: u64, give: &mut dyn FnMut(String, Feature)) -> io::Result<()> {
-        let (mut n_given, mut line) = (0, Vec::new());
+impl IndexedText {
+    /// Gives every line of a region, with its interval and what `parse` makes of it; lines of which it makes nothing are passed over.
+    ///
+    /// # Errors
+    /// Where the file has no such chromosome, cannot be read, is no longer wanted, or `parse` or `give` refuse a line.
+    pub(super) fn each<T>(
+        &mut self,
+        region: &Region,
+        parse: impl FnMut(&[u8]) -> Result<Option<(Span, T)>, String>,
+        give: impl FnMut(&[u8], Span, T) -> Result<(), String>,
+    ) -> Result<(), TrackError> {
+        let Some(name) = self.chroms.resolve(&region.chrom) else {
+            return Err(TrackError::unknown_chrom(&self.path, &region.chrom, &self.chroms));
+        };
+        let chrom = self.chroms.rank(name).unwrap_or(0);
+        if region.is_empty() || chrom >= self.index.chroms.len() {
+            return Ok(());
+        }
+        let read = self.each_line(chrom, (region.start, region.end), parse, give);
+        read.map_err(|e| TrackError::malformed(&self.path, region.to_string(), explain_io(&e)))
+    }
+
+    fn each_line<T>(
+        &mut self,
+        chrom: usize,
+        (start, end): Span,
+        mut parse: impl FnMut(&[u8]) -> Result<Option<(Span, T)>, String>,
+        mut give: impl FnMut(&[u8], Span, T) -> Result<(), String>,
+    ) -> io::Result<()> {
+        let (mut n_read, mut line) = (0_u64, Vec::new());
         let name = self.index.names[chrom].clone();
+        let invalid = |reason| io::Error::new(io::ErrorKind::InvalidData, reason);
         for chunk in self.index.chunks(chrom, start, end) {
             self.reader.seek(VirtualPosition::from(chunk.from))?;
             while u64::from(self.reader.virtual_position()) < chunk.to {
@@ -260,16 +306,16 @@ impl Tabix {
                 if text.split(|b| b.is_ascii_whitespace()).next() != Some(&name[..]) {
                     continue; // lines of another chromosome share the block
                 }
-                let (chrom, feature) = (self.parse)(text).map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))?;
-                if feature.start >= end {
+                n_read += 1;
+                if n_read.is_multiple_of(ASK_EVERY) && !is_wanted() {
+                    return Err(io::Error::other("no longer asked for"));
+                }
+                let Some((span, made)) = parse(text).map_err(invalid)? else { continue };
+                if span.0 >= end {
                     break; // lines are in order of start
                 }
-                if feature.end.max(feature.start + 1) > start {
-                    n_given += 1;
-                    if n_given > MOST_AT_ONCE {
-                        return Err(io::Error::other(format!("more than {MOST_AT_ONCE} intervals here: zoom in")));
-                    }
-                    give(chrom, feature);
+                if span.1.max(span.0 + 1) > start {
+                    give(text, span, made).map_err(io::Error::other)?;
                 }
             }
         }
@@ -277,22 +323,41 @@ impl Tabix {
     }
 }
 
+/// Counts what is given at once, up to a bound.
+pub(super) fn count_up(n: &mut usize) -> Result<(), String> {
+    *n += 1;
+    if *n > MOST_AT_ONCE { Err(format!("more than {MOST_AT_ONCE} lines here: zoom in")) } else { Ok(()) }
+}
+
+/// An open indexed file of intervals.
+pub struct Tabix {
+    file: IndexedText,
+    parse: ParseLine,
+}
+
+/// Opens a packed file of intervals with its index.
+pub(super) fn open_intervals(
+    path: &Path,
+    index: &Path,
+    parse: ParseLine,
+    genome: &ChromSizes,
+) -> Result<Loaded<Tabix>, TrackError> {
+    Ok(open(path, index, genome)?.map(|file| Tabix { file, parse }))
+}
+
 impl FeatureReader for Tabix {
     fn chroms(&self) -> &ChromSizes {
-        &self.chroms
+        &self.file.chroms
     }
 
     fn features(&mut self, region: &Region) -> Result<Features, TrackError> {
-        let Some(name) = self.chroms.resolve(&region.chrom) else {
-            return Err(TrackError::unknown_chrom(&self.path, &region.chrom, &self.chroms));
-        };
-        let chrom = self.chroms.rank(name).unwrap_or(0);
-        let mut features = Vec::new();
-        if !region.is_empty() && chrom < self.index.chroms.len() {
-            let read = self.each_line(chrom, region.start, region.end, &mut |chrom, feature| features.push((chrom, feature)));
-            read.map_err(|e| TrackError::malformed(&self.path, region.to_string(), explain_io(&e)))?;
-        }
-        Ok(Features::new(features, &self.genome).within(region.clone()))
+        let (mut features, mut n, read) = (Vec::new(), 0, self.parse);
+        let parse = |line: &[u8]| read(line).map(|(chrom, feature)| Some(((feature.start, feature.end), (chrom, feature))));
+        self.file.each(region, parse, |_, _, made| {
+            features.push(made);
+            count_up(&mut n)
+        })?;
+        Ok(Features::new(features, &self.file.genome).within(region.clone()))
     }
 }
 
@@ -306,7 +371,7 @@ mod tests {
 
     fn opened(suffix: &str) -> Tabix {
         let index = PathBuf::from(format!("{}{suffix}", ruled().display()));
-        open(&ruled(), &index, line_of("bed").unwrap(), &ChromSizes::default()).unwrap().value
+        open_intervals(&ruled(), &index, line_of("bed").unwrap(), &ChromSizes::default()).unwrap().value
     }
 
     /// The rule of `tests/tabix/make.py`.
@@ -363,8 +428,8 @@ mod tests {
                 let mut bytes = whole.clone();
                 bytes[i] = (random >> 56) as u8;
                 let Ok(index) = parse_index(&bytes) else { continue };
-                file.index = index;
-                if file.index.names.is_empty() {
+                file.file.index = index;
+                if file.file.index.names.is_empty() {
                     continue;
                 }
                 let _ = file.features(&Region::new("chr1", 100_000, 101_000));

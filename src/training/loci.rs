@@ -15,7 +15,8 @@ const BACKGROUND: u64 = 40;
 
 impl Dataset {
     /// Reads the bins of `target.length` bases that hold the middle of a peak of any of `samples`, their neighbours to either side and
-    /// every fortieth one, in every sample, but for those in a gap of the assembly. The label is the signal's mean over the bin, or (a class) 1 where peaks cover half of it.
+    /// every fortieth one, in every sample, but for those in a gap of the assembly. The label is the signal's mean over the bin, or
+    /// (a class) 1 where peaks cover half of it.
     ///
     /// A sample's peaks are its intervals in a file of peaks (narrowPeak). `step(done, total)` is called for each locus and may stop it.
     ///

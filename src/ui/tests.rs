@@ -506,3 +506,56 @@ fn two_places_stand_side_by_side_on_one_scale() {
         state.switch_side();
     }
 }
+
+#[test]
+fn rows_of_the_model_are_kept_or_say_why_not_on_the_side_without_the_focus() {
+    let mut state = explained();
+    state.set_columns(plot_columns(160));
+    state.go_to("chr1:15,001-25,000 | chr2:5,001-15,000").unwrap();
+    let side = |state: &State, is_left: bool| -> Vec<String> {
+        let n = state.n_columns;
+        let part = |line: &String| line.chars().skip(if is_left { 22 } else { 22 + n + 1 }).take(n).collect();
+        lines(&screen_as_is(state, 160, 60, Depth::True)).iter().map(part).collect()
+    };
+    let row_of = |state: &State, label: &str| {
+        lines(&screen_as_is(state, 160, 60, Depth::True)).iter().position(|line| line.contains(label)).unwrap()
+    };
+    let waits = "focus this side to compute";
+    for label in ["attention", "IG", "ISM", "occlusion"] {
+        let row = row_of(&state, label);
+        assert!(side(&state, false)[row].starts_with(waits), "{label}: {}", side(&state, false)[row]);
+        assert!(!side(&state, true)[row].contains(waits), "{label}");
+    }
+    let attention = row_of(&state, "attention");
+    let cells = |state: &State| {
+        let buffer = screen_as_is(state, 160, 60, Depth::True);
+        (22..22 + state.n_columns as u16).map(|x| buffer[(x, attention as u16)].bg).collect::<Vec<_>>()
+    };
+    let before = cells(&state);
+    assert!(before.iter().any(|bg| *bg != before[0]), "weights are shades");
+    state.switch_side();
+    assert_eq!(cells(&state), before, "what was said there stays");
+    assert!(!side(&state, false)[attention].contains(waits), "the side with the focus is computing");
+}
+
+#[test]
+fn a_matrix_has_a_line_a_sample_and_stands_in_its_order() {
+    let mut state = toy::state(None);
+    state.n_columns = plot_columns(160);
+    for (track, value) in [(0, 2.0), (2, 8.0)] {
+        let column = Column { mean: value, min: value, max: value, covered: 1.0 };
+        let view = SignalView { region: state.region.clone(), columns: Ok(vec![column; state.n_columns]) };
+        state.signals.insert(TrackId(track), view);
+    }
+    crate::input::run(&mut state, "matrix").unwrap();
+    crate::input::run(&mut state, "sort value").unwrap();
+    let buffer = screen(&mut state, 160, 30);
+    let lines = lines(&buffer);
+    let row = |name: &str| lines.iter().position(|line| line.contains(name)).unwrap();
+    let (high, low) = (row("S02 H3K4me3"), row("S01 H3K4me3"));
+    assert_eq!(low, high + 1, "a line each, the highest first");
+    assert!(lines[high].contains("8\u{258f}") && lines[low].contains("8\u{258f}"), "on one scale: {}", lines[low]);
+    assert!(lines[high].contains("mean here 8") && lines[low].contains("mean here 2"), "{}", lines[low]);
+    let shade = |y: usize| buffer[(40, y as u16)].bg;
+    assert_ne!(shade(high), shade(low), "shades, not bars");
+}

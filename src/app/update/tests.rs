@@ -122,6 +122,49 @@ fn exons_are_walked_in_genome_order() {
 }
 
 #[test]
+fn ends_of_exons_and_genes_are_walked_in_genome_order() {
+    let press_alt = |state: &mut State, letters: &str| {
+        let modifiers = |c: char| if c.is_uppercase() { KeyModifiers::ALT | KeyModifiers::SHIFT } else { KeyModifiers::ALT };
+        for c in letters.chars() {
+            update(state, &Keymap::built_in(), &KeyEvent::new(KeyCode::Char(c), modifiers(c)));
+        }
+    };
+    let after = |letters: &str| {
+        let mut state = toy::state(None);
+        press_alt(&mut state, letters);
+        state
+    };
+    // ALPHA is 20,000 to 26,000 with exons of 500 bases at its ends; the view begins at its TSS. BETA ends at 47,000.
+    assert_eq!(after("w").region.centre(), 20_499, "the last base of the first exon");
+    assert_eq!(after("ww").region.centre(), 25_999);
+    assert_eq!(after("www").region.centre(), 40_499, "of a gene on the other strand too");
+    assert_eq!(after("wwwb").region.centre(), 25_999);
+    assert_eq!(after("W").region.centre(), 25_999);
+    assert_eq!(after("WWB").region.centre(), 25_999);
+    assert_eq!(after("WW").region.centre(), 46_999, "along the genome, whatever the strand");
+    assert_eq!(after("b").notice.as_deref(), Some("no further end of an exon on this chromosome"));
+    let mut state = toy::state(None);
+    press(&mut state, "2");
+    press_alt(&mut state, "W");
+    press(&mut state, ".");
+    assert_eq!(state.notice.as_deref(), Some("no further end of a gene on this chromosome"), "60,999, and then none");
+    assert_eq!(state.region.centre(), 60_999);
+}
+
+#[test]
+fn rows_far_apart_are_a_key_apart() {
+    let last = after("").rows().len() - 1;
+    let at = |state: &State| state.rows().iter().position(|r| state.label(*r) == state.focus).unwrap();
+    assert_eq!(at(&after("ctrl-d")), last, "ten rows down, or the last");
+    assert_eq!(at(&after("ctrl-d ctrl-u")), 0);
+    let mut state = after("j");
+    for (code, expected) in [(KeyCode::End, last), (KeyCode::Home, 0)] {
+        update(&mut state, &Keymap::built_in(), &KeyEvent::new(code, KeyModifiers::CONTROL));
+        assert_eq!(at(&state), expected);
+    }
+}
+
+#[test]
 fn peaks_of_the_focused_row_are_walked() {
     let mut state = toy::state(None);
     state.focus = "EPD".to_owned();
@@ -176,9 +219,36 @@ fn every_theme_is_reached_and_the_round_closes() {
 
 #[test]
 fn a_key_without_a_meaning_does_nothing() {
-    let (before, after) = (toy::state(None), after("Y ! ~"));
-    assert_eq!((before.region, before.gene, before.focus), (after.region, after.gene, after.focus));
-    assert!(!after.is_quitting);
+    let (before, state) = (toy::state(None), after("Y ! ~"));
+    assert_eq!((before.region, before.gene, before.focus), (state.region, state.gene, state.focus));
+    assert!(!state.is_quitting);
+    assert_eq!(state.notice.as_deref(), Some("~ has no meaning here; ? shows the keys"));
+    assert_eq!(after("esc").notice, None);
+    assert_eq!(after("W").notice, None);
+}
+
+/// Keys that no keymap binds and no text has.
+const UNBOUND: [KeyCode; 4] = [KeyCode::F(5), KeyCode::Insert, KeyCode::CapsLock, KeyCode::Menu];
+
+#[test]
+fn a_key_without_a_meaning_leaves_every_mode_as_it_is() {
+    let mut with_edit = after(":");
+    type_text(&mut with_edit, "whatif blank H3K4me3 chr1:20,001-20,500");
+    press(&mut with_edit, "enter E");
+    let modes = [after(""), after(":"), after("g"), after("F"), after("F /"), after("R"), after("V"), after("e"), with_edit];
+    for mut state in modes {
+        let kind = |state: &State| (std::mem::discriminant(&state.mode), state.edits.len(), state.region.clone());
+        let before = kind(&state);
+        for code in UNBOUND {
+            update(&mut state, &Keymap::built_in(), &KeyEvent::new(code, KeyModifiers::NONE));
+            assert_eq!(kind(&state), before, "{code:?} in {:?}", state.mode);
+        }
+    }
+    // Letters that mean something among the tracks mean nothing in a table, and say so.
+    let state = after("F d");
+    assert!(matches!(state.mode, Mode::Table(_)));
+    assert_eq!(state.notice.as_deref(), Some("d has no meaning here; ? shows the keys, Esc closes the table"));
+    assert!(matches!(after("F q").mode, Mode::Browse) && !after("F q").is_quitting);
 }
 
 #[test]

@@ -126,6 +126,14 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long)]
     #[serde(skip_serializing_if = "is_default")]
     pub seqlets: bool,
+    /// Every sample's rows of marks, a line each (A,B,C; all marks where none is named)
+    #[arg(long, value_name = "MARKS", num_args = 0..=1, default_missing_value = "", require_equals = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matrix: Option<String>,
+    /// Sort signal rows, the highest first: value, a mark, expression, sample or file
+    #[arg(long, value_name = "BY", conflicts_with_all = ["loci", "zoom", "edit"])]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
     /// Leave a row out, by its label; may be repeated
     #[arg(long, value_name = "LABEL")]
     #[serde(skip_serializing_if = "Vec::is_empty")]

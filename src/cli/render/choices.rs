@@ -150,6 +150,7 @@ fn labels(state: &State) -> Vec<String> {
     let rows = [RowId::Edits, RowId::Sequence, RowId::Genes].into_iter().chain(of_model);
     let mut labels: Vec<String> = rows.map(|row| state.label(row)).collect();
     labels.extend(state.session.tracks.iter().map(|track| track.label.clone()));
+    labels.extend(state.rows().into_iter().map(|row| state.label(row)));
     let beside = |i| state.counterpart(RowId::Track(TrackId(i))).map(|row| state.label(row));
     labels.extend((0..state.session.tracks.len()).filter_map(beside));
     let mut seen = std::collections::HashSet::new();

@@ -62,6 +62,9 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     if let Some(name) = &figure.compare {
         state.compare_with(name).map_err(|reason| Failure::Usage(format!("--compare {name}: {reason}")))?;
     }
+    if let Some(marks) = &figure.matrix {
+        state.show_matrix(marks).map_err(|reason| Failure::Usage(format!("--matrix {marks}: {reason}")))?;
+    }
     let options = options(figure, &state)?;
     match figure.kind {
         Kind::Filters => return filters::compose(state, figure, out, options),
@@ -120,7 +123,11 @@ impl Composer<'_> {
         state.add_edits("--with", edits).map_err(|reason| Failure::Usage(format!("--with {reason}")))?;
         let analyses = analyses(self.figure, &state);
         arrange(&mut state, self.figure, &analyses)?;
-        let scene = self.scene(&mut state, &analyses, 1)?;
+        let mut scene = self.scene(&mut state, &analyses, 1)?;
+        if let Some(by) = &self.figure.sort {
+            state.sort_rows(by).map_err(|reason| Failure::Usage(format!("--sort {by}: {reason}")))?;
+            scene = self.built(&state, 1);
+        }
         Ok((state, scene))
     }
 

@@ -274,18 +274,18 @@ impl<'a> Draft<'a> {
             Kind::Sequence if self.made.file.genome.fasta.is_some() => {
                 return Err("the session has a reference already".to_owned());
             }
-            Kind::Genes if self.made.file.genome.genes.is_some() => return Err("the session has genes already".to_owned()),
             Kind::Sequence => {
                 self.made.file.genome.fasta = Some(self.place(path));
                 self.understand(path, "reference sequence");
                 self.note_assembly(path);
             }
-            Kind::Genes => {
+            Kind::Genes if self.made.file.genome.genes.is_none() => {
                 self.made.file.genome.genes = Some(self.place(path));
                 self.understand(path, &format!("genes, {}", format.name));
                 self.note_assembly(path);
             }
-            Kind::Signal | Kind::Features => {
+            // A second annotation is a row of its own.
+            Kind::Signal | Kind::Features | Kind::Genes => {
                 self.rows.push(Row { path: path.to_owned(), kind: format.kind, format: format.name, facts: facts.clone() });
             }
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::genome::{ChromSizes, Region};
-use crate::tracks::{Track, open};
+use crate::tracks::{Track, open, open_row};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -262,6 +262,10 @@ fn indexes_beside_remote_files_are_found_and_only_what_is_seen_is_fetched() {
     let files = vec![
         ("ruled.bed.gz", read("ruled.bed.gz")),
         ("ruled.bed.gz.tbi", read("ruled.bed.gz.tbi")),
+        ("genes.gtf.gz", read("genes.gtf.gz")),
+        ("genes.gtf.gz.tbi", read("genes.gtf.gz.tbi")),
+        ("values.bedgraph.gz", read("values.bedgraph.gz")),
+        ("values.bedgraph.gz.tbi", read("values.bedgraph.gz.tbi")),
         ("a.fa", text.clone().into_bytes()),
         ("a.fa.fai", b"chr1\t600000\t8\t10\t11\n".to_vec()),
         ("b.fa", text.into_bytes()),
@@ -273,6 +277,15 @@ fn indexes_beside_remote_files_are_found_and_only_what_is_seen_is_fetched() {
     };
     let region = Region::new("chr1", 100_000, 101_000);
     assert_eq!(file.features(&region).unwrap().overlapping(&region).count(), 30);
+    let Track::Indexed(mut file) = open_row(&url("genes.gtf.gz"), None, &ChromSizes::default()).unwrap().value else {
+        panic!("read whole");
+    };
+    assert_eq!(file.features(&Region::new("chr1", 700, 2_000)).unwrap().overlapping(&Region::new("chr1", 700, 2_000)).count(), 2);
+    let Track::Signal(mut file) = open(&url("values.bedgraph.gz"), None, &ChromSizes::default()).unwrap().value else {
+        panic!("no signal");
+    };
+    assert_eq!(file.chroms().len_of("chr1"), Some(25 << 14), "as far as the index says; the lines end before");
+    assert_eq!(file.values(&Region::new("chr1", 41, 43)).unwrap(), [54.0, 54.0]);
     let Track::Sequence(mut file) = open(&url("a.fa"), None, &ChromSizes::default()).unwrap().value else {
         panic!("no sequence")
     };
