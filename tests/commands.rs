@@ -522,6 +522,16 @@ fn a_matrix_of_more_files_than_a_program_may_open_at_first_is_sorted_and_drawn()
     let mut by_value: Vec<usize> = (0..n).collect();
     by_value.sort_by_key(|i| std::cmp::Reverse(i * 7 % n));
     assert!(by_value.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "the highest first");
+    // Lines of a matrix stand close: forty of them are no higher than a hand.
+    let height = |i: usize| {
+        let before = &svg[..place(i)];
+        let y = before.rfind(" y=\"").map(|at| &before[at + 4..]).and_then(|rest| rest.split('"').next()).unwrap();
+        y.parse::<f64>().unwrap()
+    };
+    let (first, last) = (height(by_value[0]), height(by_value[n - 1]));
+    assert!(last - first < 10.0 * n as f64 && last > first, "{first} to {last}");
+    assert_eq!(svg.matches("as all 40 samples").count(), 1, "what they share is said once");
+    assert!(!svg.contains("mean here"), "and what is of one row alone not of all");
     // What made it remakes it, as the session does where the view was saved.
     let command = svg.split("--layout").nth(1).expect("the order is part of the command");
     assert!(command.contains("matrix"), "{command}");

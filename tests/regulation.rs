@@ -67,28 +67,39 @@ fn discoveries(bins: &[Bins]) -> (f64, f64) {
     (found as f64 / total as f64, genes as f64 / bins.len() as f64)
 }
 
-/// One p-value a gene: bins of a gene are not independent. Of sparse attention those that are not 0 are uniform below their share.
-fn one_each(bins: &[Bins]) -> Vec<f64> {
-    let all: Vec<f64> = bins.iter().flat_map(|b| &b.p).flatten().copied().collect();
-    let share = all.iter().filter(|p| **p < 1.0).count() as f64 / all.len() as f64;
-    let mut random = ChaCha8Rng::seed_from_u64(5);
-    let pick = |b: &Bins| {
-        let below: Vec<f64> = b.p.iter().flatten().copied().filter(|p| *p < 1.0).collect();
-        (!below.is_empty()).then(|| (below[random.random_range(0..below.len())] / share).min(1.0))
-    };
+/// At most one p-value a gene: bins of a gene are not independent. Every bin with attention has the same chance to be drawn, so that
+/// genes with few of them, which have large values each, are not drawn too often: a gene is taken with the chance of its number of
+/// bins over the largest number. Of sparse attention p-values of bins that are not 0 are uniform below their share.
+fn one_each(bins: &[Bins], seed: u64) -> Vec<f64> {
+    let attended = |b: &Bins| b.p.iter().flatten().copied().filter(|p| *p < 1.0).collect::<Vec<f64>>();
+    let all: usize = bins.iter().flat_map(|b| &b.p).map(Vec::len).sum();
+    let share = bins.iter().map(|b| attended(b).len()).sum::<usize>() as f64 / all as f64;
+    let most = bins.iter().map(|b| attended(b).len()).max().unwrap_or(0);
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let pick = |b: &Bins| attended(b).get(random.random_range(0..most.max(1))).map(|p| (p / share).min(1.0));
     bins.iter().filter_map(pick).collect()
 }
 
 fn check_null(network: &str, genes: usize) {
     let bins = called(network, genes, true);
     let (of_bins, of_genes) = discoveries(&bins);
-    let p = uniform_p(one_each(&bins));
+    // The median of many draws of bins: one draw is a matter of luck.
+    let mut draws: Vec<f64> = (0..51).map(|seed| uniform_p(one_each(&bins, seed))).collect();
+    draws.sort_by(f64::total_cmp);
+    let p = draws[25];
+    let all: Vec<f64> = bins.iter().flat_map(|b| &b.p).flatten().copied().collect();
+    let below = |level: f64| all.iter().filter(|p| **p <= level).count() as f64 / all.len() as f64;
     println!(
-        "{network}, {genes} shuffled inputs: KS p {p:.3}, {:.3} % of bins called, in {:.1} % of genes",
+        "{network}, {genes} shuffled inputs: KS p {p:.3}, {:.2} % of all bins at p <= 0.01, {:.3} % called, in {:.1} % of genes",
+        100.0 * below(0.01),
         100.0 * of_bins,
         100.0 * of_genes
     );
-    assert!(p > 0.01, "{network}: {p}");
+    assert!(p > 0.05, "{network}: {p}");
+    if genes >= 100 {
+        // Bins of a gene go together, so that shares of some 20,000 bins still have room.
+        [0.005, 0.01, 0.05].iter().for_each(|a| assert!(below(*a) <= 1.25 * a, "{network}: {} at {a}", below(*a)));
+    }
     assert!(of_bins <= 0.05, "{network}: {of_bins}");
     assert!(of_genes <= 0.05 + 2.5 * (0.05 * 0.95 / genes as f64).sqrt(), "{network}: {of_genes}");
 }
@@ -108,9 +119,9 @@ fn a_network_that_learnt_nothing_has_hardly_a_significant_bin() {
 }
 
 #[test]
-#[ignore = "minutes: cargo test --release --test regulation -- --ignored --nocapture"]
+#[ignore = "minutes: cargo test --test regulation -- --ignored --nocapture"]
 fn the_null_holds_on_many_genes_and_both_kinds_of_attention() {
-    for (network, genes) in [("deepcore", 300), ("ablation/shuffled-labels", 300), ("attentive-chrome", 100)] {
+    for (network, genes) in [("deepcore", 200), ("ablation/shuffled-labels", 200), ("attentive-chrome", 100)] {
         check_null(network, genes);
         let (of_bins, of_genes) = discoveries(&called(network, genes, false));
         println!("{network}, real inputs: {:.3} % of bins called, in {:.1} % of genes", 100.0 * of_bins, 100.0 * of_genes);
@@ -150,6 +161,20 @@ fn cores_are_found_over_the_panel_and_fewer_samples_are_refused() {
     assert_eq!(arcs.lines().count(), table.len());
     cislens(at, &format!("{base} --out c.tsv --truth {} --threads 2", truth.display())).done();
     assert_eq!(std::fs::read(at.join("c.tsv")).unwrap(), first, "the same bytes on any number of threads");
+    // Labels of other genes, but the same network and window: what both make of a pair of places stands beside.
+    let other = data.join("models/ablation/shuffled-labels");
+    cislens(at, &format!("{base} --out r.tsv --replicates {}", other.display())).done();
+    let held = lines(&at.join("r.tsv"));
+    assert_eq!(held[0][14], "r_across");
+    assert!(held.len() <= table.len() && held[1..].iter().all(|row| row[14].parse::<f64>().unwrap() > 0.0), "{held:?}");
+    for (wrong, reason) in [
+        ("deepcore", "compared already"),
+        ("attentive-chrome", "another network"),
+        ("nobody", "no model"),
+        ("deepcore --procedure paper", "compares none"),
+    ] {
+        cislens(at, &format!("{base} --out r.tsv --replicates {wrong}")).refused(2, &[reason]);
+    }
     cislens(at, &format!("{base} --out c.tsv --resume")).refused(2, &["no interrupted run"]);
 }
 
@@ -313,7 +338,7 @@ fn genes_are_listed_by_how_far_two_samples_models_or_methods_disagree() {
     let folder = tempfile::tempdir().unwrap();
     let (at, session) = (folder.path(), data().join("session.toml"));
     let base = |locus: &str| format!("--session {} --sample S01 --locus {locus} --method input-x-gradient", session.display());
-    let run = format!("disagreement deepcore {} --against S02 --out d.tsv --places d.bed", base("chr3:1-60,000"));
+    let run = format!("disagreement deepcore {} --against S02 --out d.tsv --places d.bed --svg d.svg", base("chr3:1-60,000"));
     cislens(at, &format!("{run} --threads 1")).done();
     let table = lines(&at.join("d.tsv"));
     let column = |name: &str| table[0].iter().position(|c| c == name).unwrap_or_else(|| panic!("no {name} in {:?}", table[0]));
@@ -332,6 +357,10 @@ fn genes_are_listed_by_how_far_two_samples_models_or_methods_disagree() {
     }
     let bed = std::fs::read_to_string(at.join("d.bed")).unwrap();
     assert_eq!(bed.lines().count(), table.len(), "a place a gene, and what made it");
+    let svg = std::fs::read_to_string(at.join("d.svg")).unwrap();
+    for shown in ["S01 and S02", "H3K27ac", "bases from the TSS", &table[1][column("gene")], "predicted, S02"] {
+        assert!(svg.contains(shown), "{shown}");
+    }
     let first = std::fs::read(at.join("d.tsv")).unwrap();
     cislens(at, &format!("{run} --threads 2")).done();
     assert_eq!(std::fs::read(at.join("d.tsv")).unwrap(), first);

@@ -1,13 +1,13 @@
 //! `cislens cores`: elements that a model attends to together over samples.
 
 use super::Failure;
-use super::input::{open_genes, samples_that_fit};
+use super::input::{find_model, open_genes, samples_that_fit};
 use super::kept::{TableArgs, for_each_kept};
 use crate::attribution::truth::read_truth;
 use crate::export::{self, FigureOptions, Heatmap, draw_heatmaps};
 use crate::genome::{GeneId, Region, Window};
-use crate::models::{Batch, Input, Model, SampleSource};
-use crate::regulation::attention::{reach, region_of};
+use crate::models::{Batch, Input, Model, SampleSource, load_model, missing_input};
+use crate::regulation::attention::{cell, reach, region_of};
 use crate::regulation::cores::{self, Cores, LEAST_SAMPLES, Procedure, Samples};
 use crate::regulation::planted::{PairRecovery, planted};
 use crate::regulation::statistics::empirical_p;
@@ -33,6 +33,9 @@ pub(super) struct CoresArgs {
     /// permutation [default], scores (before sparsemax) or paper
     #[arg(long, value_name = "NAME", value_parser = parse_procedure)]
     procedure: Option<&'static str>,
+    /// Models that differ in their seed alone, parted by commas: a link must hold between them, too: one block in one model, the other in another
+    #[arg(long, value_name = "MODEL,...", value_delimiter = ',')]
+    replicates: Vec<PathBuf>,
     /// Chromatin loops that links are compared with (BEDPE, UCSC's interact)
     #[arg(long, value_name = "F.bedpe")]
     loops: Option<PathBuf>,
@@ -60,6 +63,8 @@ struct OfGene {
     cores: Cores,
     /// Samples that attend to two blocks and more of each CORE.
     members: Vec<Vec<usize>>,
+    /// Attention on what was planted, where that is asked for.
+    on_planted: [f64; 2],
 }
 
 /// What a gene is read with.
@@ -72,6 +77,11 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     fn window(&self, gene: GeneId) -> Window {
         self.model.manifest().window_of(self.session.genome.genes.get(gene), self.session.genome.tss)
+    }
+
+    /// The same work with another network.
+    fn with<'b>(&'b self, model: &'b dyn Model) -> Work<'b> {
+        Work { model, ..*self }
     }
 
     /// Attention and scores of a gene in each sample.
@@ -118,6 +128,7 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
     let samples = samples_that_fit(&args.table.input, &session, model.manifest())?;
     let work = Work { model: &*model, session: &session, samples: &samples };
     check_model(&work, &genes, procedure)?;
+    let replicates = open_replicates(args, &work, &genes, procedure)?;
     let loops = args.loops.as_deref().map(|path| read_loops(path, &session)).transpose()?;
     let truth = args.truth.as_deref().map(read_truth).transpose()?.map(|rows| planted(&rows));
     let names: Vec<&str> = samples.iter().map(|s| session.samples[s.0].name.as_str()).collect();
@@ -134,13 +145,23 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
         procedure.about,
         args.table.seed
     );
+    let seeds = replicates.iter().map(|m| format!("{} {}", m.manifest().name, m.manifest().hash)).collect::<Vec<_>>().join(", ");
+    let made_by = if seeds.is_empty() { made_by } else { format!("{made_by}; replicates {seeds}") };
     let ids = genes.iter().map(|id| session.genome.genes.get(*id).id.as_str()).collect::<Vec<_>>().join(",");
-    let keeping = args.table.keeping(format!("{made_by}; {ids}"));
+    let keeping = args.table.keeping(format!("{made_by}; {ids}; {}", truth.is_some()));
     let find = |readers: &mut Readers, i: usize, report: &super::batch::Report<'_>| -> Result<OfGene, String> {
         let samples = work.read(readers, genes[i], report)?;
-        let cores = (procedure.find)(&samples, args.table.seed).map_err(|e| e.to_string())?;
+        let others = replicates.iter().map(|model| work.with(&**model).read(readers, genes[i], &|_| ()));
+        let others = others.collect::<Result<Vec<_>, _>>()?;
+        let cores = (procedure.find)(&samples, &others, args.table.seed).map_err(|e| e.to_string())?;
         let members = (0..cores.cores.len()).map(|core| cores.members(core, &samples)).collect();
-        Ok(OfGene { cores, members })
+        let gene = session.genome.genes.get(genes[i]);
+        let on_planted = truth.as_ref().and_then(|truth| truth.get(&gene.id)).map_or([0.0; 2], |planted| {
+            let (window, n) = (work.window(genes[i]), samples.reach.len());
+            let bins: Vec<Region> = (0..n).map(|bin| region_of(&window, &cell(manifest, n, bin))).collect();
+            planted.attention(&bins, &samples.attention)
+        });
+        Ok(OfGene { cores, members, on_planted })
     };
     let gene_name = |i: usize| session.genome.genes.get(genes[i]).name.clone();
     let open = || Readers::new(session.clone());
@@ -149,7 +170,7 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
     let (mut rows, mut arcs) = (String::new(), String::new());
     let (mut compared, mut called, mut with_cores, mut recovery) = (0, 0, 0, PairRecovery::default());
     let mut overlap = LoopOverlap::default();
-    for (i, OfGene { cores, members }) in &found {
+    for (i, OfGene { cores, members, on_planted }) in &found {
         let window = work.window(genes[*i]);
         let gene = session.genome.genes.get(genes[*i]);
         let regions: Vec<Region> = cores.blocks.iter().map(|block| region_of(&window, &block.reach)).collect();
@@ -157,7 +178,7 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
         with_cores += usize::from(!cores.cores.is_empty());
         let joined = |l: &cores::Link| (regions[l.first].clone(), regions[l.second].clone(), l.q < cores::LEVEL);
         if let Some(truth) = &truth {
-            recovery.add(truth.get(&gene.id), &cores.links.iter().map(joined).collect::<Vec<_>>());
+            recovery.add(truth.get(&gene.id), &cores.links.iter().map(joined).collect::<Vec<_>>(), *on_planted);
         }
         for link in cores.called() {
             called += 1;
@@ -193,6 +214,7 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
                 format!("{:.3e}", link.q),
                 members.join(","),
             ];
+            fields.extend(link.across.map(|r| format!("{r:.4}")));
             if let Some(loops) = &loops {
                 let p = overlap.add(loops, a, b, &window);
                 fields.push(p.map_or_else(|| "0".to_owned(), |p| format!("1 (p {p:.3e})")));
@@ -214,8 +236,9 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
     notes.iter().for_each(|note| println!("{}", clean_text(note)));
     let made = format!("{made_by}; {}", notes.join("; "));
     let loop_column = if loops.is_some() { "\tloop" } else { "" };
+    let across_column = if replicates.is_empty() { "" } else { "\tr_across" };
     let columns = "gene_id\tgene\tchrom\tstrand\tcore\tstart_1\tend_1\tstart_2\tend_2\tdistance\tr\tp\tq\tsamples";
-    let text = format!("# {}\n{columns}{loop_column}\n{rows}", clean_text(&made));
+    let text = format!("# {}\n{columns}{across_column}{loop_column}\n{rows}", clean_text(&made));
     write_whole(&args.table.out, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(&args.table.out, e)))?;
     if let Some(path) = &args.arcs {
         let text = format!("# {}\n{arcs}", clean_text(&made));
@@ -318,6 +341,38 @@ pub(super) fn check_model(work: &Work<'_>, genes: &[GeneId], procedure: &Procedu
         return Err(Failure::Usage(format!("model {} has no scores before its attention", manifest.name)));
     }
     Ok(())
+}
+
+/// Networks of the same kind that read the same windows.
+fn open_replicates(
+    args: &CoresArgs,
+    work: &Work<'_>,
+    genes: &[GeneId],
+    procedure: &Procedure,
+) -> Result<Vec<Box<dyn Model>>, Failure> {
+    if !args.replicates.is_empty() && !procedure.takes_replicates {
+        return Err(Failure::Usage(format!("--replicates: the procedure {} compares none", procedure.name)));
+    }
+    let manifest = work.model.manifest();
+    let (mut replicates, mut known) = (Vec::new(), vec![manifest.hash.clone()]);
+    for path in &args.replicates {
+        let wrong = |reason: String| Failure::Usage(format!("--replicates {}: {reason}", path.display()));
+        let replicate = load_model(&find_model(path, work.session)?, &candle_core::Device::Cpu)?;
+        let other = replicate.manifest();
+        if (&other.architecture, &other.window, &other.sizes) != (&manifest.architecture, &manifest.window, &manifest.sizes) {
+            return Err(wrong(format!("another network or window than model {}", manifest.name)));
+        }
+        if known.contains(&other.hash) {
+            return Err(wrong("these weights are compared already".to_owned()));
+        }
+        if let Some(reason) = work.samples.iter().find_map(|sample| missing_input(work.session, *sample, other)) {
+            return Err(wrong(reason));
+        }
+        check_model(&work.with(&*replicate), genes, procedure)?;
+        known.push(other.hash.clone());
+        replicates.push(replicate);
+    }
+    Ok(replicates)
 }
 
 /// Samples by bins of the genes with most links, their correlations below and COREs as arcs above.

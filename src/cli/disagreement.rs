@@ -1,20 +1,26 @@
 //! `cislens disagreement`: genes by how far two models, two samples or two methods explain them differently, and where most.
 
-use super::evaluate::Table;
+use super::evaluate::{Table, write_charts};
 use super::input::{InputArgs, Inputs, find_model, open_or_all_genes};
 use super::kept::{Keeping, for_each_kept};
 use super::output::provenance;
 use super::{Failure, interrupt};
 use crate::attribution::{AttributionError, METHODS, Method, method};
+use crate::export::{Chart, Marks};
 use crate::genome::Region;
+use crate::jobs::is_one_unit;
 use crate::models::{load_model, measured_output, missing_input};
-use crate::regulation::disagreement::{Anchor, Side, disagreement};
+use crate::regulation::disagreement::{Anchor, BLOCK, Side, disagreement, pairs, shares};
 use crate::session::{Readers, SampleId};
 use crate::tracks::{TrackError, clean_text, write_whole};
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Genes named on a page.
+const NAMED: usize = 20;
 
 #[derive(Args, Debug)]
 pub(super) struct DisagreementArgs {
@@ -40,6 +46,9 @@ pub(super) struct DisagreementArgs {
     /// Where each gene's explanations are furthest apart (.bed)
     #[arg(long, value_name = "F.bed")]
     places: Option<PathBuf>,
+    /// Page of charts to write (.svg): how far genes disagree, which most, where along the window and in which input
+    #[arg(long, value_name = "F.svg")]
+    svg: Option<PathBuf>,
     /// Go on where an interrupted run with the same arguments stopped
     #[arg(long)]
     resume: bool,
@@ -56,6 +65,8 @@ struct OfGene {
     /// F here and there.
     scores: [f64; 2],
     found: Option<Found>,
+    /// Of each input and block the size of the difference of shares; empty where no page is drawn.
+    sizes: BTreeMap<String, BTreeMap<i64, f32>>,
 }
 
 /// How far its explanations are apart.
@@ -116,17 +127,23 @@ pub(super) fn run(args: &DisagreementArgs) -> Result<(), Failure> {
         manifests[1].hash,
         there.method.name()
     );
-    let keeping = Keeping { out: &args.out, key: format!("{made_by}; {}", inputs.key()), resume: args.resume };
+    let keeping =
+        Keeping { out: &args.out, key: format!("{made_by}; {}; {}", inputs.key(), args.svg.is_some()), resume: args.resume };
     let is_current = || !interrupt::is_interrupted();
     let work = |readers: &mut Readers, i: usize| -> Result<OfGene, AttributionError> {
         let gene = genes.genes[i];
         let (score, a) = here.explain(readers, gene, &is_current)?;
         let (other, b) = there.explain(readers, gene, &is_current)?;
+        let mut sizes: BTreeMap<String, BTreeMap<i64, f32>> = BTreeMap::new();
+        for pair in args.svg.as_ref().and_then(|_| shares(pairs(&a, &b))).into_iter().flatten() {
+            let size = pair.difference().abs() as f32;
+            sizes.entry(pair.label).or_default().insert(pair.block, size);
+        }
         let found = disagreement(&a, &b).map(|d| {
             let shares = [d.place.here, d.place.there];
             Found { distance: d.distance, label: d.place.label, block: d.place.block, shares }
         });
-        Ok(OfGene { scores: [score, other], found })
+        Ok(OfGene { scores: [score, other], found, sizes })
     };
     let (mut results, journal) = for_each_kept(
         genes.genes.len(),
@@ -176,11 +193,69 @@ pub(super) fn run(args: &DisagreementArgs) -> Result<(), Failure> {
         let text = format!("# {}\n{}", clean_text(&made_by), bed.iter().map(line).collect::<String>());
         write_whole(path, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(path, e)))?;
     }
+    if let Some(path) = &args.svg {
+        let outputs = |of: &OfGene| [0, 1].map(|side| manifests[side].output.kind.of_score(of.scores[side]));
+        let predictions = results.iter().map(|(_, of)| outputs(of)).map(|[a, b]| (a, b)).collect();
+        let predictions = is_one_unit(manifests[0], manifests[1]).then_some(predictions);
+        page(path, &made_by, &names, &inputs, &results, predictions)?;
+    }
     journal.remove();
     let compared: Vec<f64> = results.iter().filter_map(|(_, of)| of.found.as_ref().map(|found| found.distance)).collect();
     let median = crate::regulation::statistics::median(&compared);
     println!("{}: {} genes, disagreement {median:.3} in the median", args.out.display(), results.len());
     Ok(())
+}
+
+/// How far genes disagree, which of them most, in which input and where along the window, and both predictions where they are in
+/// one unit.
+fn page(
+    path: &Path,
+    made_by: &str,
+    names: &[String; 2],
+    inputs: &Inputs,
+    results: &[(usize, OfGene)],
+    predictions: Option<Vec<(f64, f64)>>,
+) -> Result<(), Failure> {
+    let chart = |title: &str, axes: [&str; 2], marks| Chart { title: title.to_owned(), axes: axes.map(str::to_owned), marks };
+    let found: Vec<(usize, &Found)> = results.iter().filter_map(|(i, of)| Some((*i, of.found.as_ref()?))).collect();
+    // The furthest stand first: the share of genes at least as far apart.
+    let at_least = |(rank, of): (usize, &(usize, &Found))| (of.1.distance, (rank + 1) as f64 / found.len() as f64);
+    let steps: Vec<(f64, f64)> = found.iter().enumerate().map(at_least).rev().collect();
+    let curves = vec![("genes".to_owned(), [vec![(0.0, 1.0)], steps, vec![(1.0, 0.0)]].concat())];
+    let far = Marks::Curves { curves, has_diagonal: false };
+    let first = found.iter().take(NAMED).map(|(i, of)| (inputs.name(*i), of.distance)).collect();
+    let mut most: BTreeMap<&str, f64> = BTreeMap::new();
+    found.iter().for_each(|(_, of)| *most.entry(&of.label).or_default() += 1.0);
+    let most = most.into_iter().map(|(label, n)| (label.to_owned(), n)).collect();
+    let mut sums: BTreeMap<&str, BTreeMap<i64, f64>> = BTreeMap::new();
+    for (label, blocks) in results.iter().flat_map(|(_, of)| &of.sizes) {
+        let sum = sums.entry(label).or_default();
+        blocks.iter().for_each(|(block, size)| *sum.entry(*block).or_default() += f64::from(*size));
+    }
+    let middle = |block: i64| (block as f64 + 0.5) * BLOCK as f64;
+    let mean = |blocks: BTreeMap<i64, f64>| -> Vec<(f64, f64)> {
+        blocks.into_iter().map(|(block, sum)| (middle(block), sum / found.len() as f64)).collect()
+    };
+    let along: Vec<_> = sums.into_iter().map(|(label, blocks)| (label.to_owned(), mean(blocks))).collect();
+    let mut charts = vec![
+        chart("How far explanations are apart", ["disagreement (0: the same, 1: nothing shared)", "share of genes"], far),
+        chart(
+            "Where: mean |difference of shares|",
+            ["bases from the TSS, in the gene's direction", "mean size"],
+            Marks::Lines(along),
+        ),
+        chart(&format!("The {} genes furthest apart", found.len().min(NAMED)), ["disagreement", ""], Marks::Bars(first)),
+        chart("Input of the largest difference", ["genes", ""], Marks::Bars(most)),
+    ];
+    if found.is_empty() {
+        println!("{}: no gene could be compared, there is nothing to draw", path.display());
+        return Ok(());
+    }
+    if let Some(points) = predictions {
+        let axes = [format!("predicted, {}", names[0]), format!("predicted, {}", names[1])];
+        charts.push(chart("Predictions", [&axes[0], &axes[1]], Marks::Points(points)));
+    }
+    write_charts(path, &format!("{} and {}: where they disagree", names[0], names[1]), made_by, &charts)
 }
 
 /// What each side is called in the table: by what tells them apart.

@@ -44,7 +44,9 @@ pub(super) fn run(args: &MinimalArgs) -> Result<(), Failure> {
     let text = format!("{} {}", args.to, args.by.as_deref().unwrap_or_default());
     let search = Search::parse(&text, session, manifest).map_err(|reason| Failure::Usage(format!("--to {text}: {reason}")))?;
     let search = Search { most: args.most as usize, ..search };
-    let made_by = format!("{}; smallest change found greedily: {search:?}", provenance("minimal-change", manifest, &inputs));
+    let means = format!("{:?}", search.means).to_lowercase();
+    let made = provenance("minimal-change", manifest, &inputs);
+    let made_by = format!("{made}; smallest change found greedily: to {} by {means}, {} at most", args.to, search.most);
     let keeping = Keeping { out: &args.out, key: format!("{made_by}; {}", inputs.key()), resume: args.resume };
     let work = |readers: &mut Readers, i: usize| {
         let window = manifest.window_of(session.genome.genes.get(genes.genes[i]), session.genome.tss);
@@ -69,18 +71,20 @@ pub(super) fn run(args: &MinimalArgs) -> Result<(), Failure> {
     let rows = results.iter().flat_map(|(i, found)| rows(&inputs, *i, found)).collect();
     Table { provenance: made_by, columns, rows }.write(&args.out)?;
     journal.remove();
-    let reached = results.iter().filter(|(_, found)| found.is_reached).count();
+    let is_there = |found: &Found| found.is_reached && found.edits.is_empty();
     if let [(_, found)] = &results[..] {
         found.edits.iter().for_each(|edit| println!("{edit}"));
-        println!(
-            "F {:.4} before, {:.4} after: {}{}",
-            found.before,
-            found.after,
-            found.goal,
-            if found.is_reached { "" } else { " is not reached" }
-        );
+        match found {
+            found if is_there(found) => println!("F {:.4} is there already: {}", found.before, found.goal),
+            Found { before, after, goal, is_reached, .. } => {
+                println!("F {before:.4} before, {after:.4} after: {goal}{}", if *is_reached { "" } else { " is not reached" });
+            }
+        }
     }
-    println!("{}: {reached} of {} genes turned", args.out.display(), results.len());
+    let there = results.iter().filter(|(_, found)| is_there(found)).count();
+    let turned = results.iter().filter(|(_, found)| found.is_reached).count() - there;
+    let already = if there == 0 { String::new() } else { format!(", {there} there already") };
+    println!("{}: {turned} of {} genes turned{already}", args.out.display(), results.len());
     Ok(())
 }
 

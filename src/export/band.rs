@@ -5,10 +5,12 @@ use super::font;
 use super::page::{Drawn, Frame, NAME, Page, SMALL, SMALL_LINE};
 use super::rows::{self, GAP};
 use super::sheet::{MARGIN, Sheet};
-use crate::scene::{Plot, Row, Scene};
+use crate::scene::{Block, MEAN_HERE, Plot, Row, Scene};
 use crate::state::RowState;
 use plotters::style::text_anchor::HPos;
 
+/// Between rows of a block.
+const BLOCK_GAP: f64 = 0.8;
 /// Height of a line of names.
 const NAME_LINE: f64 = 8.4;
 
@@ -23,6 +25,7 @@ pub(super) struct Band<'a> {
     pub message: Vec<String>,
     name: Vec<String>,
     notes: Vec<(String, &'static str)>,
+    notes_y: f64,
     /// Top of the name, and whether it stands above the plot rather than beside it.
     name_y: f64,
     is_above: bool,
@@ -42,7 +45,8 @@ pub(super) struct Bands<'a> {
 pub(super) fn lay_out<'a>(panels: &[(&'a Scene, Sheet)], prefix: &[String], top: f64) -> Bands<'a> {
     let mut y = top + 4.0;
     let mut bands = Bands { of_panel: panels.iter().map(|_| Vec::new()).collect(), names_only: Vec::new(), bottom: y };
-    for (k, rows) in aligned(panels).into_iter().enumerate() {
+    let all = aligned(panels);
+    for (k, rows) in all.iter().enumerate() {
         let mut placed: Vec<Option<Band<'a>>> = rows
             .iter()
             .zip(panels)
@@ -60,7 +64,10 @@ pub(super) fn lay_out<'a>(panels: &[(&'a Scene, Sheet)], prefix: &[String], top:
         placed.iter_mut().flatten().for_each(|b| b.plot.y = plot_y);
         let bottom = |b: &Band<'_>| b.plot.bottom().max(b.name_y + if b.is_above { 0.0 } else { b.block_height() });
         let named = placed.iter().flatten().chain(bands.names_only.last().filter(|_| rows[0].is_none()));
-        y = named.map(bottom).fold(y, f64::max) + GAP;
+        y = named.map(bottom).fold(y, f64::max);
+        // Rows of a block stand close: they are read together.
+        let continues = |rows: &[Option<&Row>]| rows.iter().flatten().next().is_some_and(|row| row.block == Block::Next);
+        y += if all.get(k + 1).is_some_and(|next| continues(next)) { BLOCK_GAP } else { GAP };
         for (band, of_panel) in placed.into_iter().zip(&mut bands.of_panel) {
             of_panel.extend(band);
         }
@@ -104,12 +111,19 @@ fn place<'a>(row: &'a Row, i: usize, prefix: &str, sheet: &Sheet, top: f64) -> B
         plot: Frame { x: sheet.plot_x, y: top, width: sheet.plot_width, height },
         message,
         name: font::wrap_within(&name, room, NAME, false, 2),
-        notes: notes(row, room, if is_above { 2 } else { 4 }),
+        notes: if row.block == Block::Next { Vec::new() } else { notes(row, room, if is_above { 2 } else { 4 }) },
+        notes_y: top,
         name_y: top,
         is_above,
     };
     let block = band.block_height();
     if !sheet.has_names {
+        return band;
+    }
+    if row.block == Block::First {
+        // What is said of the block stands over it, so that its plots stand close.
+        band.name_y += SMALL_LINE * band.notes.len() as f64;
+        band.plot.y = band.name_y + if is_above { block + 2.0 } else { (NAME_LINE - height).max(0.0) / 2.0 };
         return band;
     }
     if is_above {
@@ -118,11 +132,15 @@ fn place<'a>(row: &'a Row, i: usize, prefix: &str, sheet: &Sheet, top: f64) -> B
         band.plot.y += (block - height).max(0.0) / 2.0;
         band.name_y += (height - block).max(0.0) / 2.0;
     }
+    band.notes_y = band.name_y + NAME_LINE * band.name.len() as f64;
     band
 }
 
 impl Band<'_> {
     fn block_height(&self) -> f64 {
+        if self.row.block == Block::First {
+            return NAME_LINE * self.name.len() as f64; // its notes stand above
+        }
         NAME_LINE * self.name.len() as f64 + SMALL_LINE * self.notes.len() as f64
     }
 }
@@ -157,7 +175,8 @@ fn notes(row: &Row, room: f64, most: usize) -> Vec<(String, &'static str)> {
     let detail = font::clean(&row.detail).into_owned();
     let mut line = String::new();
     let mut words = Vec::new();
-    for part in detail.split(" \u{b7} ").filter(|p| !p.is_empty()) {
+    let is_of_block = |part: &&str| row.block == Block::None || !part.starts_with(MEAN_HERE);
+    for part in detail.split(" \u{b7} ").filter(|p| !p.is_empty()).filter(is_of_block) {
         let joined = if line.is_empty() { part.to_owned() } else { format!("{line} \u{b7} {part}") };
         if font::width(&joined, SMALL, false) > room && !line.is_empty() {
             words.push(std::mem::replace(&mut line, part.to_owned()));
@@ -205,6 +224,7 @@ pub(super) fn draw_label(page: &Page<'_>, sheet: &Sheet, band: &Band<'_>) -> Dra
         page.text((MARGIN, y + NAME_LINE / 2.0), line, page.ink(NAME, "text"), HPos::Left)?;
         y += NAME_LINE;
     }
+    y = band.notes_y;
     for (line, role) in band.notes.iter().filter(|_| sheet.has_names) {
         page.text((MARGIN, y + SMALL_LINE / 2.0), line, page.ink(SMALL, role), HPos::Left)?;
         y += SMALL_LINE;

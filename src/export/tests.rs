@@ -166,6 +166,7 @@ pub(super) fn row(id: RowId, label: &str, plot: Plot) -> Row {
         detail: String::new(),
         is_focused: false,
         mismatch: None,
+        block: crate::scene::Block::None,
         state: None,
         axis: None,
         plot,

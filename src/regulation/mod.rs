@@ -1,6 +1,7 @@
 //! What is read off attention and attributions: significant bins, co-operating elements, enrichment, factors and motifs. One
 //! analysis a file.
 
+pub mod association;
 pub mod attention;
 pub mod cores;
 pub mod disagreement;

@@ -18,6 +18,19 @@ pub struct Planted {
     pub working: Vec<Region>,
 }
 
+impl Planted {
+    /// Share of attention (the mean over samples) on bins that touch the pair, and on those that touch any element that works.
+    pub fn attention(&self, bins: &[Region], samples: &[Vec<f32>]) -> [f64; 2] {
+        let share = |is_on: &dyn Fn(&Region) -> bool| {
+            let on: Vec<bool> = bins.iter().map(is_on).collect();
+            let of = |row: &Vec<f32>| row.iter().zip(&on).filter(|(_, on)| **on).map(|(w, _)| f64::from(*w)).sum::<f64>();
+            samples.iter().map(of).sum::<f64>() / samples.len().max(1) as f64
+        };
+        let pair = |bin: &Region| self.pair.as_ref().is_some_and(|(a, b)| a.overlaps(bin) || b.overlaps(bin));
+        [share(&pair), share(&|bin| self.working.iter().any(|element| element.overlaps(bin)))]
+    }
+}
+
 /// What was planted, by gene.
 pub fn planted(rows: &[TruthRow]) -> BTreeMap<String, Planted> {
     let mut elements: BTreeMap<&str, BTreeMap<&str, (bool, bool, &Region)>> = BTreeMap::new();
@@ -39,7 +52,7 @@ pub fn planted(rows: &[TruthRow]) -> BTreeMap<String, Planted> {
 }
 
 /// Counts over genes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PairRecovery {
     /// Planted pairs.
     pub pairs: u64,
@@ -53,14 +66,16 @@ pub struct PairRecovery {
     pub links_of_pairs: u64,
     /// Of them those that join two elements that work.
     pub links_of_elements: u64,
+    /// Sums over genes with a pair: attention on it, and on every element that works.
+    pub attention: [f64; 2],
 }
 
 /// Two blocks on the genome, and whether their link is called.
 pub type JoinedBlocks = (Region, Region, bool);
 
 impl PairRecovery {
-    /// Takes in a gene's compared blocks.
-    pub fn add(&mut self, planted: Option<&Planted>, links: &[JoinedBlocks]) {
+    /// Takes in a gene's compared blocks and its attention on what was planted ([`Planted::attention`]).
+    pub fn add(&mut self, planted: Option<&Planted>, links: &[JoinedBlocks], attention: [f64; 2]) {
         let none = Planted::default();
         let planted = planted.unwrap_or(&none);
         let joins =
@@ -69,6 +84,7 @@ impl PairRecovery {
         let works = |region: &Region| planted.working.iter().position(|e| e.overlaps(region));
         if planted.pair.is_some() {
             self.pairs += 1;
+            self.attention.iter_mut().zip(attention).for_each(|(sum, of)| *sum += of);
             self.testable += u64::from(links.iter().any(|link| is_pair(&link)));
             self.found += u64::from(links.iter().any(|link| link.2 && is_pair(&link)));
         }
@@ -81,9 +97,10 @@ impl PairRecovery {
 
     /// In words, with shares.
     pub fn said(&self) -> String {
+        let attention = self.attention.map(|sum| 100.0 * sum / self.pairs.max(1) as f64);
         let share = |part: u64, of: u64| if of == 0 { "none".to_owned() } else { format!("{:.3}", part as f64 / of as f64) };
         format!(
-            "{} planted pairs, {} testable, {} found (recall {}, of the testable {}); {} links: {} join a planted pair (precision {}), {} two working elements ({})",
+            "{} planted pairs, {} testable, {} found (recall {}, of the testable {}); {} links: {} join a planted pair (precision {}), {} two working elements ({}); of these genes' attention {:.1} % lies on the pairs, {:.1} % on elements that work",
             self.pairs,
             self.testable,
             self.found,
@@ -94,6 +111,8 @@ impl PairRecovery {
             share(self.links_of_pairs, self.links),
             self.links_of_elements,
             share(self.links_of_elements, self.links),
+            attention[0],
+            attention[1],
         )
     }
 }
@@ -126,10 +145,24 @@ mod tests {
         recovery.add(
             planted.get("G"),
             &[(block(1_150), block(9_050), true), (block(1_150), block(5_000), true), (block(3_000), block(9_050), false)],
+            [0.25, 0.5],
         );
-        recovery.add(None, &[(block(1), block(2_000), true)]);
-        let expected = PairRecovery { pairs: 1, testable: 1, found: 1, links: 3, links_of_pairs: 1, links_of_elements: 2 };
+        recovery.add(None, &[(block(1), block(2_000), true)], [1.0; 2]);
+        let expected = PairRecovery {
+            pairs: 1,
+            testable: 1,
+            found: 1,
+            links: 3,
+            links_of_pairs: 1,
+            links_of_elements: 2,
+            attention: [0.25, 0.5],
+        };
         assert_eq!(recovery, expected);
+        // Bins of the first enhancer, the promoter, and nothing.
+        let bins = [block(1_150), block(5_000), block(7_000)];
+        let attention = planted["G"].attention(&bins, &[vec![0.5, 0.25, 0.25], vec![0.0, 1.0, 0.0]]);
+        assert_eq!(attention, [0.25, 0.875]);
+        assert!(recovery.said().contains("25.0 % lies on the pairs, 50.0 %"), "{}", recovery.said());
         assert!(recovery.said().contains("recall 1.000") && PairRecovery::default().said().contains("recall none"));
     }
 }

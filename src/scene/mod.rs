@@ -16,7 +16,7 @@ pub use lanes::{GeneShape, IntervalShape, LabelPlace};
 pub use model_rows::{SIGNIFICANT, input_row};
 pub use profile::Profile;
 pub use ruler::{Ruler, Tick};
-pub use signals::format_value;
+pub use signals::{MEAN_HERE, format_value};
 pub use translation::{Codon, CodonLane};
 
 use crate::genome::Region;
@@ -79,6 +79,20 @@ pub struct Row {
     pub view: RowView,
     /// Lines more than the default.
     pub extra_lines: i16,
+    /// Its place among rows that share what is said of them.
+    pub block: Block,
+}
+
+/// The place of a row in a block of rows that share unit, statistic and scale: those of one mark in a matrix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Block {
+    /// It is in none.
+    #[default]
+    None,
+    /// The first.
+    First,
+    /// Another one.
+    Next,
 }
 
 /// A signal drawn over another.
@@ -185,7 +199,12 @@ impl Scene {
     fn beside(state: &State, geometry: Geometry, other: Option<&State>) -> Self {
         let focused = state.focused();
         let mut axes = Axes::beside(other);
-        let rows = state.rows().into_iter().map(|id| build_row(state, geometry, id, focused, &mut axes)).collect();
+        let ids = state.rows();
+        let mut rows: Vec<Row> = ids.iter().map(|id| build_row(state, geometry, *id, focused, &mut axes)).collect();
+        let marks: Vec<Option<&str>> = ids.iter().map(|id| state.mark_of_matrix(*id)).collect();
+        for (i, row) in rows.iter_mut().enumerate().filter(|(i, _)| marks[*i].is_some()) {
+            row.block = if i > 0 && marks[i - 1] == marks[i] { Block::Next } else { Block::First };
+        }
         Self {
             header: Header::build(state),
             region: state.region.clone(),
@@ -232,6 +251,7 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
         plot: Plot::Message("reading".to_owned()),
         overlays: Vec::new(),
         extra_lines: view.extra_lines,
+        block: Block::None,
         view,
     };
     match id {

@@ -1,6 +1,6 @@
 //! Attention and attributions, at the places of the genome the model read them.
 
-use super::{Geometry, Lane, Plot, Row, bases_of_column};
+use super::{Block, Geometry, Lane, Plot, Row, bases_of_column};
 use crate::attribution::{Attribution, BLOCK, Method, lanes, method, sums};
 use crate::genome::{Region, Strand, Window};
 use crate::jobs::{Analysis, Subject};
@@ -208,6 +208,7 @@ pub fn input_row(input: &Input, manifest: &Manifest, region: &Region, n_columns:
         plot: Plot::Heat(lanes.collect(), 1.0),
         overlays: Vec::new(),
         extra_lines: 0,
+        block: Block::None,
         view: crate::state::RowView::default(),
     }
 }

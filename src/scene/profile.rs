@@ -1,6 +1,6 @@
 //! Mean signals around the TSS of many genes.
 
-use super::{Geometry, Header, Plot, Row, Ruler, Scene, signals};
+use super::{Block, Geometry, Header, Plot, Row, Ruler, Scene, signals};
 use crate::genome::{Region, Strand};
 use crate::session::TrackId;
 use crate::state::{RowId, State};
@@ -87,6 +87,7 @@ impl Profile {
             detail: parts.join(" \u{b7} "),
             is_focused: false,
             mismatch: None,
+            block: Block::None,
             state: None,
             axis: Some(axis(&columns)),
             plot: Plot::Signal(columns, format!("signal.{}", info.mark.as_deref().unwrap_or(&info.label))),

@@ -7,6 +7,9 @@ use crate::state::{Named, RowId, RowView, Scale, SignalStyle, State};
 use crate::tracks::{Column, SignalUnit};
 use std::collections::{HashMap, HashSet};
 
+/// What stands before the mean of a matrix's row: alone of what is said of it, it is not its block's.
+pub const MEAN_HERE: &str = "mean here";
+
 /// What several rows of a scene span together, worked out once for all of them.
 pub(super) struct Axes<'a> {
     /// The state as it is seen from the other of two places in view, which are drawn on one scale.
@@ -230,9 +233,9 @@ fn detail(row: &Row, state: &State, geometry: Geometry, columns: &[Column], axes
     match row.id {
         RowId::Track(track) => {
             let info = &state.session.tracks[track.0];
-            if info.mark.as_ref().is_some_and(|mark| state.matrix.contains(mark)) {
+            if state.mark_of_matrix(row.id).is_some() {
                 let mean = state.mean_in_view(track, &state.region).filter(|mean| mean.is_finite());
-                parts.extend(mean.map(|mean| format!("mean here {}", format_value(mean as f32))));
+                parts.extend(mean.map(|mean| format!("{MEAN_HERE} {}", format_value(mean as f32))));
             }
             parts.extend(info.unit.map(|u| u.to_string()));
             parts.extend(info.min_coverage.map(|n| format!("{n} reads or more")));
@@ -254,7 +257,13 @@ fn detail(row: &Row, state: &State, geometry: Geometry, columns: &[Column], axes
     match view.scale {
         Scale::Row => {}
         Scale::Group => parts.push(format!("group {}", state.group(row.id).unwrap_or_default())),
-        Scale::Samples => parts.push(format!("as all {} samples", axes.n_samples(state, row.id))),
+        Scale::Samples => {
+            let as_all = format!("as all {} samples", axes.n_samples(state, row.id));
+            // Shades have no axis to read values from.
+            let ends = row.axis.filter(|_| view.style == SignalStyle::Heatmap);
+            parts.extend(ends.map(|(lo, hi)| format!("{} to {}", format_value(lo), format_value(hi))));
+            parts.push(as_all);
+        }
         Scale::Percentile => parts.push("99th percentile".to_owned()),
         Scale::Fixed(..) => parts.push("fixed".to_owned()),
     }

@@ -1,7 +1,7 @@
 //! Lists of genes by what a model makes of them, begun by the user and worked out in the background.
 
-use super::{Comparison, RowState, State, Walk};
-use crate::jobs::{By, Listed, Listing, ListingSide, is_one_unit};
+use super::{Comparison, RowId, RowState, State, Walk};
+use crate::jobs::{Analysis, By, Listed, Listing, ListingSide, is_one_unit};
 use std::sync::Arc;
 
 /// What `:genes` can list by, as it is typed.
@@ -15,8 +15,8 @@ pub struct Begun {
 }
 
 impl State {
-    /// Begins a list of every gene: `error`, `attribution INPUT`; `difference`, `disagreement` between what is compared, the latter
-    /// else between integrated gradients and occlusion.
+    /// Begins a list of every gene: `error`, `attribution INPUT` by the method in view; `difference`, `disagreement` between what is
+    /// compared, the latter else between integrated gradients and occlusion.
     ///
     /// # Errors
     /// Where there is no such list, or nothing to compare.
@@ -29,16 +29,18 @@ impl State {
         }
         let model = self.model.ok_or("the session has no model")?;
         let manifest = self.models[model].manifest.as_ref().map_err(Clone::clone)?;
-        let here = ListingSide { model, sample: self.sample, method: "integrated-gradients" };
+        let here = ListingSide { model, sample: self.sample, method: Analysis::IntegratedGradients.method() };
         let [name, other] = self.sides().unwrap_or_else(|| ["IG".to_owned(), "occlusion".to_owned()]);
         let there = match (self.compared.with, self.compared_subject()) {
             (Some(Comparison::Method(analysis)), _) => ListingSide { method: analysis.method(), ..here },
             (_, Some(subject)) => ListingSide { model: subject.model, sample: subject.sample, ..here },
-            _ => ListingSide { method: "occlusion", ..here },
+            _ => ListingSide { method: Analysis::Occlusion.method(), ..here },
         };
-        let here = match self.compared_analysis() {
-            Some(analysis) if there.method != here.method => ListingSide { method: analysis.method(), ..here },
-            _ => here,
+        // Two samples or models are told apart by the method whose rows stand side by side, as the row `diff` does.
+        let (mut here, there) = match (self.compared_analysis(), self.compared.with) {
+            (Some(analysis), Some(Comparison::Method(_))) => (ListingSide { method: analysis.method(), ..here }, there),
+            (Some(analysis), _) => [here, there].map(|side| ListingSide { method: analysis.method(), ..side }).into(),
+            (None, _) => (here, there),
         };
         let (by, title) = match (word, rest.trim()) {
             ("error", "") => (By::Error, format!("predicted by {} less measured in {}", manifest.name, self.sample_name())),
@@ -58,7 +60,8 @@ impl State {
                 inputs.extend(manifest.input.sequence.map(|_| crate::attribution::DNA.to_owned()));
                 let input = inputs.iter().find(|input| input.eq_ignore_ascii_case(label));
                 let input = input.ok_or_else(|| format!("attribution of what? {}", inputs.join(", ")))?;
-                (By::Attribution(input.clone()), format!("integrated gradients of {input} in {}", self.sample_name()))
+                here.method = self.analysis_in_view().method();
+                (By::Attribution(input.clone()), format!("{} of {input} in {}", here.method, self.sample_name()))
             }
             _ => return Err(format!(":genes {text}: {} are lists", LISTS.join(", "))),
         };
@@ -70,6 +73,15 @@ impl State {
         self.beside.begun = Some(Begun { listing, found: Vec::new() });
         self.walk = None;
         Ok(())
+    }
+
+    /// The method that is looked at: that of the focused row, else the first that has a row.
+    fn analysis_in_view(&self) -> Analysis {
+        let focused = match self.focused() {
+            Some(RowId::Attribution(analysis)) => Some(analysis),
+            _ => self.compared_analysis().or_else(|| self.analyses().into_iter().find(|analysis| self.shows(*analysis))),
+        };
+        focused.unwrap_or(Analysis::IntegratedGradients)
     }
 
     /// How far the list is that is being worked out.
@@ -105,7 +117,9 @@ impl State {
         let so_far = if n < all { format!(" \u{b7} {n} of {all} so far") } else { String::new() };
         let places = begun.found.iter().filter_map(|of| Some((of.gene, of.place.clone()?))).collect();
         self.walk = Some(Walk { title: format!("{}{so_far}", listing.title), genes, places });
-        if n == all {
+        if n == all && begun.found.iter().all(|of| of.value.is_nan()) {
+            self.say(format!("{}: nothing can be said of any gene", listing.title));
+        } else if n == all {
             self.say(format!("{}: {all} genes (G shows them, W B walk from the largest)", listing.title));
         }
     }
@@ -151,6 +165,17 @@ mod tests {
         send(&mut state, vec![of(1, 0.7), of(2, f64::NAN), of(3, 0.9)], 1);
         let genes: Vec<u32> = state.walk.as_ref().unwrap().genes.iter().map(|(id, _)| id.0).collect();
         assert_eq!((genes, state.aside().listing), (vec![3, 1, 0, 2], None));
+        for (focus, method) in [("", "integrated-gradients"), ("occlusion", "occlusion"), ("ISM", "saturation-mutagenesis")] {
+            state.focus = focus.to_owned();
+            state.begin_list("attribution h3k4me3").unwrap();
+            let listing = state.aside().listing.unwrap();
+            assert_eq!((listing.here.method, &listing.by), (method, &By::Attribution("H3K4me3".to_owned())), "{focus}");
+            assert!(listing.title.starts_with(&format!("{method} of H3K4me3")), "{}", listing.title);
+        }
+        let nothing = (0..4).map(|gene| of(gene, f64::NAN)).collect();
+        let listed = Reply::Listed { listing: state.aside().listing.unwrap(), found: nothing, first: 0 };
+        state.apply(listed, JobId::default(), JobId::default());
+        assert!(state.notice.as_deref().unwrap().contains("nothing can be said"), "{:?}", state.notice);
         state.begin_list("disagreement").unwrap();
         send(&mut state, vec![Listed { place: Some((place.clone(), "look".to_owned())), ..of(1, 0.7) }], 0);
         state.gene = Some(GeneId(3));

@@ -86,6 +86,13 @@ impl State {
         track.kind == TrackKind::Signal && track.mark.as_ref().is_some_and(|mark| self.matrix.contains(mark))
     }
 
+    /// The mark of a row of the matrix.
+    pub fn mark_of_matrix(&self, row: RowId) -> Option<&str> {
+        let RowId::Track(track) = row else { return None };
+        let info = &self.session.tracks[track.0];
+        info.mark.as_deref().filter(|_| self.is_in_matrix(info))
+    }
+
     /// Every signal of a mark, sample by sample; what belongs to no sample last.
     pub fn tracks_with(&self, mark: &str) -> Vec<TrackId> {
         let tracks = self.session.tracks.iter().enumerate();

@@ -159,7 +159,7 @@ pub(super) fn run(args: &EnrichArgs) -> Result<(), Failure> {
         report::write_marks(path, &made, &found, manifest, high_above)?;
     }
     if let Some(path) = &args.svg {
-        report::draw(path, &made, &found, high_above)?;
+        report::draw(path, &made, &found, high_above, &manifest.window)?;
     }
     journal.remove();
     Ok(())

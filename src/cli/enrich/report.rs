@@ -4,7 +4,7 @@ use super::super::Failure;
 use super::elements::ElementSet;
 use super::{OfGene, Place};
 use crate::export::{self, Chart, FigureOptions, Marks, draw_charts};
-use crate::models::Manifest;
+use crate::models::{Manifest, WindowSpec};
 use crate::regulation::attention::{reach, region_of};
 use crate::regulation::enrichment::{Enrichment, marks_in_bins};
 use crate::regulation::significance::LEVEL;
@@ -175,28 +175,33 @@ pub(super) fn write_marks(
 }
 
 /// Mean attention along the window of genes predicted high and low, and how many bins are called.
-pub(super) fn draw(path: &Path, made: &str, found: &[(usize, OfGene)], high_above: f64) -> Result<(), Failure> {
+pub(super) fn draw(
+    path: &Path,
+    made: &str,
+    found: &[(usize, OfGene)],
+    high_above: f64,
+    window: &WindowSpec,
+) -> Result<(), Failure> {
     let mut charts = Vec::new();
     let n = found.iter().map(|(_, of)| of.n_bins()).max().unwrap_or(0);
     let group = |wanted: bool| found.iter().filter(move |(_, of)| (of.score > high_above) == wanted);
+    let from_tss = |bin: usize| (bin as f64 + 0.5) / n.max(1) as f64 * window.length as f64 - window.tss_index as f64;
     let curve = |wanted: bool, of_bin: &dyn Fn(&OfGene, usize) -> f64| -> Vec<(f64, f64)> {
         let sums: Vec<f64> = (0..n).map(|bin| group(wanted).map(|(_, of)| of_bin(of, bin)).sum::<f64>()).collect();
         let count = group(wanted).count().max(1) as f64;
-        sums.iter().enumerate().map(|(bin, sum)| ((bin as f64 + 0.5) / n.max(1) as f64, sum / count)).collect()
+        sums.iter().enumerate().map(|(bin, sum)| (from_tss(bin), sum / count)).collect()
     };
-    let scaled = |title: &str, of_bin: &dyn Fn(&OfGene, usize) -> f64| {
-        let curves = [("predicted high", curve(true, of_bin)), ("predicted low", curve(false, of_bin))];
-        let most = curves.iter().flat_map(|c| &c.1).map(|p| p.1).fold(0.0_f64, f64::max);
-        let part = |points: &[(f64, f64)]| points.iter().map(|p| (p.0, if most > 0.0 { p.1 / most } else { 0.0 })).collect();
-        Chart {
-            title: format!("{title}, 1 = {most:.4}"),
-            axes: ["along the window".to_owned(), "share of the largest".to_owned()],
-            marks: Marks::Curves { curves: curves.iter().map(|c| (c.0.to_owned(), part(&c.1))).collect(), has_diagonal: false },
-        }
+    let along = |title: String, unit: &str, of_bin: &dyn Fn(&OfGene, usize) -> f64| Chart {
+        title,
+        axes: ["bases from the TSS, in the direction of reading".to_owned(), unit.to_owned()],
+        marks: Marks::Lines(
+            [("predicted high", true), ("predicted low", false)].map(|(name, is)| (name.to_owned(), curve(is, of_bin))).into(),
+        ),
     };
-    charts.push(scaled("mean attention", &|of, bin| of.attention.iter().map(|row| f64::from(row[bin])).sum()));
-    let title = format!("share of genes in which a bin is called (q < {LEVEL})");
-    charts.push(scaled(&title, &|of, bin| f64::from(u8::from(of.called.iter().any(|row| row[bin])))));
+    let attention = |of: &OfGene, bin: usize| of.attention.iter().map(|row| f64::from(row[bin])).sum();
+    charts.push(along("mean attention".to_owned(), "attention of a bin", &attention));
+    let called = |of: &OfGene, bin: usize| f64::from(u8::from(of.called.iter().any(|row| row[bin])));
+    charts.push(along(format!("where bins are called (q < {LEVEL})"), "share of genes", &called));
     let mut counts: BTreeMap<bool, Vec<f64>> = BTreeMap::new();
     for (_, of) in found {
         let called = of.any().iter().filter(|c| **c).count() as f64;
@@ -207,7 +212,8 @@ pub(super) fn draw(path: &Path, made: &str, found: &[(usize, OfGene)], high_abov
         [0.025, 0.25, 0.5, 0.75, 0.975].map(|share| values[((values.len() - 1) as f64 * share).round() as usize])
     };
     let name = |high: &bool| if *high { "predicted high" } else { "predicted low" };
-    let boxes = counts.into_iter().map(|(high, values)| (name(&high).to_owned(), five(values))).collect();
+    // In the order and so the colours of the lines above.
+    let boxes = counts.into_iter().rev().map(|(high, values)| (name(&high).to_owned(), five(values))).collect();
     charts.push(Chart {
         title: "called bins a gene".to_owned(),
         axes: ["bins".to_owned(), String::new()],

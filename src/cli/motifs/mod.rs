@@ -69,7 +69,7 @@ enum Analysis {
 pub(super) fn run(args: &MotifsArgs) -> Result<(), Failure> {
     args.table.check()?;
     let refuse = |is_given: bool, option: &str, of: Analysis| match is_given && args.analysis != of {
-        true => Err(Failure::Usage(format!("{option} is for {of:?}").to_lowercase())),
+        true => Err(Failure::Usage(format!("{option} is for {}", name(of)))),
         false => Ok(()),
     };
     refuse(args.meme.is_some(), "--meme", Analysis::Filters)?;
@@ -93,10 +93,15 @@ pub(super) fn run(args: &MotifsArgs) -> Result<(), Failure> {
     }
 }
 
+/// An analysis as it is typed.
+fn name(analysis: Analysis) -> String {
+    analysis.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
 fn made_by(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs) -> String {
     let source = args.motifs.as_ref().map_or_else(|| "assets/motifs.tsv".to_owned(), |path| path.display().to_string());
-    let made = output::provenance("motifs", model.manifest(), inputs);
-    format!("{made}; {:?}; motifs {source}; seed {}", args.analysis, args.table.seed)
+    let made = output::provenance(&format!("motifs {}", name(args.analysis)), model.manifest(), inputs);
+    format!("{made}; motifs {source}; seed {}", args.table.seed)
 }
 
 fn write_table(path: &Path, made: &str, head: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {

@@ -30,7 +30,7 @@ pub(super) fn tfs(args: &MotifsArgs) -> Result<(), Failure> {
     let samples = samples_that_fit(&args.table.input, &session, manifest)?;
     let loci = loci_around(&session, &genes, args.flank, args.step);
     let made = format!(
-        "cislens {} motifs Tfs; model {} ({}) {}; genome {}; {} loci within {} bases of {} genes, every {}",
+        "cislens {} motifs tfs; model {} ({}) {}; genome {}; {} loci within {} bases of {} genes, every {}",
         env!("CARGO_PKG_VERSION"),
         manifest.name,
         manifest.architecture,

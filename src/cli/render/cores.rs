@@ -28,7 +28,7 @@ pub(super) fn compose(mut state: State, figure: &FigureArgs, out: &Path, options
     let procedure = &PROCEDURES[0];
     check_model(&work, &[subject.gene], procedure)?;
     let samples = work.read(&mut Readers::new(session.clone()), subject.gene, &|_| ()).map_err(|reason| anyhow!(reason))?;
-    let cores = (procedure.find)(&samples, SEED).map_err(|e| anyhow!("--kind cores: {e}"))?;
+    let cores = (procedure.find)(&samples, &[], SEED).map_err(|e| anyhow!("--kind cores: {e}"))?;
     let map = map_of(&work, subject.gene, &samples, &cores);
     let gene = &session.genome.genes.get(subject.gene).name;
     let line = |(name, attention): (&String, &Vec<f32>)| {
