@@ -44,18 +44,17 @@ impl<'a> Path<'a> {
     /// Nodes of a call.
     fn chunk(&self) -> usize {
         let numbers: usize = self.change.parts().into_iter().flatten().map(Tensor::elem_count).sum();
-        self.kernel.as_ref().map_or((CALL / numbers.max(1)).clamp(1, MOST_NODES), |kernel| kernel.chunk())
+        (CALL / numbers.max(1)).clamp(1, MOST_NODES)
     }
 
     /// `sum_k weight_k * dF/dx` at the nodes, in f64 and the shapes of the input.
     pub fn gradients(&self, nodes: &[Node], run: &Run<'_>) -> Result<Batch, AttributionError> {
+        if let (Some(kernel), false) = (&self.kernel, nodes.is_empty()) {
+            return kernel.gradients(nodes, run);
+        }
         let mut sum = self.change.try_map(|x| x.zeros_like()?.to_dtype(DType::F64))?;
         for nodes in nodes.chunks(self.chunk()) {
             run.step()?;
-            if let Some(kernel) = &self.kernel {
-                sum = sum.try_zip(&kernel.gradients(nodes)?, |sum, gradient| sum + gradient)?;
-                continue;
-            }
             let (output, gradient) = self.model.gradient(&self.inputs(nodes)?)?;
             finite_scores(&output.score)?;
             let weights: Vec<f64> = nodes.iter().map(|node| node.weight).collect();

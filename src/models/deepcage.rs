@@ -1,7 +1,7 @@
 //! DeepCAGE (Liu et al. 2020): chromatin accessibility of a 1,000-bp sequence in a cell type, from densely connected convolutions and
 //! the expression and motif scores of transcription factors.
 
-use super::layers::{BatchNorm, ConvOptions, Linear, Normed, conv, max_pool};
+use super::layers::{BatchNorm, ConvOptions, ConvWeights, Linear, Normed, max_pool};
 use super::weights::{Init, Weights};
 use super::{
     Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
@@ -85,15 +85,18 @@ fn preset(tfs: usize, [filters, layers, growth, dense]: [usize; 4], kind: Output
 pub(crate) struct DenseLayer {
     pub(crate) norm: BatchNorm,
     pub(crate) mix: Normed,
-    pub(crate) weight: Tensor,
-    bias: Tensor,
+    /// Its bias is 0.
+    pub(crate) conv: ConvWeights,
 }
 
 impl DenseLayer {
     fn new(weights: &Weights, channels: usize, growth: usize) -> Result<Self, ModelError> {
         let weight = weights.within("conv2").get("weight", &[growth, 3, growth], Init::glorot(3 * growth, 3 * growth))?;
+        let bias = Tensor::zeros(growth, weights.dtype(), weight.device())?;
+        let norm = BatchNorm::new(&weights.within("norm1"), channels, BLOCK_EPSILON)?;
         Ok(Self {
-            norm: BatchNorm::new(&weights.within("norm1"), channels, BLOCK_EPSILON)?,
+            conv: ConvWeights::new(weight, bias, norm.is_constant()),
+            norm,
             mix: Normed::conv(
                 &weights.within("conv1"),
                 &weights.within("norm2"),
@@ -102,8 +105,6 @@ impl DenseLayer {
                 false,
                 BLOCK_EPSILON,
             )?,
-            bias: Tensor::zeros(growth, weights.dtype(), weight.device())?,
-            weight,
         })
     }
 
@@ -112,15 +113,14 @@ impl DenseLayer {
             true => self.mix.forward_training(&self.norm.forward_training(x, true)?)?,
             false => self.mix.forward(&self.norm.forward(x, true)?)?,
         };
-        let new = conv(&mixed, &self.weight, &self.bias, ConvOptions { left: 1, right: 1, relu: false })?;
+        let new = self.conv.conv(&mixed, ConvOptions { left: 1, right: 1, relu: false })?;
         Tensor::cat(&[x, &new], D::Minus1)
     }
 }
 
 /// A convolution with ReLU, normalisation, pool and dropout, then a dense block.
 pub(crate) struct Stage {
-    pub(crate) weight: Tensor,
-    pub(crate) bias: Tensor,
+    pub(crate) conv: ConvWeights,
     pub(crate) norm: BatchNorm,
     pub(crate) pool: usize,
     pub(crate) block: Vec<DenseLayer>,
@@ -132,17 +132,19 @@ impl Stage {
         let of = weights.within(&format!("conv{}", i + 1));
         let block = weights.within(&format!("block{}", i + 1));
         let layer = |b: usize| DenseLayer::new(&block.within(&format!("{}", b + 1)), filters + b * growth, growth);
+        let weight = of.get("weight", &[filters, kernel, channels], Init::glorot(kernel * channels, kernel * filters))?;
+        let bias = of.get("bias", &[filters], Init::Constant(0.0))?;
+        let norm = BatchNorm::new(&weights.within(&format!("norm{}", i + 1)), filters, EPSILON)?;
         Ok(Self {
-            weight: of.get("weight", &[filters, kernel, channels], Init::glorot(kernel * channels, kernel * filters))?,
-            bias: of.get("bias", &[filters], Init::Constant(0.0))?,
-            norm: BatchNorm::new(&weights.within(&format!("norm{}", i + 1)), filters, EPSILON)?,
+            conv: ConvWeights::new(weight, bias, norm.is_constant()),
+            norm,
             pool: manifest.size("pool")?,
             block: (0..manifest.size("layers")?).map(layer).collect::<Result<_, _>>()?,
         })
     }
 
     fn forward(&self, x: &Tensor, dropout: &mut Option<&mut Dropout>) -> candle_core::Result<Tensor> {
-        let y = conv(x, &self.weight, &self.bias, ConvOptions { relu: true, ..ConvOptions::default() })?;
+        let y = self.conv.conv(x, ConvOptions { relu: true, ..ConvOptions::default() })?;
         let is_training = dropout.is_some();
         let mut y = match dropout {
             Some(dropout) => {

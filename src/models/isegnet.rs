@@ -207,16 +207,25 @@ impl Isegnet {
             }
             views.push(view.forward(&x.to_dtype(self.dtype)?, &mut run)?);
         }
-        let x = Tensor::cat(&views, D::Minus1)?;
-        let x = apply(&self.merged[1], &apply(&self.merged[0], &x, &mut run)?, &mut run)?;
+        Ok(Output { score: self.merge(&views, &mut run)?, attention: None })
+    }
+
+    /// F from the pooled maps of the views, marks before sequence.
+    pub(crate) fn score_pooled(&self, views: &[Tensor]) -> Result<Tensor, ModelError> {
+        self.merge(views, &mut None)
+    }
+
+    fn merge(&self, views: &[Tensor], run: &mut Run<'_>) -> Result<Tensor, ModelError> {
+        let x = Tensor::cat(views, D::Minus1)?;
+        let x = apply(&self.merged[1], &apply(&self.merged[0], &x, run)?, run)?;
         let mut x = average_pool(&x, self.pool)?.flatten_from(1)?.unsqueeze(1)?;
         let [first, second, third] = &self.dense;
         for layer in [first, second] {
-            x = apply(layer, &x, &mut run)?;
+            x = apply(layer, &x, run)?;
         }
         // No dropout after the last.
         let x = if run.is_some() { third.forward_training(&x)? } else { third.forward(&x)? };
-        Ok(Output { score: self.output.forward(&x.squeeze(1)?)?.squeeze(D::Minus1)?, attention: None })
+        Ok(self.output.forward(&x.squeeze(1)?)?.squeeze(D::Minus1)?)
     }
 }
 

@@ -91,18 +91,17 @@ struct AttentiveChromeKernel<T> {
 impl<T: Real> AttentiveChromeKernel<T> {
     fn new(model: &AttentiveChrome, input: &Input) -> Result<Self, AttributionError> {
         let (k, bins) = (input.n_marks(), input.positions());
-        let mut marks = Vec::with_capacity(k);
-        for (i, level) in model.marks.iter().enumerate() {
+        let marks = model.marks.par_iter().enumerate().map(|(i, level)| -> Result<Mark<T>, AttributionError> {
             let x = (0..bins).map(|bin| T::from_f64(f64::from(input.marks[bin * k + i]))).collect();
             let mut mark = Mark { level: Level::new(level)?, x, directions: Vec::new(), mean: Vec::new() };
-            for reverse in [false, true] {
-                let direction = dispatch(Trace { mark: &mark, reverse });
-                mark.directions.push(direction);
-            }
+            let trace = |reverse| dispatch(Trace { mark: &mark, reverse });
+            let (forward, reverse) = rayon::join(|| trace(false), || trace(true));
+            mark.directions = vec![forward, reverse];
             // The unedited mark is a lane like any other, so that an edit that changes nothing gives the same bits.
             mark.mean = first_lane(&dispatch(Block { mark: &mark, lanes: &[], range: (0, bins - 1) })).collect();
-            marks.push(mark);
-        }
+            Ok(mark)
+        });
+        let marks = marks.collect::<Result<Vec<_>, _>>()?;
         let bias = model.head.bias.as_ref().map_or(Ok(vec![0.0]), numbers::<f64>)?[0];
         let over_marks = Level::new(&model.over_marks)?;
         let mut kernel = Self { marks, over_marks, head: numbers(&model.head.weight)?, bias, score: 0.0 };

@@ -8,7 +8,7 @@ use crate::attribution::AttributionError;
 use crate::genome::BaseOrder;
 use crate::models::layers::{Packed, Real, Rows};
 use crate::models::{DeepCage, DeepCageStage, Input, Model};
-use candle_core::{DType, Tensor};
+use candle_core::DType;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -83,8 +83,8 @@ struct DeepCageKernel<T> {
 impl<T: Real> Stage<T> {
     /// The stage behind `x`, whose channels come in `groups`; `sums` is its convolution.
     fn new(stage: &DeepCageStage, groups: &[Range<usize>], sums: Map<T>) -> Result<Self, AttributionError> {
-        let (filters, kernel, channels) = stage.weight.dims3()?;
-        let weight: Vec<T> = numbers(&stage.weight)?;
+        let (filters, kernel, channels) = stage.conv.weight.dims3()?;
+        let weight: Vec<T> = numbers(&stage.conv.weight)?;
         let mut taps = Vec::new();
         for group in groups {
             // Element (channel, tap * filters + filter).
@@ -106,9 +106,8 @@ impl<T: Real> Stage<T> {
         for layer in &stage.block {
             let norm = Scaling::new(layer.norm.scale_and_shift()?, true);
             let mix = Convolution::normed(&layer.mix)?;
-            let growth = layer.weight.dim(0)?;
-            let zeros = Tensor::zeros(growth, layer.weight.dtype(), layer.weight.device())?;
-            let three = Convolution::new(&layer.weight, &zeros, [1, 1], false)?;
+            let growth = layer.conv.weight.dim(0)?;
+            let three = Convolution::new(&layer.conv.weight, &layer.conv.bias, [1, 1], false)?;
             let mut rectified = Map { channels: maps.channels, values: maps.values.clone() };
             norm.apply(&mut rectified.values);
             let mixed = mix.map(&rectified);
@@ -216,7 +215,7 @@ impl<T: Real> DeepCageKernel<T> {
         let no_dna = || AttributionError::NotApplicable("the network reads no DNA".to_owned());
         let sequence = batch.sequence.as_ref().ok_or_else(no_dna)?;
         let x = Map { channels: sequence.dim(2)?, values: numbers(sequence)? };
-        let sums = |stage: &DeepCageStage| Convolution::<T>::new(&stage.weight, &stage.bias, [0, 0], false);
+        let sums = |stage: &DeepCageStage| Convolution::<T>::new(&stage.conv.weight, &stage.conv.bias, [0, 0], false);
         let first = sums(&model.stages[0])?;
         let mut stages = vec![Stage::new(&model.stages[0], &[], first.map(&x))?];
         for stage in &model.stages[1..] {
@@ -260,7 +259,7 @@ impl<T: Real> Evaluator for DeepCageKernel<T> {
     }
 
     fn chunk(&self) -> usize {
-        TOGETHER * rayon::current_num_threads()
+        2 * TOGETHER * rayon::current_num_threads()
     }
 
     fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError> {

@@ -10,6 +10,7 @@ mod deepcore;
 mod deepcore_path;
 mod deepcore_view;
 mod isegnet;
+mod isegnet_path;
 mod lanes;
 mod maps;
 mod plain;
@@ -18,8 +19,8 @@ mod tests;
 
 pub use plain::plain;
 
-use super::AttributionError;
 use super::path::Node;
+use super::{AttributionError, Run};
 use crate::models::layers::Real;
 use crate::models::{Batch, Input, Model, ModelError};
 use candle_core::Tensor;
@@ -76,18 +77,15 @@ type Build = for<'a> fn(&'a dyn Model, &'a Input) -> Option<Result<Box<dyn Evalu
 
 /// Sums gradients along a straight path with fewer layers a node than the whole network.
 pub(super) trait PathKernel {
-    /// Nodes of a call that takes some 10 ms.
-    fn chunk(&self) -> usize;
-
     /// `sum_k weight_k * dF/dx` at the nodes, in f64 and the shapes of the input.
-    fn gradients(&self, nodes: &[Node]) -> Result<Batch, AttributionError>;
+    fn gradients(&self, nodes: &[Node], run: &Run<'_>) -> Result<Batch, AttributionError>;
 }
 
 /// Builds a path's kernel from baseline and input, if the network is one that it knows.
 type BuildPath = for<'a> fn(&'a dyn Model, &Batch, &Batch) -> Option<Result<Box<dyn PathKernel + 'a>, AttributionError>>;
 
 /// Every kernel of paths.
-const PATHS: &[BuildPath] = &[deepcore_path::build];
+const PATHS: &[BuildPath] = &[deepcore_path::build, isegnet_path::build];
 
 /// The network's own kernel for the path from `baseline` to `input`, where it has one.
 pub(super) fn path_kernel<'a>(

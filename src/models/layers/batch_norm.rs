@@ -2,14 +2,15 @@
 //! running ones, and those in inference.
 
 use super::composed;
-use super::conv::masked;
-use super::real::{Real, values, with_values};
+use super::real::{Kernel, Real, dispatch, values, with_values};
 use super::rules::{self, is_gradient};
 use crate::models::ModelError;
 use crate::models::weights::{Init, Statistic, Weights};
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, D, DType, Layout, Result, Shape, Tensor, bail};
+use pulp::Simd;
 use rayon::prelude::*;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// Share of the running statistics that a batch leaves as it is: Keras' default.
@@ -22,6 +23,8 @@ pub struct BatchNorm {
     mean: Statistic,
     variance: Statistic,
     epsilon: f64,
+    /// Scale and shift of inference, where nothing trains them.
+    kept: OnceLock<[Vec<f64>; 2]>,
 }
 
 impl BatchNorm {
@@ -33,6 +36,7 @@ impl BatchNorm {
             mean: weights.statistic("running_mean", &[channels], 0.0)?,
             variance: weights.statistic("running_var", &[channels], 1.0)?,
             epsilon,
+            kept: OnceLock::new(),
         })
     }
 
@@ -53,7 +57,14 @@ impl BatchNorm {
 
     /// Inference: `x` `[..., channels]` with the running statistics, then ReLU where `relu`. Gradients flow to `x` alone.
     pub fn forward(&self, x: &Tensor, relu: bool) -> Result<Tensor> {
-        affine(x, self.scale_and_shift()?, relu)
+        let kept = match self.kept.get() {
+            Some(kept) => kept.clone(),
+            None => self.scale_and_shift()?,
+        };
+        if self.is_constant() {
+            self.kept.get_or_init(|| kept.clone());
+        }
+        affine(x, kept, relu)
     }
 
     /// Training: with the statistics of this batch, which the running ones move towards.
@@ -82,7 +93,7 @@ impl BatchNorm {
 }
 
 /// `relu(x * scale + shift)` of each channel of `[..., channels]`, without ReLU where `relu` is not set.
-fn affine(x: &Tensor, [scale, shift]: [Vec<f64>; 2], relu: bool) -> Result<Tensor> {
+pub(super) fn affine(x: &Tensor, [scale, shift]: [Vec<f64>; 2], relu: bool) -> Result<Tensor> {
     if relu && !is_gradient() {
         return rules::relu(&affine(x, [scale, shift], false)?);
     }
@@ -118,16 +129,32 @@ impl<T: Real> Affine<T> {
         let channels = self.scale.len();
         let mut out = vec![T::ZERO; x.len()];
         out.par_chunks_mut(channels * ROWS).zip(x.par_chunks(channels * ROWS)).for_each(|(out, x)| {
-            for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                for (((y, x), scale), shift) in out.iter_mut().zip(x).zip(&self.scale).zip(&self.shift) {
-                    *y = *x * *scale + *shift;
-                }
-                if self.relu {
-                    out.iter_mut().for_each(|y| *y = if *y < T::ZERO { T::ZERO } else { *y });
-                }
-            }
+            dispatch(AffineRows { of: self, x, out });
         });
         out
+    }
+}
+
+struct AffineRows<'a, T> {
+    of: &'a Affine<T>,
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Real> Kernel for AffineRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let channels = self.of.scale.len();
+        for (out, x) in self.out.chunks_exact_mut(channels).zip(self.x.chunks_exact(channels)) {
+            for (((y, x), scale), shift) in out.iter_mut().zip(x).zip(&self.of.scale).zip(&self.of.shift) {
+                *y = *x * *scale + *shift;
+            }
+            if self.of.relu {
+                out.iter_mut().for_each(|y| *y = if *y < T::ZERO { T::ZERO } else { *y });
+            }
+        }
     }
 }
 
@@ -141,13 +168,60 @@ impl<T: Real> CustomOp1 for Affine<T> {
     }
 
     fn bwd(&self, x: &Tensor, out: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let gradient = if self.relu { masked::<T>(gradient, out)? } else { gradient.clone() };
-        let scaled = with_values::<T, _>(&gradient, |g| {
-            g.chunks_exact(self.scale.len())
-                .flat_map(|g| g.iter().zip(&self.scale).map(|(g, scale)| *g * *scale))
-                .collect::<Vec<_>>()
-        })?;
+        let chunk = self.scale.len() * ROWS;
+        let scaled = with_values::<T, _>(gradient, |g| {
+            with_values::<T, _>(out, |y| {
+                let mut scaled = vec![T::ZERO; g.len()];
+                scaled.par_chunks_mut(chunk).zip(g.par_chunks(chunk)).zip(y.par_chunks(chunk)).for_each(|((scaled, g), y)| {
+                    let g = Through { gradient: g, out: y, relu: self.relu };
+                    dispatch(ScaledRows { g, scale: &self.scale, scaled });
+                });
+                scaled
+            })
+        })??;
         Ok(Some(Tensor::from_vec(scaled, x.shape(), x.device())?))
+    }
+}
+
+/// A gradient that comes through a layer's ReLU, if it has one: 0 where the output is not above 0.
+#[derive(Clone, Copy)]
+struct Through<'a, T> {
+    gradient: &'a [T],
+    out: &'a [T],
+    relu: bool,
+}
+
+impl<T: Real> Through<'_, T> {
+    #[inline(always)]
+    fn at(&self, i: usize) -> T {
+        if !self.relu || self.out[i] > T::ZERO { self.gradient[i] } else { T::ZERO }
+    }
+
+    /// Rows of as many channels.
+    #[inline(always)]
+    fn rows(&self, channels: usize) -> impl Iterator<Item = Self> {
+        let rows = self.gradient.chunks_exact(channels).zip(self.out.chunks_exact(channels));
+        rows.map(|(gradient, out)| Through { gradient, out, relu: self.relu })
+    }
+}
+
+struct ScaledRows<'a, T> {
+    g: Through<'a, T>,
+    scale: &'a [T],
+    scaled: &'a mut [T],
+}
+
+impl<T: Real> Kernel for ScaledRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let channels = self.scale.len();
+        for (scaled, g) in self.scaled.chunks_exact_mut(channels).zip(self.g.rows(channels)) {
+            for (i, (scaled, scale)) in scaled.iter_mut().zip(self.scale).enumerate() {
+                *scaled = g.at(i) * *scale;
+            }
+        }
     }
 }
 
@@ -156,7 +230,13 @@ const ROWS: usize = 512;
 
 /// `relu((x - mean) / sqrt(variance + epsilon) * weight + bias)` of `[..., channels]` with the batch's own mean and variance; with these
 /// two in f64, the variance as the unbiased estimate (TensorFlow's fused kernel moves the running variance by that).
-fn normalise(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64, relu: bool) -> Result<(Tensor, Tensor, Tensor)> {
+pub(super) fn normalise(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    epsilon: f64,
+    relu: bool,
+) -> Result<(Tensor, Tensor, Tensor)> {
     let channels = weight.elem_count();
     if x.dim(D::Minus1)? != channels || bias.elem_count() != channels || x.elem_count() == 0 {
         bail!("normalisation of {channels} channels: input {:?}", x.dims());
@@ -192,26 +272,105 @@ struct Statistics {
     rows: usize,
 }
 
-/// Sums of `f(row)` over the rows of `[rows, channels]`, for two sums a channel at once.
-fn sums<T: Real>(x: &[T], other: &[T], channels: usize, f: impl Fn(&[T], &[T], &mut [f64], &mut [f64]) + Sync) -> [Vec<f64>; 2] {
-    let parts: Vec<[Vec<f64>; 2]> = x
-        .par_chunks(channels * ROWS)
-        .zip(other.par_chunks(channels * ROWS))
-        .map(|(x, other)| {
-            let [mut a, mut b] = [vec![0.0; channels], vec![0.0; channels]];
-            for (x, other) in x.chunks_exact(channels).zip(other.chunks_exact(channels)) {
-                f(x, other, &mut a, &mut b);
-            }
+/// Two sums a channel over the rows of `[rows, channels]`, of chunks of rows first; `add` adds a chunk to its sums.
+fn sums(rows: usize, channels: usize, add: impl Fn(Range<usize>, &mut [f64], &mut [f64]) + Sync) -> [Vec<f64>; 2] {
+    let zeros = || [vec![0.0; channels], vec![0.0; channels]];
+    let parts: Vec<[Vec<f64>; 2]> = (0..rows.div_ceil(ROWS))
+        .into_par_iter()
+        .map(|chunk| {
+            let [mut a, mut b] = zeros();
+            add(chunk * ROWS * channels..rows.min((chunk + 1) * ROWS) * channels, &mut a, &mut b);
             [a, b]
         })
         .collect();
-    let mut all = [vec![0.0; channels], vec![0.0; channels]];
+    let mut all = zeros();
     for part in parts {
         for (all, part) in all.iter_mut().zip(part) {
             all.iter_mut().zip(part).for_each(|(a, b)| *a += b);
         }
     }
     all
+}
+
+/// Adds distances from `first`, and their squares.
+struct Moments<'a, T> {
+    x: &'a [T],
+    first: &'a [T],
+    sum: &'a mut [f64],
+    squares: &'a mut [f64],
+}
+
+impl<T: Real> Kernel for Moments<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for x in self.x.chunks_exact(self.first.len()) {
+            for (((x, first), sum), square) in x.iter().zip(self.first).zip(&mut *self.sum).zip(&mut *self.squares) {
+                let d = (*x - *first).to_f64();
+                *sum += d;
+                *square += d * d;
+            }
+        }
+    }
+}
+
+/// Adds gradients, and their products with the distance from the mean.
+struct GradientSums<'a, T> {
+    x: &'a [T],
+    g: Through<'a, T>,
+    mean: &'a [T],
+    sum: &'a mut [f64],
+    products: &'a mut [f64],
+}
+
+impl<T: Real> Kernel for GradientSums<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let channels = self.mean.len();
+        for (x, g) in self.x.chunks_exact(channels).zip(self.g.rows(channels)) {
+            let columns = x.iter().zip(self.mean).zip(&mut *self.sum).zip(&mut *self.products);
+            for (i, (((x, mean), sum), product)) in columns.enumerate() {
+                let g = g.at(i);
+                *sum += g.to_f64();
+                *product += (g * (*x - *mean)).to_f64();
+            }
+        }
+    }
+}
+
+/// `g * of_g + (x - mean) * of_x + constant` of each channel.
+struct InputGradient<'a, T> {
+    of_g: Vec<T>,
+    of_x: Vec<T>,
+    constant: Vec<T>,
+    mean: &'a [T],
+}
+
+struct InputGradientRows<'a, T> {
+    of: &'a InputGradient<'a, T>,
+    x: &'a [T],
+    g: Through<'a, T>,
+    out: &'a mut [T],
+}
+
+impl<T: Real> Kernel for InputGradientRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let channels = self.of.mean.len();
+        let (of_g, of_x) = (&self.of.of_g[..channels], &self.of.of_x[..channels]);
+        let (constant, mean) = (&self.of.constant[..channels], &self.of.mean[..channels]);
+        let rows = self.out.chunks_exact_mut(channels).zip(self.x.chunks_exact(channels)).zip(self.g.rows(channels));
+        for ((out, x), g) in rows {
+            for c in 0..channels {
+                out[c] = g.at(c) * of_g[c] + (x[c] - mean[c]) * of_x[c] + constant[c];
+            }
+        }
+    }
 }
 
 impl<T: Real> CustomOp3 for Normalise<T> {
@@ -233,12 +392,8 @@ impl<T: Real> CustomOp3 for Normalise<T> {
         let rows = x.len() / channels;
         // Around the first row, so that a large mean does not cancel the variance.
         let first: Vec<T> = x[..channels].to_vec();
-        let [sum, squares] = sums(x, x, channels, |x, _, sum, squares| {
-            for (((x, first), sum), square) in x.iter().zip(&first).zip(sum).zip(squares) {
-                let d = (*x - *first).to_f64();
-                *sum += d;
-                *square += d * d;
-            }
+        let [sum, squares] = sums(rows, channels, |chunk, sum, squares| {
+            dispatch(Moments { x: &x[chunk], first: &first, sum, squares });
         });
         let n = rows as f64;
         let mean: Vec<f64> = first.iter().zip(&sum).map(|(first, sum)| first.to_f64() + sum / n).collect();
@@ -260,43 +415,44 @@ impl<T: Real> CustomOp3 for Normalise<T> {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let Some(statistics) = self.statistics.get() else { bail!("backward of a normalisation that did not run") };
-        let gradient = if self.relu { masked::<T>(gradient, out)? } else { gradient.clone() };
         let inverse: Vec<f64> = statistics.variance.iter().map(|v| 1.0 / (v + self.epsilon).sqrt()).collect();
         let (mean, channels, n) = (&statistics.mean, inverse.len(), statistics.rows as f64);
         let mean_t: Vec<T> = mean.iter().map(|m| T::from_f64(*m)).collect();
         let [of_bias, of_products] = with_values::<T, _>(x, |x| {
-            with_values::<T, _>(&gradient, |g| {
-                sums(x, g, channels, |x, g, sum, products| {
-                    for ((((x, g), mean), sum), product) in x.iter().zip(g).zip(&mean_t).zip(sum).zip(products) {
-                        *sum += g.to_f64();
-                        *product += (*g * (*x - *mean)).to_f64();
-                    }
+            with_values::<T, _>(gradient, |g| {
+                with_values::<T, _>(out, |y| {
+                    sums(statistics.rows, channels, |chunk, sum, products| {
+                        let g = Through { gradient: &g[chunk.clone()], out: &y[chunk.clone()], relu: self.relu };
+                        dispatch(GradientSums { x: &x[chunk], g, mean: &mean_t, sum, products });
+                    })
                 })
             })
-        })??;
+        })???;
         let of_weight: Vec<f64> = of_products.iter().zip(&inverse).map(|(p, inverse)| p * inverse).collect();
         // dx = weight * inverse * (g - mean(g) - normalised * mean(g * normalised)), an affine function of g and x.
         let weights = weight.to_dtype(DType::F64)?.to_vec1::<f64>()?;
         let factors = |f: &dyn Fn(usize) -> f64| (0..channels).map(|c| T::from_f64(f(c))).collect::<Vec<T>>();
-        let of_g = factors(&|c| weights[c] * inverse[c]);
-        let of_x = factors(&|c| -weights[c] * inverse[c] * inverse[c] * of_weight[c] / n);
-        let constant = factors(&|c| -weights[c] * inverse[c] * of_bias[c] / n);
+        let of = InputGradient {
+            of_g: factors(&|c| weights[c] * inverse[c]),
+            of_x: factors(&|c| -weights[c] * inverse[c] * inverse[c] * of_weight[c] / n),
+            constant: factors(&|c| -weights[c] * inverse[c] * of_bias[c] / n),
+            mean: &mean_t,
+        };
         let of_input = with_values::<T, _>(x, |x| {
-            with_values::<T, _>(&gradient, |g| {
-                let mut out = vec![T::ZERO; x.len()];
-                let chunk = channels * ROWS;
-                out.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).zip(g.par_chunks(chunk)).for_each(|((out, x), g)| {
-                    for ((out, x), g) in
-                        out.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(g.chunks_exact(channels))
-                    {
-                        for c in 0..channels {
-                            out[c] = g[c] * of_g[c] + (x[c] - mean_t[c]) * of_x[c] + constant[c];
-                        }
-                    }
-                });
-                out
+            with_values::<T, _>(gradient, |g| {
+                with_values::<T, _>(out, |y| {
+                    let mut out = vec![T::ZERO; x.len()];
+                    let chunk = channels * ROWS;
+                    let rows =
+                        out.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).zip(g.par_chunks(chunk)).zip(y.par_chunks(chunk));
+                    rows.for_each(|(((out, x), g), y)| {
+                        let g = Through { gradient: g, out: y, relu: self.relu };
+                        dispatch(InputGradientRows { of: &of, x, g, out });
+                    });
+                    out
+                })
             })
-        })??;
+        })???;
         let of = |values: Vec<f64>| Tensor::new(values, x.device())?.to_dtype(weight.dtype());
         Ok((
             Some(Tensor::from_vec(of_input, x.shape(), x.device())?),

@@ -28,7 +28,7 @@ pub use batch_norm::BatchNorm;
 pub use bilstm::BiLstm;
 pub use bilstm_op::bilstm;
 pub use context_attention::ContextAttention;
-pub use conv::{ConvOptions, conv};
+pub use conv::{ConvOptions, ConvWeights, conv};
 pub use conv_pool::{Pool, conv_relu_max_pool};
 pub use conv1d::Conv1d;
 pub(crate) use correlate::{BLOCK, Filters};

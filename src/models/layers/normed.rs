@@ -1,6 +1,6 @@
 //! A convolution or dense layer, batch normalisation and ReLU: one product in inference, its normalisation folded into the weights.
 
-use super::{BatchNorm, ConvOptions, conv};
+use super::{BatchNorm, ConvOptions, ConvWeights, conv};
 use crate::models::ModelError;
 use crate::models::weights::{Init, Weights};
 use candle_core::{Result, Tensor};
@@ -13,7 +13,7 @@ pub struct Normed {
     bias: Option<Tensor>,
     norm: BatchNorm,
     /// Weight and bias with the normalisation in them, where nothing trains them.
-    folded: Option<[Tensor; 2]>,
+    folded: Option<ConvWeights>,
     left: usize,
     right: usize,
 }
@@ -63,14 +63,20 @@ impl Normed {
     ) -> std::result::Result<Self, ModelError> {
         let bias = if has_bias { Some(layer.get("bias", &[filters], Init::Constant(0.0))?) } else { None };
         let norm = BatchNorm::new(norm, filters, epsilon)?;
-        let folded = if norm.is_constant() { Some(norm.fold(&weight, bias.as_ref())?) } else { None };
+        let folded = match norm.is_constant() {
+            true => {
+                let [weight, bias] = norm.fold(&weight, bias.as_ref())?;
+                Some(ConvWeights::new(weight, bias, true))
+            }
+            false => None,
+        };
         Ok(Self { weight, bias, norm, folded, left, right })
     }
 
     /// Weights `[filters, kernel, channels]` and bias `[filters]` with the normalisation in them, as inference uses them.
     pub(crate) fn folded(&self) -> Result<[Tensor; 2]> {
         match &self.folded {
-            Some(folded) => Ok(folded.clone()),
+            Some(folded) => Ok([folded.weight.clone(), folded.bias.clone()]),
             None => self.norm.fold(&self.weight, self.bias.as_ref()),
         }
     }
@@ -84,7 +90,7 @@ impl Normed {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let options = ConvOptions { left: self.left, right: self.right, relu: true };
         match &self.folded {
-            Some([weight, bias]) => conv(x, weight, bias, options),
+            Some(folded) => folded.conv(x, options),
             None => {
                 let [weight, bias] = self.norm.fold(&self.weight, self.bias.as_ref())?;
                 conv(x, &weight, &bias, options)

@@ -113,8 +113,20 @@ impl<T: Real> CustomOp1 for MaxPool<T> {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (x, s) = (values::<T>(x, layout)?, self.0);
         let mut out = vec![T::ZERO; s.n * s.windows * s.channels];
-        let mut places = vec![0u32; out.len()];
         let of_out = s.windows * s.channels;
+        if !self.1 {
+            out.par_chunks_mut(of_out).zip(x.par_chunks(s.length * s.channels)).for_each(|(out, x)| {
+                for (out, x) in out.chunks_exact_mut(s.channels).zip(x.chunks_exact(s.size * s.channels)) {
+                    out.copy_from_slice(&x[..s.channels]);
+                    for x in x.chunks_exact(s.channels).skip(1) {
+                        // Not "below or equal": a NaN replaces a number, and nothing replaces a NaN.
+                        out.iter_mut().zip(x).for_each(|(best, x)| *best = if *x > *best || x.is_nan() { *x } else { *best });
+                    }
+                }
+            });
+            return Ok((T::to_cpu_storage_owned(out), s.shape()));
+        }
+        let mut places = vec![0u32; out.len()];
         let samples = out.par_chunks_mut(of_out).zip(places.par_chunks_mut(of_out)).zip(x.par_chunks(s.length * s.channels));
         samples.for_each(|((out, places), x)| {
             let windows = out.chunks_exact_mut(s.channels).zip(places.chunks_exact_mut(s.channels));
@@ -130,10 +142,8 @@ impl<T: Real> CustomOp1 for MaxPool<T> {
                 }
             }
         });
-        if self.1 {
-            // Set once: candle runs the forward pass of an operation a single time.
-            let _ = self.2.set(places);
-        }
+        // Set once: candle runs the forward pass of an operation a single time.
+        let _ = self.2.set(places);
         Ok((T::to_cpu_storage_owned(out), s.shape()))
     }
 

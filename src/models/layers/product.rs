@@ -25,6 +25,8 @@ pub(crate) struct Packed<T> {
 
 /// Elements of depth that are worked off before the next rows: a panel's part then stays in the first-level cache.
 const DEPTH: usize = 128;
+/// Elements of depth that are packed together.
+const TILE: usize = 16;
 
 impl<T: Real> Packed<T> {
     /// Packs `values`, whose element (d, c) is at `d * row + c * column`.
@@ -36,16 +38,28 @@ impl<T: Real> Packed<T> {
         for panel in panels(padded / lanes, widest) {
             let (first, width) = (panel.0 * lanes, panel.1 * lanes);
             let real = width.min(columns - first);
-            for d in 0..depth {
-                let to = &mut packed[at + d * width..][..real];
-                match column {
-                    1 => to.copy_from_slice(&values[d * row + first..][..real]),
-                    _ => to.iter_mut().enumerate().for_each(|(c, to)| *to = values[d * row + (first + c) * column]),
+            let panel = &mut packed[at..][..depth * width];
+            if column == 1 {
+                for (d, to) in panel.chunks_exact_mut(width).enumerate() {
+                    to[..real].copy_from_slice(&values[d * row + first..][..real]);
+                }
+            } else {
+                // A cache line of each column at a time: columns that lie a power of two apart share their places in the cache.
+                for (tile, to) in panel.chunks_mut(TILE * width).enumerate() {
+                    for c in 0..real {
+                        let from = tile * TILE * row + (first + c) * column;
+                        to.iter_mut().skip(c).step_by(width).enumerate().for_each(|(d, to)| *to = values[from + d * row]);
+                    }
                 }
             }
             at += depth * width;
         }
         Self { values: packed, depth, columns, lanes, widest }
+    }
+
+    /// Elements of depth.
+    pub fn depth(&self) -> usize {
+        self.depth
     }
 
     /// Columns with their padding: what a row of the product takes.

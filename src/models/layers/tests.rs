@@ -137,6 +137,74 @@ fn convolution_and_pooling() {
 }
 
 #[test]
+fn convolution_alone() {
+    // Padded and not, over one position, and a dense layer.
+    for (length, channels, filters, kernel, [left, right]) in
+        [(23, 3, 5, 4, [0, 0]), (17, 4, 18, 5, [2, 1]), (13, 6, 3, 1, [0, 0]), (1, 37, 20, 1, [0, 0])]
+    {
+        for relu in [false, true] {
+            let inputs = |n: usize| {
+                vec![random(1, &[n, length, channels]), random(2, &[filters, kernel, channels]), random(3, &[filters])]
+            };
+            let options = ConvOptions { left, right, relu };
+            let layer = |t: &[Tensor]| conv(&t[0], &t[1], &t[2], options);
+            let twin = |t: &[Tensor]| composed::conv(&t[0], &t[1], &t[2], options);
+            check(&layer, &twin, &inputs, 1);
+            // Constant weights are rearranged once.
+            let inputs = inputs(3);
+            let kept = ConvWeights::new(inputs[1].clone(), inputs[2].clone(), true);
+            let (loose, again) =
+                (|t: &[Tensor]| conv(&t[0], &inputs[1], &inputs[2], options), |t: &[Tensor]| kept.conv(&t[0], options));
+            let (out, gradients) = run(&loose, &inputs[..1], 5);
+            for _ in 0..2 {
+                let (kept_out, kept_gradients) = run(&again, &inputs[..1], 5);
+                assert_eq!(flat(&kept_out), flat(&out));
+                assert_eq!(flat(&kept_gradients[0]), flat(&gradients[0]));
+            }
+        }
+    }
+}
+
+/// So many weights that their gradient is summed block by block.
+#[test]
+fn gradients_of_wide_layers() {
+    for (n, length, channels, filters, kernel) in [(9, 4, 300, 512, 2), (19, 1, 700, 500, 1)] {
+        let inputs = [random(1, &[n, length, channels]), random(2, &[filters, kernel, channels]), random(3, &[filters])];
+        let layer = |t: &[Tensor]| conv(&t[0], &t[1], &t[2], ConvOptions::default());
+        let twin = |t: &[Tensor]| composed::conv(&t[0], &t[1], &t[2], ConvOptions::default());
+        let ((out, gradients), (twin_out, twin_gradients)) = (run(&layer, &inputs, 5), run(&twin, &inputs, 5));
+        assert_close(&out, &twin_out, 1e-12, "output");
+        for (a, b) in gradients.iter().zip(&twin_gradients) {
+            assert_close(a, b, 1e-11, "gradient");
+        }
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (_, again) = pool.install(|| run(&layer, &inputs, 5));
+            assert!(gradients.iter().zip(&again).all(|(a, b)| flat(a) == flat(b)), "{threads} threads");
+        }
+    }
+}
+
+#[test]
+fn normalisation() {
+    for (shape, relu) in [([7, 5, 3], false), ([2, 600, 18], true)] {
+        let inputs = [random(1, &shape), random(2, &shape[2..]), random(3, &shape[2..])];
+        let layer = |t: &[Tensor]| batch_norm::normalise(&t[0], &t[1], &t[2], 1e-3, relu).map(|(y, ..)| y);
+        let twin = |t: &[Tensor]| composed::normalise(&t[0], &t[1], &t[2], 1e-3, relu).map(|(y, ..)| y);
+        let ((out, gradients), (twin_out, twin_gradients)) = (run(&layer, &inputs, 5), run(&twin, &inputs, 5));
+        assert_close(&out, &twin_out, 1e-12, "output of the twin");
+        for (a, b) in gradients.iter().zip(&twin_gradients) {
+            assert_close(a, b, 1e-11, "gradient of the twin");
+        }
+        let [scale, shift] = [2, 3].map(|seed| flat(&random(seed, &shape[2..])));
+        let layer = |t: &[Tensor]| batch_norm::affine(&t[0], [scale.clone(), shift.clone()], relu);
+        let twin = |t: &[Tensor]| composed::affine(&t[0], &scale, &shift, relu);
+        let of = |n: usize| vec![random(1, &[n, shape[1], shape[2]])];
+        check(&layer, &twin, &of, 1);
+    }
+}
+
+#[test]
 fn long_windows_are_cut_without_a_seam() {
     let pool = Pool::same(50, 3_151);
     let inputs = [random(1, &[2, 3_200, 4]), random(2, &[50, 50, 4]), random(3, &[50])];
