@@ -1,6 +1,7 @@
 //! Prediction and everything that explains it, in the order in which it is useful: prediction and attention, first values of
 //! integrated gradients and of mutagenesis where the reader looks, bins, the neighbours' predictions, then all the rest.
 
+use super::foreseen::Foreseen;
 use super::memory::{Kept, Known, Memory};
 use super::shelf::Shelf;
 use super::store::{Store, StoreKey};
@@ -170,6 +171,7 @@ pub(super) struct Explainer<'a> {
     store: Option<Store>,
     /// What seqlets are compared with, once they are wanted.
     motifs: Option<Collection>,
+    foreseen: Arc<Foreseen>,
     replies: &'a UnboundedSender<Reply>,
 }
 
@@ -189,8 +191,14 @@ impl<'a> Explainer<'a> {
             memory,
             store: caches.store,
             motifs: None,
+            foreseen: Arc::default(),
             replies,
         }
+    }
+
+    /// Leaves what it foresees where others find it.
+    pub(super) fn foreseeing(self, foreseen: Arc<Foreseen>) -> Self {
+        Self { foreseen, ..self }
     }
 
     /// Answers requests until the slot closes; between them the neighbours of the newest one are prepared.
@@ -300,9 +308,14 @@ impl<'a> Explainer<'a> {
 
     /// Predicts what the user may turn to next. A neighbour that cannot be predicted says so when the user gets there.
     fn foresee(&mut self, neighbours: &[Subject], is_current: &dyn Fn() -> bool) {
-        for subject in neighbours.iter().take_while(|_| is_current()) {
-            let _ = self.known(subject);
+        if neighbours.is_empty() {
+            return;
         }
+        let mut predictions = Vec::with_capacity(neighbours.len());
+        for subject in neighbours.iter().take_while(|_| is_current()) {
+            predictions.extend(self.known(subject).ok().map(|known| (subject.clone(), known.prediction)));
+        }
+        self.foreseen.set(predictions);
     }
 
     /// Explains what the user may turn to next, analysis by analysis.
@@ -439,6 +452,7 @@ impl<'a> Explainer<'a> {
         let (model, is_replaced) = self.shelf.model(index);
         if is_replaced {
             self.memory.forget_model(index);
+            self.foreseen.set(Vec::new());
             self.pools.retain(|(model, _), _| *model != index);
             let manifest = model.as_ref().map(|m| m.manifest().clone()).map_err(String::clone);
             send(self.replies, Reply::ModelReplaced { index, manifest: Box::new(manifest) });

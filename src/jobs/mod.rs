@@ -3,6 +3,7 @@
 
 mod aside;
 mod explain;
+mod foreseen;
 mod listing;
 mod look;
 mod memory;
@@ -33,6 +34,7 @@ use crate::models::{Manifest, Model};
 use crate::regulation::minimal_change::{Found, Search};
 use crate::session::{Session, TrackId};
 use crate::tracks::{Column, Features};
+use foreseen::Foreseen;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -216,6 +218,8 @@ pub struct Workers {
     explain: Arc<Slot<Explain>>,
     aside: Arc<Slot<Aside>>,
     tile: Arc<Slot<Tiling>>,
+    foreseen: Arc<Foreseen>,
+    replies: UnboundedSender<Reply>,
 }
 
 impl Workers {
@@ -243,8 +247,10 @@ impl Workers {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("explain {i}"));
         let pool = pool.start_handler(|_| yield_to_the_screen()).build();
         let pool = pool.map_err(std::io::Error::other)?;
-        pool.spawn(move || explain::Explainer::new(session, &models, &*load, caches, &sender).serve(&slot));
-        Ok((Self { look, explain, aside, tile }, receiver))
+        let foreseen = Arc::new(Foreseen::default());
+        let (ahead, replies) = (foreseen.clone(), sender.clone());
+        pool.spawn(move || explain::Explainer::new(session, &models, &*load, caches, &sender).foreseeing(ahead).serve(&slot));
+        Ok((Self { look, explain, aside, tile, foreseen, replies }, receiver))
     }
 
     /// Reads rows for the screen; what was asked before and is not read yet is forgotten.
@@ -252,9 +258,16 @@ impl Workers {
         self.look.restart(request)
     }
 
-    /// Explains a subject; whatever was being explained stops.
+    /// Explains a subject; whatever was being explained stops. What is foreseen of the subject is answered without waiting for that.
     pub fn explain(&self, request: Explain) -> JobId {
-        self.explain.restart(request)
+        let subject = request.subject.clone();
+        self.foreseen.answer(&subject, |prediction| {
+            let job = self.explain.restart(request);
+            if let Some(prediction) = prediction {
+                send(&self.replies, Reply::Prediction { job, prediction: Ok(prediction) });
+            }
+            job
+        })
     }
 
     /// Works out what is asked beside the explanation; whatever was being worked out stops.

@@ -155,6 +155,34 @@ fn neighbours_are_predicted_before_anything_is_exact() {
 }
 
 #[test]
+fn what_is_foreseen_is_answered_while_the_worker_is_busy() {
+    let setting = Setting::new();
+    let (sender, mut receiver) = unbounded_channel();
+    let (load, folders) = (setting.load(), [setting.folder.path().to_owned()]);
+    let foreseen = Arc::new(Foreseen::default());
+    let explainer = Explainer::new(setting.session.clone(), &folders, &*load, Caches::default(), &sender);
+    let mut explainer = explainer.foreseeing(foreseen.clone());
+    let slot = Slot::default();
+    slot.restart(setting.request(0, &[1]));
+    let (job, request) = slot.take().unwrap();
+    explainer.work(job, &request, &|| slot.is_current(job));
+    while receiver.try_recv().is_ok() {}
+    // Of these workers none ever runs.
+    let (look, explain, aside, tile) = Default::default();
+    let workers = Workers { look, explain, aside, tile, foreseen, replies: sender.clone() };
+    let job = workers.explain(setting.request(1, &[]));
+    assert!(matches!(receiver.try_recv(), Ok(Reply::Prediction { job: of, prediction: Ok(_) }) if of == job));
+    workers.explain(setting.request(2, &[]));
+    assert!(receiver.try_recv().is_err(), "that gene was not foreseen");
+    // A model that was replaced has foreseen nothing.
+    std::fs::write(setting.folder.path().join("model.toml"), "another one").unwrap();
+    explainer.work(job, &setting.request(3, &[]), &|| true);
+    while receiver.try_recv().is_ok() {}
+    workers.explain(setting.request(1, &[]));
+    assert!(receiver.try_recv().is_err());
+}
+
+#[test]
 fn what_is_compared_is_told_beside_and_both_sides_are_whole_in_the_end() {
     let setting = Setting::new();
     let there = setting.request(1, &[]).subject;
