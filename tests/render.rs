@@ -157,9 +157,10 @@ fn a_comparison_is_drawn_as_in_the_browser() {
 
 #[test]
 fn weights_of_marks_are_drawn_and_tabled_over_samples() {
-    let args = ["sample/session.toml", "--kind", "betas", "--model", "attentive-chrome"];
+    let args = ["sample/session.toml", "--kind", "betas", "--model", "attentive-chrome", "--assume-assembly"];
     render(&[&args[..], &["--out", "betas.svg", "--data", "betas.tsv"]].concat()).success();
     let texts = texts(&folder().join("betas.svg"));
+    assert!(texts.join(" ").contains("--assume-assembly"), "the command that makes it again: {texts:?}");
     assert!(has(&texts, "H3K4me3") && has(&texts, "S02 0."), "{texts:?}");
     let table = fs::read_to_string(folder().join("betas.tsv")).unwrap();
     let lines: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split('\t').collect()).collect();

@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(detected(&[("LC_TERMINAL", "iTerm2")]), Protocol::Iterm2);
         assert_eq!(detected(&[("TERM", "foot")]), Protocol::Sixel);
         assert_eq!(detected(&[("TERM", "xterm-256color")]), Protocol::HalfBlocks);
-        assert_eq!(detected(&[("TERM", "xterm-kitty"), ("TMUX", "/tmp/t")]), Protocol::HalfBlocks);
+        assert_eq!(detected(&[("TERM", "xterm-kitty"), ("TMUX", "default,1,0")]), Protocol::HalfBlocks);
         assert_eq!(detected(&[]), Protocol::HalfBlocks);
     }
 

@@ -1,11 +1,10 @@
 //! What is worked out beside the explanation, on a thread and with a copy of the networks of its own: the smallest change that turns
 //! a gene, variants in view, and how far a prediction can be trusted.
 
-use super::explain::{Brief, predict};
 use super::listing::{Listed, Listing};
 use super::shelf::Shelf;
 use super::trust::{Trust, Truster};
-use super::{LoadModel, Reply, Slot, Subject, contained, send};
+use super::{Brief, LoadModel, Reply, Slot, Subject, contained, predict, send};
 use crate::attribution::{AttributionError, Run};
 use crate::genome::GeneId;
 use crate::models::Model;

@@ -8,6 +8,7 @@ mod listing;
 mod look;
 mod memory;
 mod pace;
+mod predict;
 mod seqlets;
 mod shelf;
 mod slot;
@@ -16,12 +17,11 @@ mod tiles;
 mod trust;
 
 pub use aside::{Aside, ScoredVariant};
-pub use explain::{
-    Analysis, Brief, Explain, NULL_SEED, Prediction, Subject, Unedited, measured_signal, predict, predict_input, significant_bins,
-};
+pub use explain::{Analysis, Explain, NULL_SEED, significant_bins};
 pub use listing::{By, Listed, Listing, ListingSide, is_one_unit};
 pub use look::{Look, Seek, Sought, columns_with_edits};
 pub use pace::Pace;
+pub use predict::{Brief, Prediction, Subject, Unedited, measured_signal, predict, predict_input};
 pub use seqlets::seqlets_of;
 pub use slot::{JobId, Slot};
 pub use store::{Store, StoreInfo};

@@ -76,7 +76,9 @@ pub(super) fn drawn(
     draw: impl FnOnce(&str, &[String], &FigureOptions) -> Result<String, FigureError>,
 ) -> Result<Made, Failure> {
     let session = &state.session;
-    let command = export::command_at(&state, &figure.files, &page.place, out, &options);
+    let mut place = page.place;
+    place.extend(figure.assume_assembly.then(|| "--assume-assembly".to_owned()));
+    let command = export::command_at(&state, &figure.files, &place, out, &options);
     let made_by = format!(
         "cislens {} \u{b7} model {} ({}) \u{b7} genome {}",
         env!("CARGO_PKG_VERSION"),
