@@ -347,6 +347,10 @@ mod tests {
         state.explained.begin(state.subject());
         state.apply(failed("of DELTA"), job, job);
         assert_eq!((said(&state), said(&state.from_other_side().unwrap())), ("of DELTA".to_owned(), "of ALPHA".to_owned()));
+        state.switch_side();
+        state.apply(failed("late of DELTA"), job, job);
+        assert_eq!(said(&state), "Computing(0, 0)", "an answer about DELTA is none about ALPHA, of which something was said");
+        state.explained.begin(state.subject());
         state.switch_sample(1);
         assert_eq!(said(&state.from_other_side().unwrap()), "Computing(0, 0)", "of another sample that was not said");
     }
