@@ -177,6 +177,8 @@ impl App {
                 _ = signals.stop.recv() => { self.suspend()?; is_dirty = true; }
                 () = frame, if !self.is_showing => {
                     self.ask();
+                    // What is foreseen is answered by then: a gene and its prediction are drawn together.
+                    while let Ok(reply) = replies.try_recv() { self.take(reply); }
                     self.draw()?;
                     is_dirty = false;
                     next_frame = Instant::now() + if std::mem::take(&mut answers_key) { SOON } else { FRAME };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// `D[p, a] = F(x with base p = a) - F(x)`; the reference base is exactly 0. Raw deltas are stored; views are made on display.
 pub struct SaturationMutagenesis;
 
-/// How often a partial result is handed on.
+/// How often a partial result is handed on, after the first one.
 const REPORT: Duration = Duration::from_millis(60);
 
 impl Method for SaturationMutagenesis {
@@ -46,7 +46,7 @@ impl Method for SaturationMutagenesis {
         let mutants = mutants_outward(sequence, options.centre.unwrap_or(sequence.len() / 2), &mut deltas);
         (result.sequence, result.total) = (Some(deltas), mutants.len());
 
-        let mut reported = Instant::now();
+        let mut reported: Option<Instant> = None;
         for chunk in mutants.chunks(evaluator.chunk()) {
             run.step()?;
             let edits: Vec<Edit> = chunk.iter().map(|mutant| mutant.edit(input)).collect();
@@ -57,9 +57,9 @@ impl Method for SaturationMutagenesis {
                 }
             }
             result.done += chunk.len();
-            if reported.elapsed() > REPORT && result.done < result.total {
+            if reported.is_none_or(|at| at.elapsed() > REPORT) && result.done < result.total {
                 run.partial(&result)?;
-                reported = Instant::now();
+                reported = Some(Instant::now());
             }
         }
         Ok(result)

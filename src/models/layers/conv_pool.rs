@@ -4,7 +4,7 @@
 use super::composed;
 use super::correlate::{BLOCK, Filters};
 use super::real::{Kernel, Real, add_scaled, dispatch, values, with_values};
-use super::rules::is_gradient;
+use super::rules::{BackwardRule, current_rule};
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use pulp::Simd;
 use rayon::prelude::*;
@@ -51,10 +51,11 @@ impl Pool {
 /// `[filters]` give `[n, windows, filters]`. Stride 1, no padding of the convolution (`length - kernel + 1` positions).
 ///
 /// Among equal maxima the first takes the gradient, as in PyTorch and TensorFlow; ReLU'(0) = 0. A NaN in a window's bases makes the
-/// window NaN. Gradients are made only for inputs that track them.
+/// window NaN. Gradients are made only for inputs that track them. Where a closed ReLU passes a signal back (the deconvnet), the first
+/// position of a window that has no open one takes it.
 pub fn conv_relu_max_pool(x: &Tensor, weight: &Tensor, bias: &Tensor, pool: Pool) -> Result<Tensor> {
     let sizes = Sizes::new(x, weight, bias, pool)?;
-    if !x.device().is_cpu() || !is_gradient() {
+    if !x.device().is_cpu() || current_rule() == BackwardRule::Rescale {
         return composed::conv_relu_max_pool(x, weight, bias, pool);
     }
     let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);
@@ -114,6 +115,7 @@ const CLOSED: u32 = u32::MAX;
 
 struct ConvReluMaxPool<T> {
     sizes: Sizes,
+    rule: BackwardRule,
     input_gradient: bool,
     weight_gradient: bool,
     /// Position of every pooled maximum, `[n, windows, filters]`, where a gradient will be asked for.
@@ -124,7 +126,8 @@ struct ConvReluMaxPool<T> {
 impl<T: Real> ConvReluMaxPool<T> {
     fn apply(sizes: Sizes, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
         let (input_gradient, weight_gradient) = (x.track_op(), weight.track_op() || bias.track_op());
-        x.apply_op3(weight, bias, Self { sizes, input_gradient, weight_gradient, maxima: OnceLock::new(), number: PhantomData })
+        let (rule, maxima) = (current_rule(), OnceLock::new());
+        x.apply_op3(weight, bias, Self { sizes, rule, input_gradient, weight_gradient, maxima, number: PhantomData })
     }
 
     /// Pooled values and the positions they come from.
@@ -174,6 +177,7 @@ impl<T: Real> ConvReluMaxPool<T> {
                         bias: bias[filter],
                         filter,
                         sizes: s,
+                        passes_closed: self.rule.passes_closed(),
                         windows: windows.clone(),
                         out,
                         maxima,
@@ -233,6 +237,7 @@ struct PoolWindows<'a, T> {
     bias: T,
     filter: usize,
     sizes: Sizes,
+    passes_closed: bool,
     windows: Range<usize>,
     out: &'a mut [T],
     maxima: &'a mut [u32],
@@ -266,7 +271,7 @@ impl<T: Real> Kernel for PoolWindows<'_, T> {
             let (value, found) = match nan.contains(&true) {
                 true => (T::NAN, sums.iter().position(|y| y.is_nan())),
                 false if highest > T::ZERO => (highest, sums.iter().position(|y| *y + self.bias == highest)),
-                false => (T::ZERO, None),
+                false => (T::ZERO, self.passes_closed.then_some(0)),
             };
             self.out[i * s.filters + self.filter] = value;
             self.maxima[i * s.filters + self.filter] = found.map_or(CLOSED, |at| (span.start + at) as u32);
@@ -357,7 +362,7 @@ impl<T: Real> CustomOp3 for ConvReluMaxPool<T> {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let Some(maxima) = self.maxima.get() else { bail!("backward of a convolution that ran without gradients") };
-        let (device, s) = (x.device(), self.sizes);
+        let (device, s, gradient) = (x.device(), self.sizes, &self.rule.heard(gradient)?);
         let mut gradients = (None, None, None);
         if self.input_gradient {
             let values = with_values(weight, |w| with_values(gradient, |g| self.input_gradient(w, g, maxima)))??;

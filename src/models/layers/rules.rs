@@ -42,9 +42,29 @@ pub fn with_rule<R>(rule: BackwardRule, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// The rule that the calling thread builds with.
+pub(super) fn current_rule() -> BackwardRule {
+    RULE.get()
+}
+
 /// Whether the fused layers, whose backward pass is the gradient, can be used.
 pub(super) fn is_gradient() -> bool {
-    RULE.get() == BackwardRule::Gradient
+    current_rule() == BackwardRule::Gradient
+}
+
+impl BackwardRule {
+    /// Of the signal that comes from above to a rectifier, what it looks at.
+    pub(super) fn heard(self, signal: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Guided | Self::Deconvnet => signal * open(signal)?,
+            Self::Gradient | Self::Rescale => Ok(signal.clone()),
+        }
+    }
+
+    /// Whether a rectifier passes the signal where its input was not positive.
+    pub(super) fn passes_closed(self) -> bool {
+        self == Self::Deconvnet
+    }
 }
 
 /// `max(x, 0)` with gradient 0 at 0 as in PyTorch and TensorFlow (candle's is 1); NaN stays NaN.
@@ -112,11 +132,11 @@ impl<T: Real> CustomOp1 for Ruled<T> {
     }
 
     fn bwd(&self, x: &Tensor, out: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let positive = || open(gradient);
         Ok(Some(match (self.rule, self.layer) {
-            (BackwardRule::Guided, _) => ((gradient * positive()?)? * open(x)?)?,
-            (BackwardRule::Deconvnet, _) => (gradient * positive()?)?,
-            (BackwardRule::Gradient, _) => (gradient * open(x)?)?,
+            (rule @ (BackwardRule::Gradient | BackwardRule::Guided | BackwardRule::Deconvnet), _) => {
+                let heard = rule.heard(gradient)?;
+                if rule.passes_closed() { heard } else { (heard * open(x)?)? }
+            }
             (BackwardRule::Rescale, layer) => {
                 let half = x.dim(0)? / 2;
                 let of = |t: &Tensor, from: usize| t.narrow(0, from, half)?.contiguous();

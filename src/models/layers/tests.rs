@@ -246,6 +246,33 @@ fn ties_pads_and_closed_units_have_the_gradient_of_pytorch() {
 }
 
 #[test]
+fn one_operation_follows_the_rules_of_guided_backpropagation_and_the_deconvnet() {
+    // Biases below 0 close whole windows.
+    let inputs = [random(1, &[2, 130, 4]), random(2, &[9, 7, 4]), (random(3, &[9]) - 1.5).unwrap()];
+    let layer = |t: &[Tensor]| conv_relu_max_pool(&t[0], &t[1], &t[2], Pool::valid(10));
+    let twin = |t: &[Tensor]| composed::conv_relu_max_pool(&t[0], &t[1], &t[2], Pool::valid(10));
+    let of = |rule, layer: Layer<'_>| with_rule(rule, || run(layer, &inputs, 5)).1.swap_remove(0);
+    let plain = of(BackwardRule::Gradient, &layer);
+    for rule in [BackwardRule::Guided, BackwardRule::Deconvnet] {
+        let ruled = of(rule, &layer);
+        assert_close(&ruled, &of(rule, &twin), 1e-12, &format!("{rule:?}"));
+        assert_ne!(flat(&ruled), flat(&plain), "{rule:?}");
+    }
+    // Windows: pad -1 -2 | 3 -4 -5 | -6 -7 pad: the deconvnet's signal goes to the first position that is there.
+    let x = Var::from_slice(&[-1f64, -2., 3., -4., -5., -6., -7.], (1, 7, 1), &Device::Cpu).unwrap();
+    let (w, b) = (Tensor::ones((1, 1, 1), DType::F64, &Device::Cpu).unwrap(), Tensor::zeros(1, DType::F64, &Device::Cpu).unwrap());
+    let back = |rule| {
+        let pool = Pool { size: 3, left: 1, right: 1 };
+        let out = with_rule(rule, || conv_relu_max_pool(&x, &w, &b, pool)).unwrap();
+        let signal = Tensor::new(&[[[1f64], [-1.], [2.]]], &Device::Cpu).unwrap();
+        flat((out * signal).unwrap().sum_all().unwrap().backward().unwrap().get(&x).unwrap())
+    };
+    assert_eq!(back(BackwardRule::Gradient), [0., 0., -1., 0., 0., 0., 0.]);
+    assert_eq!(back(BackwardRule::Guided), [0.; 7]);
+    assert_eq!(back(BackwardRule::Deconvnet), [1., 0., 0., 0., 0., 2., 0.]);
+}
+
+#[test]
 fn flat_signal_ties_everywhere_in_the_window() {
     // Equal windows must give equal sums wherever they lie, or the first index is lost to rounding.
     for dtype in [DType::F32, DType::F64] {
