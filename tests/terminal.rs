@@ -349,13 +349,53 @@ fn without_colours_nothing_is_coloured() {
 }
 
 #[test]
-fn a_session_that_cannot_be_opened_is_a_message_before_the_screen_is_taken() {
+fn a_session_that_cannot_be_opened_is_a_message_where_the_command_was_typed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("session.toml");
     std::fs::write(&path, "version = 1\n[genome]\nsizes = 'missing.sizes'\n").unwrap();
     let mut run = Run::start(&[path.to_str().unwrap()], &[]);
-    run.wait_for("missing.sizes");
     assert_eq!(run.end().exit_code(), 1);
+    run.assert_given_back();
+    run.wait("the message", |screen| !screen.alternate_screen() && screen.contents().contains("missing.sizes"));
+}
+
+/// A session that is read for as long as nobody writes into it.
+fn slow_session(name: &str) -> PathBuf {
+    let path = session().with_file_name(name);
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+#[test]
+fn a_session_that_hangs_can_be_left() {
+    let path = slow_session("hangs.toml");
+    for (how, code) in [(None, 0), (Some(Signal::TERM), 143)] {
+        let mut run = Run::start(&[path.to_str().unwrap()], &[]);
+        run.wait_for("hangs.toml");
+        match how {
+            None => run.send("q"),
+            Some(signal) => run.signal(signal),
+        }
+        assert_eq!(run.end().exit_code(), code);
+        run.assert_given_back();
+    }
+}
+
+#[test]
+fn what_is_typed_while_a_session_is_opened_counts() {
+    let path = slow_session("slow.toml");
+    let mut run = Run::start(&[path.to_str().unwrap()], &[]);
+    run.wait_for("slow.toml");
+    // It stops for the second key, so the first was read.
+    run.send("?\u{1a}");
+    run.wait_stopped();
+    run.signal(Signal::CONT);
+    std::fs::write(&path, std::fs::read(session()).unwrap()).unwrap();
+    run.wait_for("left by a tenth of the view");
+    run.send("\u{1b}");
+    run.wait("the tracks", |s| s.contents().contains("H3K4me3") && !s.contents().contains("left by a tenth of the view"));
+    run.send("q");
+    assert_eq!(run.end().exit_code(), 0);
     run.assert_given_back();
 }
 

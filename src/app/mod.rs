@@ -3,6 +3,7 @@
 mod editing;
 mod landmarks;
 mod mouse;
+mod opening;
 mod terminal;
 mod update;
 
@@ -17,6 +18,7 @@ use crate::tracks;
 use crate::ui::{self, Depth, Palette};
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::StreamExt;
+use opening::Outcome;
 use std::future::{pending, poll_fn};
 use std::io;
 use std::path::PathBuf;
@@ -43,6 +45,12 @@ pub struct Display {
     pub has_mouse: bool,
 }
 
+impl Display {
+    fn palette(self, theme: Theme) -> Palette {
+        Palette::new(theme, self.depth).in_ascii(self.is_ascii)
+    }
+}
+
 /// Why the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -52,24 +60,45 @@ pub enum Ending {
     Signal(i32),
 }
 
-/// Runs the browser in the terminal until it is left; the session as it is then is kept at `last`. `files` are what the session was opened from, for the command a figure
-/// names.
-pub fn run(
-    state: State,
-    files: Vec<PathBuf>,
+/// What the browser begins with.
+pub struct Opened {
+    /// The session, and where it is looked at.
+    pub state: State,
+    /// What it was opened from, for the command a figure names.
+    pub files: Vec<PathBuf>,
+    /// Loads its models.
+    pub load: Arc<LoadModel>,
+    /// Where results are kept.
+    pub caches: Caches,
+    /// Where the session is kept as it is left.
+    pub last: Option<PathBuf>,
+}
+
+/// Takes the terminal, opens what `open` gives (`what`, as the user knows it) and shows it until it is left. What cannot be opened is
+/// handed back with the terminal given back.
+pub fn run<E: Send + 'static>(
+    open: impl FnOnce() -> Result<Opened, E> + Send + 'static,
+    what: &str,
+    theme: Theme,
     keymap: Keymap,
     display: Display,
-    load: Arc<LoadModel>,
-    caches: Caches,
-    last: Option<PathBuf>,
-) -> io::Result<Ending> {
-    let folders = state.models.iter().map(|m| m.folder.clone()).collect();
-    let (workers, replies) = Workers::start(state.session.clone(), folders, load, caches)?;
+) -> io::Result<Result<Ending, E>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let screen = Screen::enter(display.has_mouse)?;
     // On this thread, which the panic hook takes for the one that owns the terminal.
-    let ending = runtime.block_on(
-        App {
+    let ending = runtime.block_on(async {
+        let mut screen = Screen::enter(display.has_mouse)?;
+        let (mut events, mut signals) = (EventStream::new(), Signals::listen()?);
+        let palette = display.palette(theme);
+        let opening = opening::wait_for(open, what, (&mut screen, &palette, &keymap), (&mut events, &mut signals)).await?;
+        let (opened, typed) = match opening {
+            Outcome::Opened(Ok(opened), typed) => (opened, typed),
+            Outcome::Opened(Err(error), _) => return Ok(Err(error)),
+            Outcome::Ended(ending) => return Ok(Ok(ending)),
+        };
+        let Opened { state, files, load, caches, last } = opened;
+        let folders = state.models.iter().map(|m| m.folder.clone()).collect();
+        let (workers, replies) = Workers::start(state.session.clone(), folders, load, caches)?;
+        let app = App {
             state,
             files,
             keymap,
@@ -80,9 +109,9 @@ pub fn run(
             is_showing: false,
             last,
             mouse: mouse::Mouse::default(),
-        }
-        .run(replies),
-    );
+        };
+        app.run(replies, events, signals, &typed).await.map(Ok)
+    });
     runtime.shutdown_timeout(Duration::from_millis(100));
     ending
 }
@@ -129,27 +158,49 @@ impl Asked {
 
 /// Signals that end the program, and the one that stops it.
 struct Signals {
+    ends: Ends,
+    stop: Signal,
+}
+
+struct Ends {
     terminate: Signal,
     hang_up: Signal,
     interrupt: Signal,
-    stop: Signal,
 }
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        Ok(Self {
+        let ends = Ends {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
-            stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
-        })
+        };
+        Ok(Self { ends, stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))? })
+    }
+}
+
+impl Ends {
+    /// Waits for one of them.
+    async fn next(&mut self) -> Ending {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Ending::Signal(15),
+            _ = self.hang_up.recv() => Ending::Signal(1),
+            _ = self.interrupt.recv() => Ending::Signal(2),
+        }
     }
 }
 
 impl App {
     /// Runs to the end, and keeps the session as it is then.
-    async fn run(mut self, replies: UnboundedReceiver<Reply>) -> io::Result<Ending> {
-        let ending = self.serve(replies).await;
+    async fn run(
+        mut self,
+        replies: UnboundedReceiver<Reply>,
+        events: EventStream,
+        signals: Signals,
+        typed: &[Event],
+    ) -> io::Result<Ending> {
+        let ending = self.serve(replies, events, signals, typed).await;
         if let Some(path) = &self.last
             && let Err(reason) = self.state.write_session(path, false)
         {
@@ -158,22 +209,26 @@ impl App {
         ending
     }
 
-    async fn serve(&mut self, mut replies: UnboundedReceiver<Reply>) -> io::Result<Ending> {
-        let mut events = EventStream::new();
-        let mut signals = Signals::listen()?;
+    async fn serve(
+        &mut self,
+        mut replies: UnboundedReceiver<Reply>,
+        mut events: EventStream,
+        mut signals: Signals,
+        typed: &[Event],
+    ) -> io::Result<Ending> {
         let (said, mut hears) = unbounded_channel();
         let (shown, mut shows) = unbounded_channel::<String>();
         self.resize()?;
-        let (mut is_dirty, mut answers_key) = (true, false);
+        typed.iter().try_for_each(|event| self.handle(event))?;
+        // The first frame is an answer too.
+        let (mut is_dirty, mut answers_key) = (true, true);
         let mut next_frame = Instant::now();
         loop {
             let due = if is_dirty { Some(next_frame) } else { self.asked.pace.due() };
             let frame = async { if let Some(due) = due { tokio::time::sleep_until(due.into()).await } else { pending().await } };
             tokio::select! {
                 biased;
-                _ = signals.terminate.recv() => return Ok(Ending::Signal(15)),
-                _ = signals.hang_up.recv() => return Ok(Ending::Signal(1)),
-                _ = signals.interrupt.recv() => return Ok(Ending::Signal(2)),
+                ending = signals.ends.next() => return Ok(ending),
                 _ = signals.stop.recv() => { self.suspend()?; is_dirty = true; }
                 () = frame, if !self.is_showing => {
                     self.ask();
@@ -300,7 +355,7 @@ impl App {
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        let palette = Palette::new(self.state.theme.clone(), self.display.depth).in_ascii(self.display.is_ascii);
+        let palette = self.display.palette(self.state.theme.clone());
         let (state, keymap) = (&self.state, &self.keymap);
         self.screen.draw(|frame| ui::draw(frame, state, keymap, &palette))
     }

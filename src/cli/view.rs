@@ -2,7 +2,7 @@
 
 use super::opening::{open_session, watched};
 use super::{Failure, cache, config, device, find_session};
-use crate::app::{self, Display, Ending};
+use crate::app::{self, Display, Ending, Opened};
 use crate::input::Keymap;
 use crate::jobs::Caches;
 use crate::models::{Commands, DeviceChoice, read_manifest, stop_commands};
@@ -18,7 +18,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct ViewArgs {
     /// A session.toml, or files to show; the sample data where none is given
     files: Vec<PathBuf>,
@@ -106,12 +106,8 @@ pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
         ],
         false => args.files.clone(),
     };
-    let theme = args.theme.as_deref().or(settings.theme.as_deref()).unwrap_or("dark");
-    let mut state = open_state(&files, args.sample.as_deref(), args.model.as_deref(), theme, args.assume_assembly)?;
-    if let Some(locus) = &args.locus {
-        state.go_to(locus).map_err(|e| Failure::Usage(format!("--locus {locus}: {e}")))?;
-    }
-    let keymap = read_keymap(&mut state);
+    let theme = args.theme.as_deref().or(settings.theme.as_deref()).unwrap_or("dark").to_owned();
+    let (keymap, slip) = read_keymap();
     let variable = |name: &str| std::env::var(name).ok();
     let depth = match args.color.or(settings.color) {
         Some(ColorChoice::Truecolor) => Depth::True,
@@ -126,6 +122,33 @@ pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
         None | Some(Glyphs::Auto) => is_ascii_only(variable),
     };
     let display = Display { depth, is_ascii, has_mouse: !args.no_mouse && settings.mouse.unwrap_or(true) };
+    let what = match files.as_slice() {
+        [] => find_session(None)?.display().to_string(),
+        files => files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
+    };
+    let (shown, args) = (read_theme(&theme)?, args.clone());
+    let open = move || {
+        let mut opened = open(&args, &settings, files, &theme)?;
+        slip.into_iter().for_each(|slip| opened.state.say(slip));
+        Ok::<_, Failure>(opened)
+    };
+    app::install_panic_hook();
+    let ending = app::run(open, &what, shown, keymap, display).context("the terminal")?;
+    match ending? {
+        Ending::Quit => Ok(()),
+        Ending::Signal(number) => {
+            stop_commands();
+            std::process::exit(128 + number)
+        }
+    }
+}
+
+/// What the browser begins with, as the command line and the settings say.
+fn open(args: &ViewArgs, settings: &config::Settings, files: Vec<PathBuf>, theme: &str) -> Result<Opened, Failure> {
+    let mut state = open_state(&files, args.sample.as_deref(), args.model.as_deref(), theme, args.assume_assembly)?;
+    if let Some(locus) = &args.locus {
+        state.go_to(locus).map_err(|e| Failure::Usage(format!("--locus {locus}: {e}")))?;
+    }
     let last = config::last_session().filter(|_| settings.keep_last.unwrap_or(true));
     let last = last.filter(|path| path.parent().is_some_and(|folder| std::fs::create_dir_all(folder).is_ok()));
     // The first time there is something to learn.
@@ -133,21 +156,13 @@ pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
         state.notice =
             Some("welcome: W next gene, h l pan, z o zoom, g go to a place, : commands, ? all keys, q leave".to_owned());
     }
-    app::install_panic_hook();
     let commands = commands(args.allow_command);
     let device = device::open(args.device, &mut |why| state.say(why))?;
     let load = move |folder: &Path| device.model(folder, commands).map_err(|e| e.to_string());
     let kept_in = args.cache.or(settings.cache).unwrap_or(KeptIn::Disk);
     let store = (kept_in == KeptIn::Disk).then(|| cache::store(cache::BUDGET_BYTES));
     let store = store.and_then(|store| store.map_err(|e| state.say(format!("results are not kept on disk: {e}"))).ok());
-    let caches = Caches { store, ..Caches::default() };
-    match app::run(state, files, keymap, display, Arc::new(load), caches, last).context("the terminal")? {
-        Ending::Quit => Ok(()),
-        Ending::Signal(number) => {
-            stop_commands();
-            std::process::exit(128 + number)
-        }
-    }
+    Ok(Opened { state, files, load: Arc::new(load), caches: Caches { store, ..Caches::default() }, last })
 }
 
 /// Whether models may start commands: only where the command line says so.
@@ -195,17 +210,14 @@ fn read_theme(name: &str) -> Result<Theme, Failure> {
     Ok(Theme::parse(name, &text)?)
 }
 
-/// The built-in keys with the user's own over them; what is wrong with the user's file is said on the screen.
-fn read_keymap(state: &mut State) -> Keymap {
+/// The built-in keys with the user's own over them, and what is wrong with the user's file.
+fn read_keymap() -> (Keymap, Option<String>) {
     let mut keymap = Keymap::built_in();
-    let Ok(folders) = etcetera::choose_base_strategy() else { return keymap };
+    let Ok(folders) = etcetera::choose_base_strategy() else { return (keymap, None) };
     let path = folders.config_dir().join("cislens").join("keymap.toml");
-    if let Ok(text) = std::fs::read_to_string(&path)
-        && let Err(error) = keymap.merge(&text)
-    {
-        state.say(format!("{}: {error}", path.display()));
-    }
-    keymap
+    let Ok(text) = std::fs::read_to_string(&path) else { return (keymap, None) };
+    let slip = keymap.merge(&text).err().map(|error| format!("{}: {error}", path.display()));
+    (keymap, slip)
 }
 
 fn start_log(path: Option<&Path>) -> Result<(), Failure> {

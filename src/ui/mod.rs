@@ -15,12 +15,14 @@ mod edits;
 mod frame;
 mod hit;
 mod layout;
+mod opening;
 mod overlay;
 mod palette;
 mod rows;
 
 pub use hit::{Hit, hit, is_on_other_side};
 pub use layout::{MIN_HEIGHT, MIN_WIDTH, plot_columns};
+pub use opening::{Reading, draw_opening};
 pub use palette::{Depth, Palette, is_ascii_only};
 
 use crate::input::Keymap;

@@ -260,7 +260,8 @@ fn one_operation_follows_the_rules_of_guided_backpropagation_and_the_deconvnet()
     }
     // Windows: pad -1 -2 | 3 -4 -5 | -6 -7 pad: the deconvnet's signal goes to the first position that is there.
     let x = Var::from_slice(&[-1f64, -2., 3., -4., -5., -6., -7.], (1, 7, 1), &Device::Cpu).unwrap();
-    let (w, b) = (Tensor::ones((1, 1, 1), DType::F64, &Device::Cpu).unwrap(), Tensor::zeros(1, DType::F64, &Device::Cpu).unwrap());
+    let (w, b) =
+        (Tensor::ones((1, 1, 1), DType::F64, &Device::Cpu).unwrap(), Tensor::zeros(1, DType::F64, &Device::Cpu).unwrap());
     let back = |rule| {
         let pool = Pool { size: 3, left: 1, right: 1 };
         let out = with_rule(rule, || conv_relu_max_pool(&x, &w, &b, pool)).unwrap();
