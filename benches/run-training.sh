@@ -5,6 +5,8 @@ set -eu
 PYTHON=${PYTHON:-python3}
 TURNS=${TURNS:-3}
 export RUNS=${RUNS:-5}
+# As the program does for candle, whose threads would otherwise wait for work by spinning; our pool is one thread by itself.
+export RAYON_NUM_THREADS=1
 cargo bench --bench training --no-run 2>/dev/null
 ours=$(mktemp) theirs=$(mktemp)
 trap 'rm -f "$ours" "$theirs"' EXIT

@@ -202,6 +202,15 @@ fn enrichment_compares_bins_with_the_annotations_of_the_session() {
     // Elements that lie nowhere near have a defined answer.
     let none = cislens(at, &format!("enrich deepcore {base} --out n.tsv --elements empty.bed --procedure code")).done();
     assert!(none.stdout.contains("0 of 0 elements hit") && none.stdout.contains("p 1.00e0"), "{}", none.stdout);
+    // States of a segmentation stand for themselves beside the file as a whole, which covers every bin.
+    let states =
+        (0..150).map(|i| format!("chr3\t{}\t{}\t{}\n", 1_000 * i, 1_000 * (i + 1), ["1_TssA", "7_Enh", "15_Quies"][i % 3]));
+    std::fs::write(at.join("states.bed"), states.collect::<String>()).unwrap();
+    cislens(at, &format!("enrich deepcore {base} --out s.tsv --elements states.bed")).done();
+    let (names, in_windows): (Vec<String>, Vec<u64>) =
+        lines(&at.join("s.tsv"))[1..].iter().map(|row| (row[0].clone(), row[2].parse::<u64>().unwrap())).unzip();
+    assert_eq!(names, ["states.bed", "states.bed: 15_Quies", "states.bed: 1_TssA", "states.bed: 7_Enh"]);
+    assert_eq!(in_windows[0], in_windows[1..].iter().sum::<u64>());
     cislens(at, &format!("enrich isegnet {base} --out n.tsv")).refused(2, &["no attention"]);
     let unseen = format!("enrich attentive-chrome {base} --out u.tsv --unseen H3K27ac --procedure paper");
     let ran = cislens(at, &unseen).done();

@@ -32,7 +32,7 @@ pub fn lanes(attribution: &Attribution, method: &str, manifest: &Manifest, windo
     }
     if let Some(marks) = &attribution.marks {
         for (channel, mark) in manifest.input.marks.iter().enumerate() {
-            let values: Vec<f32> = marks.iter().skip(channel).step_by(k.max(1)).copied().collect();
+            let values: Vec<f32> = marks.chunks_exact(k.max(1)).map(|row| row[channel]).collect();
             let block = if manifest.input.bin_size == 1 { BLOCK } else { 1 };
             lanes.push((mark.clone(), sums(&at_bases(values), block)));
         }

@@ -57,19 +57,34 @@ impl MutagenesisView {
 
     /// The value of a base whose four are `values` (A,C,G,T). Values that are not computed (NaN) are left out; NaN where none is.
     pub fn value(self, values: &[f32; 4], reference: u8) -> f32 {
-        let known = || BASES.iter().zip(values).filter(|(_, v)| v.is_finite());
-        let alternatives = || known().filter(|(base, _)| **base != reference).map(|(_, v)| *v);
-        let n = alternatives().count();
-        let sum: f32 = alternatives().sum();
+        // In one pass: a frame asks for every base of a window.
+        let (mut known, mut alternatives, mut of_alternatives, mut sum) = (0, 0, 0.0, 0.0);
+        let (mut own, mut furthest) = (0.0, 0.0_f32);
+        for (&base, &value) in BASES.iter().zip(values) {
+            if !value.is_finite() {
+                continue;
+            }
+            known += 1;
+            sum += value;
+            if value.abs() > furthest.abs() {
+                furthest = value;
+            }
+            if base == reference {
+                own = value;
+            } else {
+                alternatives += 1;
+                of_alternatives += value;
+            }
+        }
         match self {
-            _ if known().next().is_none() => f32::NAN,
-            Self::Mean3 | Self::Mean4 if n == 0 => f32::NAN,
-            Self::Mean3 => -sum / n as f32,
+            _ if known == 0 => f32::NAN,
+            Self::Mean3 | Self::Mean4 if alternatives == 0 => f32::NAN,
+            Self::Mean3 => -of_alternatives / alternatives as f32,
             // At N there is no reference, and four alternatives.
-            Self::Mean4 => -sum / (n + usize::from(BASES.contains(&reference))) as f32,
-            Self::Projected => known().find(|(base, _)| **base == reference).map_or(0.0, |(_, v)| *v),
-            Self::Max => known().map(|(_, v)| *v).fold(0.0, |a, b| if b.abs() > f32::abs(a) { b } else { a }),
-            Self::Sum => known().map(|(_, v)| *v).sum(),
+            Self::Mean4 => -of_alternatives / (alternatives + i32::from(BASES.contains(&reference))) as f32,
+            Self::Projected => own,
+            Self::Max => furthest,
+            Self::Sum => sum,
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Columns are separated by tabs or, where a line has none, by spaces, as EPD's files are. What a line's further columns mean
 //! depends on their number: 7 and 8 are the thick part where they lie in the feature (in a broadPeak they are a signal and a p
-//! value), 10 columns are a narrowPeak with its summit.
+//! value), 10 columns are a narrowPeak with its summit. A sixth and last column that is no strand is what ENCODE's registry says an
+//! element is (a cCRE's `pELS`), with the accession of the region and that of the element where BED has name and score.
 
 use super::lines::{Line, clean, parse_position, parse_score, quote, read_records};
 use super::{Feature, Features, Loaded, TrackError};
@@ -70,12 +71,18 @@ pub(super) fn parse_line(line: &[u8], least: usize) -> Result<(String, Feature),
     }
     let thick = parse_position(seventh).zip(parse_position(eighth));
     let summit = if count == 10 { parse_position(tenth).map(|offset| start + offset) } else { None };
+    let parsed_strand = std::str::from_utf8(strand).ok().and_then(Strand::parse);
+    let is_class = count == 6 && parsed_strand.is_none() && strand.first().is_some_and(u8::is_ascii_alphabetic);
     let feature = Feature {
         start,
         end,
-        name: if name == b"." { String::new() } else { clean(name) },
+        name: match is_class {
+            true => format!("{} {}", clean(strand), clean(score)),
+            false if name == b"." => String::new(),
+            false => clean(name),
+        },
         score: parse_score(score),
-        strand: std::str::from_utf8(strand).ok().and_then(Strand::parse),
+        strand: parsed_strand,
         thick: thick.filter(|&(from, to)| count != 10 && start <= from && from < to && to <= end),
         summit: summit.filter(|&summit| summit < end),
         colour: if count == 10 { None } else { parse_colour(ninth) },
@@ -133,6 +140,14 @@ mod tests {
         assert_eq!((feature.start, feature.end, feature.name.as_str()), (959_245, 959_305, "NOC2L_1"));
         assert_eq!((feature.score, feature.strand), (Some(900.0), Some(Strand::Reverse)));
         assert_eq!(feature.thick, Some((959_245, 959_256)));
+    }
+
+    #[test]
+    fn a_candidate_element_of_encode_has_its_class_and_accession_for_a_name() {
+        let (_, feature) = parse("chr1\t181251\t181601\tEH38D4327497\tEH38E2776516\tpELS,CTCF-bound").unwrap();
+        assert_eq!((feature.name.as_str(), feature.score, feature.strand), ("pELS,CTCF-bound EH38E2776516", None, None));
+        let (_, feature) = parse("chr1 1 2 name 5 .").unwrap();
+        assert_eq!((feature.name.as_str(), feature.score), ("name", Some(5.0)));
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use super::super::Failure;
 use super::super::input::GeneInputs;
 use super::{EnrichArgs, OfGene};
-use crate::genome::{Gene, Region, Window};
+use crate::genome::{ChromSizes, Gene, Region, Window};
 use crate::models::Manifest;
 use crate::regulation::attention::{cell, region_of};
 use crate::regulation::enrichment::GeneBins;
 use crate::tracks::{self, Feature, Features, Track, clean_text};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Bases around the TSS in which a promoter of EPD is the gene's.
@@ -28,6 +29,26 @@ enum Rule {
     Enhancers,
     /// Whatever lies in the window.
     Any,
+}
+
+/// More classes than any segmentation or registry has; chromHMM's has 8 to 51 states.
+const MOST_CLASSES: usize = 60;
+
+/// The features of each class, where the file has such: the word that a name begins with, as chromHMM's states and the kinds of
+/// ENCODE's cCREs. Names that are mostly each feature's own make no classes.
+fn classes(features: &Features, genome: &ChromSizes) -> BTreeMap<String, Features> {
+    let class = |feature: &Feature| feature.name.split(' ').next().unwrap_or_default().to_owned();
+    let mut classes: BTreeMap<String, Vec<(String, Feature)>> = BTreeMap::new();
+    for (chrom, feature) in features.iter() {
+        classes.entry(class(feature)).or_default().push((chrom.to_string(), feature.clone()));
+        if classes.len() > MOST_CLASSES {
+            return BTreeMap::new();
+        }
+    }
+    if classes.len() < 2 || 2 * classes.len() > features.len() {
+        return BTreeMap::new();
+    }
+    classes.into_iter().map(|(class, features)| (class, Features::new(features, genome))).collect()
 }
 
 impl ElementSet {
@@ -63,7 +84,12 @@ impl ElementSet {
                 )));
             };
             let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-            sets.push(Self { name, features, rule: rule(format.name) });
+            let rule = rule(format.name);
+            let classes = if rule == Rule::Any { classes(&features, &session.genome.chroms) } else { BTreeMap::new() };
+            sets.push(Self { name: name.clone(), features, rule });
+            for (class, features) in classes {
+                sets.push(Self { name: format!("{name}: {class}"), features: Arc::new(features), rule });
+            }
         }
         Ok(sets)
     }
@@ -97,5 +123,32 @@ impl ElementSet {
             Rule::Any => None,
         };
         GeneBins { called: of.any(), attention: of.largest(), elements, universe }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes_of(names: &[&str]) -> Vec<(String, usize)> {
+        let genome = ChromSizes::parse("chr1\t1000\n").unwrap();
+        let feature = |(i, name): (usize, &&str)| {
+            let start = 10 * i as u64;
+            ("chr1".to_owned(), Feature { start, end: start + 10, name: (*name).to_owned(), ..Feature::default() })
+        };
+        let features = Features::new(names.iter().enumerate().map(feature), &genome);
+        classes(&features, &genome).into_iter().map(|(class, features)| (class, features.len())).collect()
+    }
+
+    #[test]
+    fn states_and_kinds_are_classes_and_names_of_their_own_are_not() {
+        let states = classes_of(&["1_TssA", "15_Quies", "1_TssA", "15_Quies", "15_Quies", "7_Enh"]);
+        assert_eq!(states, [("15_Quies".to_owned(), 3), ("1_TssA".to_owned(), 2), ("7_Enh".to_owned(), 1)]);
+        let kinds = classes_of(&["pELS EH1", "dELS EH2", "dELS EH3", "pELS EH4", "dELS EH5", "dELS EH6"]);
+        assert_eq!(kinds, [("dELS".to_owned(), 4), ("pELS".to_owned(), 2)]);
+        assert_eq!(classes_of(&["peak1", "peak2", "peak3"]), []);
+        assert_eq!(classes_of(&["", "", ""]), [], "one class is the file");
+        let many: Vec<String> = (0..200).map(|i| format!("state{}", i % 90)).collect();
+        assert_eq!(classes_of(&many.iter().map(String::as_str).collect::<Vec<_>>()), [], "too many");
     }
 }
