@@ -292,13 +292,16 @@ fn measure_memory(size: &Size) {
     run.wait("an explained gene", is_explained);
     // Every model in turn, back to the first.
     let first = header(run.screen.screen());
-    for _ in 0..20 {
-        run.press("m");
+    let mut used = 1;
+    loop {
+        run.press("n");
         run.wait("an answer or a reason", |screen| !screen.contents().contains("predicted …"));
         if header(run.screen.screen()) == first {
             break;
         }
+        used += 1;
     }
+    assert!(used > 3, "the key went through {used} models");
     println!("{:<52} {:>7.1} MB", "memory, every sample model used", run.memory());
     // Everything is done once the processor rests.
     let began = Instant::now();
@@ -358,7 +361,7 @@ fn soak(length: Duration) {
     run.wait("an explained gene", is_explained);
     let began = Instant::now();
     let mut memory = vec![(0.0, run.memory())];
-    let keys = ["W", "l", "W", "o", "z", "W", "h", "B", "m", "s", "W", "W"];
+    let keys = ["W", "l", "W", "o", "z", "W", "h", "B", "n", "s", "W", "W"];
     for key in keys.iter().cycle() {
         if began.elapsed() > length {
             break;

@@ -7,11 +7,13 @@ mod program;
 
 use candle_core::{DType, Device};
 use cislens::genome::GeneId;
+use cislens::jobs::{Subject, gene_cores};
 use cislens::models::{Model, TfSpec, Weights, architecture, load_model, save_model};
 use cislens::motifs::bundled_motifs;
 use cislens::regulation::attention::shuffled;
 use cislens::regulation::significance::{Bins, PROCEDURES, Pool, read_gene};
 use cislens::session::{Readers, SampleId, Session};
+use cislens::tracks::Feature;
 use measured::shared;
 use program::cislens;
 use rand::{Rng, SeedableRng};
@@ -29,6 +31,42 @@ fn session() -> Arc<Session> {
 
 fn model(name: &str) -> Box<dyn Model> {
     load_model(&data().join("models").join(name), &Device::Cpu).unwrap()
+}
+
+/// What `:cores` shows is what `cislens cores` writes.
+#[test]
+fn cores_of_the_browser_are_those_of_the_command() {
+    let (folder, session, model) = (tempfile::tempdir().unwrap(), session(), model("deepcore"));
+    let (at, data) = (folder.path(), data());
+    let base = format!("--session {} --gene NIZE5 --threads 1", data.join("session.toml").display());
+    cislens(at, &format!("cores deepcore {base} --out c.tsv --arcs a.bedpe")).done();
+    let gene = session.genome.genes.find("NIZE5").unwrap();
+    let window = model.manifest().window_of(session.genome.genes.get(gene), session.genome.tss);
+    let subject = Subject { model: 0, sample: SampleId(0), gene, window, edits: Arc::default() };
+    let mut readers = Readers::new(session.clone());
+    assert!(gene_cores(&*model, &subject, &mut readers, &|| false).unwrap().is_none(), "it stops where it is not wanted");
+    let found = gene_cores(&*model, &subject, &mut readers, &|| true).unwrap().unwrap();
+    let end = |(start, end): (u64, u64)| format!("chr3:{start}-{end}");
+    let arc = |f: &Feature| {
+        let link = f.link.as_ref().unwrap();
+        (end(link.here), end((link.there.start, link.there.end)))
+    };
+    let mut ours: Vec<_> = found.links.iter().map(|(_, f)| arc(f)).collect();
+    let text = std::fs::read_to_string(at.join("a.bedpe")).unwrap();
+    let rows = text.lines().filter(|l| !l.starts_with('#')).map(|l| l.split('\t').map(str::to_owned).collect::<Vec<_>>());
+    let ordered = |a: String, b: String, from: u64, to: u64| if from <= to { (a, b) } else { (b, a) };
+    let theirs = rows.map(|c| {
+        let place = |i: usize| format!("{}:{}-{}", c[i], c[i + 1], c[i + 2]);
+        ordered(place(0), place(3), c[1].parse().unwrap(), c[4].parse().unwrap())
+    });
+    let mut theirs: Vec<_> = theirs.collect();
+    ours.sort();
+    theirs.sort();
+    assert_eq!(ours, theirs);
+    assert!(ours.len() >= 3, "{ours:?}");
+    let isegnet = cislens::models::load_model(&data.join("models/isegnet"), &Device::Cpu).unwrap();
+    let none = gene_cores(&*isegnet, &subject, &mut readers, &|| true).unwrap_err();
+    assert!(none.contains("COREs need"), "{none}");
 }
 
 /// Kolmogorov and Smirnov's asymptotic p-value of values being uniform from 0 to 1.

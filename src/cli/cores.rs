@@ -6,9 +6,10 @@ use super::kept::{TableArgs, for_each_kept};
 use crate::attribution::truth::read_truth;
 use crate::export::{self, FigureOptions, Heatmap, draw_heatmaps};
 use crate::genome::{GeneId, Region, Window};
-use crate::models::{Batch, Input, Model, SampleSource, load_model, missing_input};
-use crate::regulation::attention::{cell, reach, region_of};
+use crate::models::{Model, load_model, missing_input};
+use crate::regulation::attention::{cell, region_of};
 use crate::regulation::cores::{self, Cores, LEAST_SAMPLES, Procedure, Samples};
+use crate::regulation::over_samples::attention_over_samples;
 use crate::regulation::planted::{PairRecovery, planted};
 use crate::regulation::statistics::empirical_p;
 use crate::session::{Readers, SampleId, Session};
@@ -49,8 +50,6 @@ pub(super) struct CoresArgs {
 
 /// Genes on a page.
 const DRAWN: usize = 8;
-/// Windows that run through the network together.
-const BATCH: usize = 4;
 
 fn parse_procedure(name: &str) -> Result<&'static str, String> {
     let names = || cores::PROCEDURES.iter().map(|p| p.name).collect::<Vec<_>>().join(", ");
@@ -86,37 +85,9 @@ impl Work<'_> {
 
     /// Attention and scores of a gene in each sample.
     pub(super) fn read(&self, readers: &mut Readers, gene: GeneId, report: &dyn Fn(f64)) -> Result<Samples, String> {
-        let (manifest, window) = (self.model.manifest(), self.window(gene));
-        let mut samples = Samples::default();
-        for (i, batch) in self.samples.chunks(BATCH).enumerate() {
-            if super::interrupt::is_interrupted() {
-                return Err("interrupted".to_owned());
-            }
-            let read = |&sample: &SampleId| {
-                Input::assemble(manifest, &window, &mut SampleSource::new(readers, sample, manifest)).map_err(|e| e.to_string())
-            };
-            let inputs = batch.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-            self.run(&inputs, &mut samples).map_err(|e| e.to_string())?;
-            report((i + 1) as f64 * BATCH as f64 / self.samples.len() as f64);
-        }
-        let n = samples.attention.first().map_or(0, Vec::len);
-        samples.reach = (0..n).map(|bin| reach(manifest, n, bin)).collect();
-        Ok(samples)
-    }
-
-    fn run(&self, inputs: &[Input], samples: &mut Samples) -> Result<(), crate::models::ModelError> {
-        let Some(first) = inputs.first() else { return Ok(()) };
-        let sequences = inputs.iter().flat_map(Input::one_hot).collect();
-        let marks = inputs.iter().flat_map(|input| input.marks.iter().copied()).collect();
-        let batch: Batch = first.batch_of(inputs.len(), sequences, marks, self.model.dtype())?;
-        if let Some(attention) = self.model.forward(&batch)?.attention {
-            samples.attention.extend(attention.rows()?.into_iter().filter_map(|mut rows| rows.pop()));
-        }
-        if let Some(scores) = self.model.attention_scores(&batch)? {
-            let scores = crate::models::Attention::Bins(scores).rows()?;
-            samples.scores.extend(scores.into_iter().filter_map(|mut rows| rows.pop()));
-        }
-        Ok(())
+        let is_current = || !super::interrupt::is_interrupted();
+        let read = attention_over_samples(self.model, self.samples, &self.window(gene), readers, report, &is_current)?;
+        read.ok_or_else(|| "interrupted".to_owned())
     }
 }
 
@@ -325,20 +296,11 @@ pub(super) fn check_model(work: &Work<'_>, genes: &[GeneId], procedure: &Procedu
     if procedure.name != "paper" && work.samples.len() < LEAST_SAMPLES {
         return Err(Failure::Usage(cores::CoresError::TooFewSamples(work.samples.len()).to_string()));
     }
-    let (Some(&gene), Some(&sample)) = (genes.first(), work.samples.first()) else { return Ok(()) };
-    let mut one = Samples::default();
-    let manifest = work.model.manifest();
+    let (Some(&gene), Some(sample)) = (genes.first(), work.samples.get(..1)) else { return Ok(()) };
     let mut readers = Readers::new(work.session.clone());
-    let input = Input::assemble(manifest, &work.window(gene), &mut SampleSource::new(&mut readers, sample, manifest))
-        .map_err(|e| anyhow::anyhow!("{e}"))?;
-    let output = work.model.forward(&input.batch(work.model.dtype()).map_err(anyhow::Error::from)?)?;
-    match output.attention {
-        Some(crate::models::Attention::Bins(_)) => {}
-        _ => return Err(Failure::Usage(format!("model {} has no one attention over bins; COREs need it", manifest.name))),
-    }
-    work.run(std::slice::from_ref(&input), &mut one)?;
+    let one = Work { samples: sample, ..*work }.read(&mut readers, gene, &|_| ()).map_err(Failure::Usage)?;
     if procedure.name == "scores" && one.scores.is_empty() {
-        return Err(Failure::Usage(format!("model {} has no scores before its attention", manifest.name)));
+        return Err(Failure::Usage(format!("model {} has no scores before its attention", work.model.manifest().name)));
     }
     Ok(())
 }

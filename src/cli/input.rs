@@ -6,7 +6,9 @@ use super::opening::open_session;
 use super::view::commands;
 use super::{Failure, find_session};
 use crate::genome::{GeneId, Locus};
-use crate::models::{DeviceChoice, Input, Manifest, Model, TfMotifs, load_model_with_motifs, missing_input, read_manifest};
+use crate::models::{
+    DeviceChoice, Input, Manifest, Model, TfMotifs, load_model_with_motifs, missing_input, read_manifest, samples_that_feed,
+};
 use crate::motifs::read_tf_motifs;
 use crate::session::{Readers, SampleId, Session};
 use crate::tracks::clean_text;
@@ -144,12 +146,6 @@ pub(super) fn open_genes(args: &InputArgs, model: &Path) -> Result<OpenedGenes, 
 pub(super) fn samples_that_fit(args: &InputArgs, session: &Session, manifest: &Manifest) -> Result<Vec<SampleId>, Failure> {
     let Some(names) = &args.sample else { return Ok(samples_that_feed(session, manifest)) };
     names.split(',').map(|name| find_sample(session, Some(name), manifest)).collect()
-}
-
-/// The samples that have what a model reads, in the session's order.
-pub(super) fn samples_that_feed(session: &Session, manifest: &Manifest) -> Vec<SampleId> {
-    let ids = (0..session.samples.len()).map(SampleId);
-    ids.filter(|id| missing_input(session, *id, manifest).is_none()).collect()
 }
 
 fn load(folder: &Path, args: &InputArgs) -> Result<Box<dyn Model>, Failure> {

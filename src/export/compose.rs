@@ -7,8 +7,8 @@ use super::{
 };
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
 use crate::jobs::{
-    Analysis, AnalysisFailure, Brief, JobId, LoadModel, NULL_SEED, Reply, Subject, columns_with_edits, predict, predict_tiles,
-    seqlets_of, significant_bins,
+    Analysis, AnalysisFailure, Brief, JobId, LoadModel, NULL_SEED, Reply, Subject, columns_with_edits, gene_cores, predict,
+    predict_tiles, seqlets_of, significant_bins,
 };
 use crate::models::{Input, Model};
 use crate::motifs::Collection;
@@ -110,6 +110,12 @@ pub fn explain(
         let seqlets = seqlets(state, &input);
         let job = JobId::default();
         state.apply(Reply::Seqlets { job, seqlets }, job, job);
+    }
+    if let Some(subject) = state.cores_wanted() {
+        let found = contained(|| gene_cores(&*model, &subject, readers, &|| true));
+        let found = found.and_then(|found| found.ok_or_else(|| "stopped".to_owned())).map(Arc::new);
+        let job = JobId::default();
+        state.apply(Reply::Cores { subject, found }, job, job);
     }
     if let Some(there) = there {
         let analyses: Vec<Analysis> = state.compared_analysis().filter(|a| analyses.contains(a)).into_iter().collect();
@@ -286,6 +292,9 @@ pub fn command_at(state: &State, session: &[PathBuf], place: &[String], out: &Pa
     }
     if state.wants_seqlets && state.model.is_some() {
         words.push("--seqlets".to_owned());
+    }
+    if state.wants_cores && state.model.is_some() {
+        words.push("--cores".to_owned());
     }
     words.extend(options_in_words(options, out));
     words.extend(["--out".to_owned(), out.display().to_string()]);

@@ -77,6 +77,13 @@ pub const COMMANDS: &[Command] = &[
         compare,
         State::comparisons,
     ),
+    command(
+        "cores",
+        "",
+        "what the model attends to together over samples, as rows; again: take them away",
+        |s, _| s.toggle_cores(),
+        none,
+    ),
     command("betas", "", "the weight of each mark of the gene, over samples, as a table", |s, _| s.ask_betas(), none),
     command("trust", "", "how far the prediction can be trusted", trust, none),
     command(

@@ -1,6 +1,7 @@
 //! What is worked out beside the explanation, on a thread and with a copy of the networks of its own: the smallest change that turns
 //! a gene, variants in view, and how far a prediction can be trusted.
 
+use super::cores::{GeneCores, gene_cores};
 use super::listing::{Listed, Listing};
 use super::shelf::Shelf;
 use super::trust::{Trust, Truster};
@@ -26,6 +27,8 @@ pub struct Aside {
     pub variants: Option<(PathBuf, Vec<Subject>)>,
     /// How far the prediction for a gene can be trusted.
     pub trust: Option<Subject>,
+    /// The gene and model whose COREs are looked for, over all samples.
+    pub cores: Option<Subject>,
     /// What is predicted of other genes, samples or models.
     pub briefs: Vec<Subject>,
     /// Genes by what a model makes of them.
@@ -41,6 +44,7 @@ impl Aside {
         has(&self.minimal, &other.minimal)
             && has(&self.variants, &other.variants)
             && has(&self.trust, &other.trust)
+            && has(&self.cores, &other.cores)
             && has(&self.listing, &other.listing)
             && other.briefs.iter().all(|subject| self.briefs.contains(subject))
     }
@@ -121,6 +125,11 @@ impl<'a> AsideWorker<'a> {
             && let Some(trust) = finished(contained(|| self.trust(subject, is_current)))
         {
             send(self.replies, Reply::Trust { subject: subject.clone(), trust: trust.map(Arc::new) });
+        }
+        if let Some(subject) = aside.cores.as_ref().filter(|_| is_current())
+            && let Some(found) = finished(contained(|| self.cores(subject, is_current)))
+        {
+            send(self.replies, Reply::Cores { subject: subject.clone(), found: found.map(Arc::new) });
         }
         self.briefs(&aside.briefs, is_current);
         if let Some(listing) = &aside.listing {
@@ -229,6 +238,11 @@ impl<'a> AsideWorker<'a> {
         // Equal effects keep the order of genes and file.
         found.sort_by(|a, b| b.change().abs().total_cmp(&a.change().abs()));
         Ok(found)
+    }
+
+    fn cores(&mut self, subject: &Subject, is_current: &dyn Fn() -> bool) -> Result<GeneCores, Stopped> {
+        let model = self.model(subject.model)?;
+        gene_cores(&*model, subject, &mut self.readers, is_current)?.ok_or(Stopped::Superseded)
     }
 
     fn trust(&mut self, subject: &Subject, is_current: &dyn Fn() -> bool) -> Result<Trust, Stopped> {

@@ -2,6 +2,7 @@
 //! one works out what is asked beside them. Each has one slot; the newest request wins and the one before it is cancelled. Every reply carries the job it answers, so a stale one can be dropped.
 
 mod aside;
+mod cores;
 mod explain;
 mod foreseen;
 mod listing;
@@ -17,6 +18,7 @@ mod tiles;
 mod trust;
 
 pub use aside::{Aside, ScoredVariant};
+pub use cores::{GeneCores, gene_cores};
 pub use explain::{Analysis, Explain, NULL_SEED, significant_bins};
 pub use listing::{By, Listed, Listing, ListingSide, is_one_unit};
 pub use look::{Look, Seek, Sought, columns_with_edits};
@@ -158,6 +160,13 @@ pub enum Reply {
         subjects: Vec<Subject>,
         /// The variants that change what the model reads of them.
         found: Result<Arc<Vec<ScoredVariant>>, String>,
+    },
+    /// What a model attends to together over samples.
+    Cores {
+        /// The gene, and the model.
+        subject: Subject,
+        /// What was found, or why nothing could be.
+        found: Result<Arc<GeneCores>, String>,
     },
     /// How far a prediction can be trusted.
     Trust {

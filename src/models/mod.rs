@@ -66,7 +66,7 @@ pub use manifest::{
 };
 pub use mlp::Mlp;
 pub use signal_target::SignalTarget;
-pub use source::{SampleSource, measured_output, missing_input};
+pub use source::{SampleSource, measured_output, missing_input, samples_that_feed};
 pub use tfs::TfMotifs;
 pub use weights::{Init, Statistic, Weights};
 

@@ -74,6 +74,11 @@ impl InputSource for SampleSource<'_> {
     }
 }
 
+/// The samples that can feed a network.
+pub fn samples_that_feed(session: &Session, manifest: &Manifest) -> Vec<SampleId> {
+    (0..session.samples.len()).map(SampleId).filter(|id| missing_input(session, *id, manifest).is_none()).collect()
+}
+
 /// The reason why a sample cannot feed a network, or `None` where it can: marks it lacks, all of them named; signals of another
 /// kind; DNA without a reference, or of another assembly.
 pub fn missing_input(session: &Session, sample: SampleId, manifest: &Manifest) -> Option<String> {

@@ -19,6 +19,8 @@ pub const LEAST_ATTENDING: usize = 5;
 pub const LEAST_BASES_APART: u64 = 1_000;
 /// Adjusted p-value below which blocks are linked.
 pub const LEVEL: f64 = 0.05;
+/// Seed of the orders where none is given.
+pub const DEFAULT_SEED: u64 = 1;
 /// Orders of the samples that are drawn.
 pub const PERMUTATIONS: usize = 4_999;
 

@@ -9,6 +9,7 @@ pub mod enrichment;
 pub mod gene_sets;
 pub mod minimal_change;
 pub mod motif_analysis;
+pub mod over_samples;
 pub mod planted;
 pub mod significance;
 pub mod statistics;

@@ -2,6 +2,8 @@
 
 use super::{Geometry, Plot, Row, column_of, model_rows};
 use crate::genome::{GeneId, Region, Strand};
+use crate::jobs::GeneCores;
+use crate::regulation::cores::LEVEL;
 use crate::session::{Edit, TrackId};
 use crate::state::{GeneDisplay, State};
 use crate::theme::Rgb;
@@ -252,6 +254,19 @@ pub(super) fn fill_seqlets(row: &mut Row, state: &State, geometry: Geometry) {
     let motifs = motifs.map_or_else(|| "bundled motifs".into(), |name| name.to_string_lossy());
     row.detail = format!("{} · of ISM · named by {motifs}, q < 0.05", row.detail);
     row.state = Some(state_of_row);
+}
+
+/// What a model attends to together over samples, as arcs.
+pub(super) fn fill_links(row: &mut Row, state: &State, geometry: Geometry, found: &GeneCores) {
+    fill_features(row, state, geometry, &found.links, "peak");
+    let cores = &found.cores;
+    let said =
+        format!("{} COREs, {} of {} pairs linked (q < {LEVEL})", cores.cores.len(), cores.called().count(), cores.links.len());
+    if found.links.is_empty() {
+        row.plot = Plot::Message(said);
+    } else {
+        row.detail = format!("{} · {said}", row.detail);
+    }
 }
 
 fn fill_features(row: &mut Row, state: &State, geometry: Geometry, features: &Features, role: &str) {

@@ -2,6 +2,7 @@
 //! disagree.
 
 mod compared;
+mod cores;
 mod header;
 mod lanes;
 mod model_rows;
@@ -290,6 +291,7 @@ fn build_row(state: &State, geometry: Geometry, id: RowId, focused: Option<RowId
             }
         }
         RowId::Difference => compared::fill_difference(&mut row, state, geometry),
+        RowId::CoreSamples | RowId::CoreLinks | RowId::CoreBlocks => cores::fill(&mut row, state, geometry),
         RowId::Seqlets => lanes::fill_seqlets(&mut row, state, geometry),
     }
     if state.is_waiting && matches!(row.state, Some(RowState::Computing(0, 0) | RowState::Stale)) && row.plot.is_blank() {

@@ -45,6 +45,9 @@ pub struct ViewEntry {
     /// Whether the seqlets of the mutagenesis have a row.
     #[serde(skip_serializing_if = "is_false")]
     pub seqlets: bool,
+    /// Whether what the model attends to together over samples has rows.
+    #[serde(skip_serializing_if = "is_false")]
+    pub cores: bool,
     /// How the four values of a base become one: `mean-3` where it does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mutagenesis: Option<String>,

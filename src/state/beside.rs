@@ -23,6 +23,7 @@ pub struct Beside {
     /// The allele that was stepped to, by gene and name.
     stepped: Option<(GeneId, String)>,
     trust: Option<(Subject, Result<Arc<Trust>, String>)>,
+    pub(super) cores: Option<super::cores::Known>,
     /// The list of genes that was begun last.
     pub(super) begun: Option<super::listing::Begun>,
 }
@@ -38,7 +39,7 @@ struct Variants {
 impl Beside {
     /// Forgets what models said whose files were replaced.
     pub(super) fn forget(&mut self) {
-        (self.variants, self.trust) = (None, None);
+        (self.variants, self.trust, self.cores) = (None, None, None);
     }
 }
 
@@ -58,6 +59,7 @@ impl State {
                 !self.beside.variants.as_ref().is_some_and(|known| known.path == *path && known.subjects == *subjects)
             }),
             trust: subject.filter(|subject| is_explained && !is_known(subject)),
+            cores: self.cores_wanted().filter(|_| is_explained && self.obstacle().is_none()),
             listing: self.listing_wanted(),
             briefs: if is_explained { self.briefs_wanted() } else { Vec::new() },
         }

@@ -168,6 +168,12 @@ impl State {
                 let gene = |(_, g): (GeneId, &Gene)| (g.region.start, g.region.end, g.tss(tss), g.name.clone());
                 Some(choose(self.session.genome.genes.overlapping(&whole).map(gene).collect()))
             }
+            RowId::CoreLinks | RowId::CoreSamples | RowId::CoreBlocks => {
+                let (found, _) = self.cores();
+                let (_, found) = found?;
+                let links = found.links.iter().filter(|(on, _)| **on == chrom);
+                Some(choose(links.map(|(_, f)| (f.start, f.end, f.anchor(), f.name.clone())).collect()))
+            }
             RowId::Regions => {
                 let here = self.regions.iter().filter(|r| r.region.chrom == chrom);
                 Some(choose(here.map(|r| (r.region.start, r.region.end, r.region.centre(), r.note.clone())).collect()))

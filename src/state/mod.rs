@@ -2,6 +2,7 @@
 
 mod beside;
 mod comparison;
+mod cores;
 mod edits;
 mod drawing;
 mod explained;
@@ -139,6 +140,8 @@ pub struct State {
     pub more_analyses: Vec<Analysis>,
     /// Whether the seqlets of the mutagenesis have a row.
     pub wants_seqlets: bool,
+    /// Whether what the model attends to together over samples has rows.
+    pub wants_cores: bool,
     /// How rows differ from their defaults, by label.
     pub row_views: HashMap<String, RowView>,
     /// Labels of rows in the order the user gave them; empty where nothing was moved.
@@ -224,6 +227,7 @@ impl State {
             n_columns: 100,
             more_analyses: Vec::new(),
             wants_seqlets: false,
+            wants_cores: false,
             row_views: HashMap::new(),
             order: Vec::new(),
             axis_in_view: None,
@@ -388,6 +392,7 @@ impl State {
             Reply::Tiles { tiling, tiles } => self.tiled.take(tiling, tiles),
             Reply::Minimal { subject, search, found } => self.take_minimal(&subject, &search, found),
             Reply::Variants { path, subjects, found } => self.take_variants(path, subjects, found),
+            Reply::Cores { subject, found } => self.take_cores(subject, found),
             Reply::Trust { subject, trust } => self.take_trust(subject, trust),
             Reply::ModelReplaced { index, manifest } => self.replace_model(index, *manifest),
             // Answers to what is no longer asked.

@@ -44,6 +44,12 @@ pub enum RowId {
     Difference,
     /// Seqlets of the mutagenesis.
     Seqlets,
+    /// The attention in every sample.
+    CoreSamples,
+    /// What is attended to together over samples, as arcs.
+    CoreLinks,
+    /// How what is attended to correlates over samples.
+    CoreBlocks,
 }
 
 /// How a row differs from its default.
@@ -156,6 +162,9 @@ impl State {
                 }
             }
             rows.extend(self.wants_seqlets.then_some(RowId::Seqlets));
+            if self.wants_cores {
+                rows.extend([RowId::CoreLinks, RowId::CoreSamples, RowId::CoreBlocks]);
+            }
         }
         rows
     }
@@ -192,6 +201,9 @@ impl State {
             RowId::Attribution(Analysis::SaturationMutagenesis) => "ISM".to_owned(),
             RowId::Attribution(Analysis::Method(name)) => name.to_owned(),
             RowId::Seqlets => "seqlets".to_owned(),
+            RowId::CoreSamples => "samples".to_owned(),
+            RowId::CoreLinks => "COREs".to_owned(),
+            RowId::CoreBlocks => "r of blocks".to_owned(),
             RowId::Attribution(Analysis::SignificantBins) => "significant bins".to_owned(),
         }
     }

@@ -108,6 +108,7 @@ impl State {
                 translation: self.shows_translation,
                 methods: self.more_analyses.iter().map(|a| a.method().to_owned()).collect(),
                 seqlets: self.wants_seqlets,
+                cores: self.wants_cores,
                 mutagenesis: (self.mutagenesis_view != MutagenesisView::default())
                     .then(|| self.mutagenesis_view.name().to_owned()),
                 rows: rows.map(|(label, view)| (label.clone(), entry(view))).collect(),
@@ -173,7 +174,7 @@ impl State {
             problems.push(format!("matrix: {problem}"));
         }
         self.shows_translation = view.translation;
-        self.wants_seqlets = view.seqlets;
+        (self.wants_seqlets, self.wants_cores) = (view.seqlets, view.cores);
         for name in &view.methods {
             match Analysis::of_method(name) {
                 Some(analysis) => self.show_analysis(analysis),

@@ -25,6 +25,7 @@ pub struct View {
     mutagenesis_view: MutagenesisView,
     more_analyses: Vec<Analysis>,
     wants_seqlets: bool,
+    wants_cores: bool,
     edits: Vec<Edit>,
     comparison: Option<Comparison>,
 }
@@ -78,6 +79,7 @@ impl State {
             mutagenesis_view: self.mutagenesis_view,
             more_analyses: self.more_analyses.clone(),
             wants_seqlets: self.wants_seqlets,
+            wants_cores: self.wants_cores,
             edits: self.edits.clone(),
             comparison: self.compared.with,
         }
@@ -86,6 +88,7 @@ impl State {
     fn restore(&mut self, view: View) {
         let focused = self.focused();
         (self.more_analyses, self.wants_seqlets) = (view.more_analyses.clone(), view.wants_seqlets);
+        self.wants_cores = view.wants_cores;
         self.compared.with = view.comparison;
         let View {
             row_views,

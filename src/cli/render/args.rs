@@ -126,6 +126,10 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long)]
     #[serde(skip_serializing_if = "is_default")]
     pub seqlets: bool,
+    /// What the model attends to together over samples, as rows
+    #[arg(long)]
+    #[serde(skip_serializing_if = "is_default")]
+    pub cores: bool,
     /// Every sample's rows of marks, a line each (A,B,C; all marks where none is named)
     #[arg(long, value_name = "MARKS", num_args = 0..=1, default_missing_value = "", require_equals = true)]
     #[serde(skip_serializing_if = "Option::is_none")]

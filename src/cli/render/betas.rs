@@ -1,13 +1,13 @@
 //! `--kind betas`: the weight that a model gives each mark of a gene, over samples (AttentiveChrome, figure 2c).
 
 use super::super::Failure;
-use super::super::input::samples_that_feed;
 use super::args::FigureArgs;
 use super::compose::Made;
 use super::page::{Page, heatmaps, manifest_of, model_of, place_of, subject_of};
 use crate::export::{FigureOptions, Heatmap};
 use crate::jobs::{Prediction, Subject, predict};
 use crate::models::measured_output;
+use crate::models::samples_that_feed;
 use crate::session::{Readers, SampleId};
 use crate::state::State;
 use crate::tracks::clean_text;

@@ -119,6 +119,7 @@ pub(super) fn arrange(state: &mut State, figure: &FigureArgs, analyses: &[Analys
     with_row.for_each(|analysis| state.show_analysis(*analysis));
     state.more_analyses.retain(|analysis| analyses.contains(analysis));
     state.wants_seqlets |= figure.seqlets;
+    state.wants_cores |= figure.cores;
     let labels = labels(state);
     for label in &figure.hide {
         check_label("--hide", label, &labels)?;

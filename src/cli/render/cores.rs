@@ -2,20 +2,17 @@
 
 use super::super::Failure;
 use super::super::cores::{Work, check_model, map_of};
-use super::super::input::samples_that_feed;
 use super::args::FigureArgs;
 use super::compose::Made;
 use super::page::{Page, heatmaps, manifest_of, model_of, place_of, subject_of};
 use crate::export::FigureOptions;
-use crate::regulation::cores::PROCEDURES;
+use crate::models::samples_that_feed;
+use crate::regulation::cores::{DEFAULT_SEED, PROCEDURES};
 use crate::session::Readers;
 use crate::state::State;
 use crate::tracks::clean_text;
 use anyhow::anyhow;
 use std::path::Path;
-
-/// Seed of the permutations: that of `cislens cores` where none is given.
-const SEED: u64 = 1;
 
 /// A line a sample that can feed the model, a column a bin.
 pub(super) fn compose(mut state: State, figure: &FigureArgs, out: &Path, options: FigureOptions) -> Result<Made, Failure> {
@@ -28,7 +25,7 @@ pub(super) fn compose(mut state: State, figure: &FigureArgs, out: &Path, options
     let procedure = &PROCEDURES[0];
     check_model(&work, &[subject.gene], procedure)?;
     let samples = work.read(&mut Readers::new(session.clone()), subject.gene, &|_| ()).map_err(|reason| anyhow!(reason))?;
-    let cores = (procedure.find)(&samples, &[], SEED).map_err(|e| anyhow!("--kind cores: {e}"))?;
+    let cores = (procedure.find)(&samples, &[], DEFAULT_SEED).map_err(|e| anyhow!("--kind cores: {e}"))?;
     let map = map_of(&work, subject.gene, &samples, &cores);
     let gene = &session.genome.genes.get(subject.gene).name;
     let line = |(name, attention): (&String, &Vec<f32>)| {
@@ -40,7 +37,7 @@ pub(super) fn compose(mut state: State, figure: &FigureArgs, out: &Path, options
     let page = Page {
         place: place_of(&state, "cores", gene),
         title: format!("{}: attention to {gene} in {} samples", manifest.name, ids.len()),
-        note: format!("procedure {}: {}; seed {SEED}", procedure.name, procedure.about),
+        note: format!("procedure {}: {}; seed {DEFAULT_SEED}", procedure.name, procedure.about),
         places: format!("{gene} in {} samples", ids.len()),
         table: Some(format!("sample{bins}\n{lines}")),
     };

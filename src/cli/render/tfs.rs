@@ -2,7 +2,6 @@
 
 use super::super::Failure;
 use super::super::batch::{Report, for_each};
-use super::super::input::samples_that_feed;
 use super::super::motifs::tfs::{FLANK, STEP, importance_at, loci_around, maps_of};
 use super::args::FigureArgs;
 use super::choices::chosen_genes;
@@ -10,6 +9,7 @@ use super::compose::Made;
 use super::page::{Page, heatmaps, manifest_of, model_of, place_of, subject_of};
 use crate::export::FigureOptions;
 use crate::genome::thousands;
+use crate::models::samples_that_feed;
 use crate::regulation::tf_importance::{SCORES, TfImportance};
 use crate::session::Readers;
 use crate::state::State;
