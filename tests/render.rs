@@ -190,6 +190,14 @@ fn attention_over_samples_is_a_figure_with_what_goes_together() {
         let sum: f64 = line[1..].iter().map(|w| w.parse::<f64>().unwrap()).sum();
         assert!((sum - 1.0).abs() < 1e-3, "{line:?}");
     }
+    // The same as rows on the genome, as the browser has them.
+    let words =
+        replayed("cores-rows", &[SAMPLE_DATA, "--model", "deepcore", "--locus", "NAMA4", "--analyses", "none", "--cores"]);
+    assert!(words.contains(&"--cores".to_owned()), "{words:?}");
+    let rows = self::texts(&folder().join("cores-rows-first.svg"));
+    for part in ["COREs", "P20", "r of blocks", "attention in 24 samples", "pairs"] {
+        assert!(has(&rows, part), "{part} is not in {rows:?}");
+    }
     let refused = [SAMPLE_DATA, "--kind", "cores", "--model", "isegnet", "--out", "x.svg"];
     render(&refused).code(2).stderr(contains("4 samples: COREs need at least 20"));
 }

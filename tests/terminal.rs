@@ -206,6 +206,23 @@ fn a_key_pressed_while_the_program_rests_is_not_lost() {
     assert_eq!(run.end().exit_code(), 0);
 }
 
+/// crossterm's mio source forgets that there is input where the signal of a resize comes with it.
+#[test]
+fn a_key_that_comes_with_a_resize_is_not_lost() {
+    let mut run = Run::start(&[session().with_file_name("genes.gtf.gz").to_str().unwrap()], &[]);
+    run.wait_for("genes");
+    for i in 0..100 {
+        run.resize(40, 160 - i % 2);
+        run.send("?");
+        run.wait("the keys", |s| s.contents().contains("next gene"));
+        run.resize(40, 150 - i % 2);
+        run.send("?");
+        run.wait("the rows again", |s| !s.contents().contains("next gene"));
+    }
+    run.send("q");
+    assert_eq!(run.end().exit_code(), 0);
+}
+
 #[test]
 fn a_session_is_saved_and_the_one_left_last_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
