@@ -64,7 +64,7 @@ fn cores_of_the_browser_are_those_of_the_command() {
     theirs.sort();
     assert_eq!(ours, theirs);
     assert!(ours.len() >= 3, "{ours:?}");
-    let isegnet = cislens::models::load_model(&data.join("models/isegnet"), &Device::Cpu).unwrap();
+    let isegnet = load_model(&data.join("models/isegnet"), &Device::Cpu).unwrap();
     let none = gene_cores(&*isegnet, &subject, &mut readers, &|| true).unwrap_err();
     assert!(none.contains("COREs need"), "{none}");
 }
