@@ -13,7 +13,9 @@ use crate::motifs::Collection;
 use crate::regulation::significance::{PROCEDURES, Pool};
 use crate::session::{Readers, SampleId, Session};
 use crate::tracks::{Features, while_wanted};
-use std::collections::{BTreeMap, HashMap};
+use lru::LruCache;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
@@ -82,6 +84,9 @@ impl Analysis {
     }
 }
 
+/// Models in samples whose shuffles are kept: a session may have hundreds of samples.
+const MOST_POOLS: NonZeroUsize = NonZeroUsize::new(32).unwrap();
+
 /// Seed of the shuffles that attention is compared with.
 pub const NULL_SEED: u64 = 1;
 
@@ -99,7 +104,7 @@ pub(super) struct Explainer<'a> {
     readers: Readers,
     shelf: Shelf<'a>,
     /// Attention to shuffled inputs of other genes, by model and sample.
-    pools: HashMap<(usize, SampleId), Arc<Pool>>,
+    pools: LruCache<(usize, SampleId), Arc<Pool>>,
     memory: Memory,
     store: Option<Store>,
     /// What seqlets are compared with, once they are wanted.
@@ -120,7 +125,7 @@ impl<'a> Explainer<'a> {
         Self {
             readers,
             shelf: Shelf::new(folders, load),
-            pools: HashMap::new(),
+            pools: LruCache::new(MOST_POOLS),
             memory,
             store: caches.store,
             motifs: None,
@@ -364,7 +369,7 @@ impl<'a> Explainer<'a> {
                 Some(pool) => pool.clone(),
                 None => {
                     let read = Pool::read(model, &mut self.readers, subject.sample, NULL_SEED, is_current)?;
-                    self.pools.entry(place).or_insert(Arc::new(read)).clone()
+                    self.pools.get_or_insert(place, || Arc::new(read)).clone()
                 }
             };
             significant_bins(model, &known.input, subject.gene, known.prediction.score, &pool, is_current)
@@ -386,7 +391,7 @@ impl<'a> Explainer<'a> {
         if is_replaced {
             self.memory.forget_model(index);
             self.foreseen.set(Vec::new());
-            self.pools.retain(|(model, _), _| *model != index);
+            self.pools.clear();
             let manifest = model.as_ref().map(|m| m.manifest().clone()).map_err(String::clone);
             send(self.replies, Reply::ModelReplaced { index, manifest: Box::new(manifest) });
         }
