@@ -65,7 +65,8 @@ fn cores_of_the_browser_are_those_of_the_command() {
     assert_eq!(ours, theirs);
     assert!(ours.len() >= 3, "{ours:?}");
     let isegnet = load_model(&data.join("models/isegnet"), &Device::Cpu).unwrap();
-    let none = gene_cores(&*isegnet, &subject, &mut readers, &|| true).unwrap_err();
+    let window = isegnet.manifest().window_of(session.genome.genes.get(gene), session.genome.tss);
+    let none = gene_cores(&*isegnet, &Subject { window, ..subject }, &mut readers, &|| true).unwrap_err();
     assert!(none.contains("COREs need"), "{none}");
 }
 
