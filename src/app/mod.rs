@@ -19,11 +19,10 @@ use crate::ui::{self, Depth, Palette};
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::StreamExt;
 use opening::Outcome;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -33,6 +32,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 const FRAME: Duration = Duration::from_millis(16);
 /// From the frame that answers a key to the next: what is in memory already has come by then, and does not wait for its turn.
 const SOON: Duration = Duration::from_millis(2);
+
+/// For what has been typed already: the stream asks with no time at all, for which crossterm looks at nothing.
+const AT_ONCE: Duration = Duration::from_micros(50);
 
 /// What the terminal can show and say.
 #[derive(Clone, Copy, Debug)]
@@ -243,9 +245,8 @@ impl App {
                     Some(event) => {
                         self.handle(&event?)?;
                         // What was typed since is drawn together, and at once: only replies wait for the next frame.
-                        // Polled as this task: crossterm keeps the first waker it is given, and one that wakes nobody loses the next key.
-                        while let Poll::Ready(Some(event)) = poll_fn(|task| Poll::Ready(events.poll_next_unpin(task))).await {
-                            self.handle(&event?)?;
+                        while crossterm::event::poll(AT_ONCE)? {
+                            self.handle(&crossterm::event::read()?)?;
                         }
                         (is_dirty, answers_key, next_frame) = (true, true, Instant::now());
                     }

@@ -60,7 +60,7 @@ fn fill_blocks(row: &mut Row, state: &State, geometry: Geometry, found: &GeneCor
         false => Plot::Signed(lanes.collect(), 1.0),
     };
     row.axis = (!blocks.is_empty()).then_some((-1.0, 1.0));
-    row.detail = format!("correlation over samples of blocks of bins, {} pairs", found.cores.links.len());
+    row.detail = format!("correlation of blocks of bins over samples, pairs compared: {}", found.cores.links.len());
 }
 
 /// Puts a value at the columns of a place.
