@@ -2,13 +2,10 @@
 
 use super::cache;
 use crate::session::{Session, SessionError};
-use crate::tracks::{clean_text, keep_genes_in, while_telling};
+use crate::tracks::{WATCHED_BYTES, clean_text, keep_genes_in, while_telling};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-
-/// Bytes from which reading a text takes long enough to be watched.
-const WATCHED: u64 = 32 << 20;
 
 /// Reads a session file and everything that it needs at once.
 pub(super) fn open_session(path: &Path) -> Result<Session, SessionError> {
@@ -20,7 +17,7 @@ pub(super) fn watched<T>(open: impl FnOnce() -> T) -> T {
     let bar: RefCell<Option<(PathBuf, ProgressBar)>> = RefCell::default();
     let tell = move |path: &Path, read: u64, len: u64| {
         let mut bar = bar.borrow_mut();
-        if len < WATCHED {
+        if len < WATCHED_BYTES {
             return;
         }
         if bar.as_ref().is_none_or(|(shown, _)| shown != path) {

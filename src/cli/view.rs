@@ -106,7 +106,8 @@ pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
         ],
         false => args.files.clone(),
     };
-    let theme = args.theme.as_deref().or(settings.theme.as_deref()).unwrap_or("dark").to_owned();
+    let theme = args.theme.as_deref().or(settings.theme.as_deref()).unwrap_or("dark");
+    let theme = read_theme(theme)?;
     let (keymap, slip) = read_keymap();
     let variable = |name: &str| std::env::var(name).ok();
     let depth = match args.color.or(settings.color) {
@@ -126,9 +127,9 @@ pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
         [] => find_session(None)?.display().to_string(),
         files => files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
     };
-    let (shown, args) = (read_theme(&theme)?, args.clone());
+    let (shown, args) = (theme.clone(), args.clone());
     let open = move || {
-        let mut opened = open(&args, &settings, files, &theme)?;
+        let mut opened = open(&args, &settings, files, theme)?;
         slip.into_iter().for_each(|slip| opened.state.say(slip));
         Ok::<_, Failure>(opened)
     };
@@ -144,7 +145,7 @@ pub(super) fn run(args: &ViewArgs) -> Result<(), Failure> {
 }
 
 /// What the browser begins with, as the command line and the settings say.
-fn open(args: &ViewArgs, settings: &config::Settings, files: Vec<PathBuf>, theme: &str) -> Result<Opened, Failure> {
+fn open(args: &ViewArgs, settings: &config::Settings, files: Vec<PathBuf>, theme: Theme) -> Result<Opened, Failure> {
     let mut state = open_state(&files, args.sample.as_deref(), args.model.as_deref(), theme, args.assume_assembly)?;
     if let Some(locus) = &args.locus {
         state.go_to(locus).map_err(|e| Failure::Usage(format!("--locus {locus}: {e}")))?;
@@ -175,7 +176,7 @@ pub(super) fn open_state(
     files: &[PathBuf],
     sample: Option<&str>,
     model: Option<&str>,
-    theme: &str,
+    theme: Theme,
     assumes_assembly: bool,
 ) -> Result<State, Failure> {
     let mut session = match files {
@@ -183,7 +184,6 @@ pub(super) fn open_state(
         files => watched(|| open_paths(files))?,
     };
     session.genome.is_assembly_assumed |= assumes_assembly;
-    let theme = read_theme(theme)?;
     let info =
         |folder: &PathBuf| ModelInfo { folder: folder.clone(), manifest: read_manifest(folder).map_err(|e| e.to_string()) };
     let models: Vec<ModelInfo> = session.models.iter().map(info).collect();
@@ -202,7 +202,8 @@ pub(super) fn open_state(
     Ok(state)
 }
 
-fn read_theme(name: &str) -> Result<Theme, Failure> {
+/// A theme by its name, or of a file.
+pub(super) fn read_theme(name: &str) -> Result<Theme, Failure> {
     if !name.ends_with(".toml") {
         return Theme::named(name).map_err(|e| Failure::Usage(e.to_string()));
     }

@@ -68,7 +68,7 @@ pub use npy::{Array, Values, read_npy, write_npy};
 pub use npz::{NpzReader, npz_from_bytes, npz_to_bytes, write_npz};
 pub use npz_rows::NpzRows;
 pub use read_counts::{ReadTally, count_reads};
-pub use reading::while_telling;
+pub use reading::{WATCHED_BYTES, while_telling};
 pub use remote::{fetch_text, is_url, is_wanted, locate, while_wanted};
 pub use signal::{Column, SignalReader, SignalUnit, columns_of_values};
 pub use text::read_text_lines;

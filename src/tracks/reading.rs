@@ -9,6 +9,9 @@ const STEP: u64 = 1 << 20;
 
 type Tell = Box<dyn Fn(&Path, u64, u64)>;
 
+/// Bytes from which reading a text takes long enough to be watched.
+pub const WATCHED_BYTES: u64 = 32 << 20;
+
 thread_local! {
     static TELL: RefCell<Option<Tell>> = const { RefCell::new(None) };
 }

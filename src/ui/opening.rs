@@ -2,14 +2,11 @@
 
 use super::cells::write;
 use super::palette::Palette;
-use crate::tracks::clean_text;
+use crate::tracks::{WATCHED_BYTES, clean_text};
 use ratatui::Frame;
 use ratatui::style::Modifier;
 use std::path::PathBuf;
 use std::time::Instant;
-
-/// Bytes from which reading a text takes long enough to be watched.
-const WATCHED: u64 = 32 << 20;
 
 /// How far a text is read.
 #[derive(Clone, Debug)]
@@ -36,7 +33,7 @@ pub fn draw_opening(frame: &mut Frame<'_>, what: &str, reading: Option<&Reading>
     };
     line(0, "cislens", palette.style("accent").add_modifier(Modifier::BOLD));
     line(1, &format!("opening {}", clean_text(what)), palette.style("text"));
-    if let Some(reading) = reading.filter(|reading| reading.len >= WATCHED) {
+    if let Some(reading) = reading.filter(|reading| reading.len >= WATCHED_BYTES) {
         line(2, &progress(reading, reading.began.elapsed().as_secs_f64()), palette.style("busy"));
     }
     line(area.height.saturating_sub(1), "q leave", palette.style("dim"));

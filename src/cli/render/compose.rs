@@ -1,7 +1,7 @@
 //! From what is asked for to the figure: states are opened, placed, read, explained, and drawn.
 
 use super::super::Failure;
-use super::super::view::{commands, open_state};
+use super::super::view::{commands, open_state, read_theme};
 use super::args::{FigureArgs, Kind};
 use super::choices::{analyses, arrange, choose_gene, chosen_genes, go_to, hide, leave_out_inapplicable, options, region_of};
 use super::{betas, cores, filters, loci, predicted, tfs};
@@ -47,7 +47,7 @@ impl Made {
 
 /// Composes a figure that is to be written to `out`.
 pub(super) fn compose(figure: &FigureArgs, out: &Path, shows_progress: bool) -> Result<Made, Failure> {
-    let theme = figure.theme();
+    let theme = read_theme(figure.theme())?;
     let state = open_state(&figure.files, figure.sample.as_deref(), figure.model.as_deref(), theme, figure.assume_assembly)?;
     compose_of(state, figure, out, shows_progress)
 }

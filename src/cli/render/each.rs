@@ -1,7 +1,7 @@
 //! One figure for each gene or BED line of a file: on several threads, and going on where an earlier run stopped.
 
 use super::super::batch::for_each;
-use super::super::view::open_state;
+use super::super::view::{open_state, read_theme};
 use super::super::{Failure, find_session};
 use super::args::FigureArgs;
 use super::compose::compose_of;
@@ -29,7 +29,7 @@ pub(super) fn run(figure: &FigureArgs, list: &Path, out: &Path, format: &str, th
     let loci = loci::read_file(list)?;
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let (sample, model) = (figure.sample.as_deref(), figure.model.as_deref());
-    let state = open_state(&figure.files, sample, model, figure.theme(), figure.assume_assembly)?;
+    let state = open_state(&figure.files, sample, model, read_theme(figure.theme())?, figure.assume_assembly)?;
     let session = session_bytes(figure);
     let files = names(&loci, format);
     let jobs: Vec<Job> = loci
