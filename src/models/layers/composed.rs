@@ -63,7 +63,7 @@ pub(super) fn normalise(
 pub(super) fn conv_relu_max_pool(x: &Tensor, weight: &Tensor, bias: &Tensor, pool: Pool) -> Result<Tensor> {
     let relu = ConvOptions { relu: true, ..ConvOptions::default() };
     let y = super::conv(x, weight, bias, relu)?.transpose(1, 2)?.contiguous()?;
-    // A pad of 0 wins only where the ReLU is closed, which passes no gradient anyway.
+    // A pad of 0 wins only where the ReLU is closed, which passes no gradient (but in the deconvnet, which runs fused).
     let (n, filters, positions) = y.dims3()?;
     let windows = pool.windows(positions);
     let right = (windows * pool.size).saturating_sub(pool.left + positions);
