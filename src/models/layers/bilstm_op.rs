@@ -4,7 +4,8 @@
 
 use super::composed;
 use super::lstm_cell::{LANES, Steps, StepsBack};
-use super::real::{Kernel, Matrix, MatrixMut, Real, add_scaled, dispatch, multiply, values, with_values};
+use super::product::{Packed, Rows};
+use super::real::{Kernel, Real, add_scaled, dispatch, values, with_values};
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use pulp::Simd;
 use rayon::prelude::*;
@@ -80,29 +81,31 @@ struct Weights<T> {
     recurrent: Vec<T>,
     /// `[hidden, 4 * lanes]`.
     recurrent_transposed: Vec<T>,
+    /// `input`, for products with inputs.
+    by_input: Packed<T>,
+    /// `[4 * lanes, inputs]`, for products with gates.
+    by_gate: Packed<T>,
 }
 
 impl<T: Real> Weights<T> {
     fn both(s: Sizes, input: &[T], recurrent: &[T]) -> [Self; 2] {
         let (lanes, gates) = (s.lanes(), 4 * s.lanes());
         [0, 1].map(|direction| {
-            let mut w = Self {
-                input: vec![T::ZERO; gates * s.inputs],
-                bias: vec![T::ZERO; gates],
-                recurrent: vec![T::ZERO; gates * lanes],
-                recurrent_transposed: vec![T::ZERO; s.hidden * gates],
-            };
+            let (mut of_input, mut bias) = (vec![T::ZERO; gates * s.inputs], vec![T::ZERO; gates]);
+            let (mut of_state, mut transposed) = (vec![T::ZERO; gates * lanes], vec![T::ZERO; s.hidden * gates]);
             for (from, to) in s.gate_rows() {
                 let row = &input[(direction * 4 * s.hidden + from) * (s.inputs + 1)..][..s.inputs + 1];
-                row[..s.inputs].iter().enumerate().for_each(|(k, value)| w.input[k * gates + to] = *value);
-                w.bias[to] = row[s.inputs];
+                row[..s.inputs].iter().enumerate().for_each(|(k, value)| of_input[k * gates + to] = *value);
+                bias[to] = row[s.inputs];
                 let row = &recurrent[(direction * 4 * s.hidden + from) * s.hidden..][..s.hidden];
-                w.recurrent[to * lanes..][..s.hidden].copy_from_slice(row);
+                of_state[to * lanes..][..s.hidden].copy_from_slice(row);
                 for (unit, value) in row.iter().enumerate() {
-                    w.recurrent_transposed[unit * gates + to] = *value;
+                    transposed[unit * gates + to] = *value;
                 }
             }
-            w
+            let by_input = Packed::new(&of_input, s.inputs, gates, gates, 1);
+            let by_gate = Packed::new(&of_input, gates, s.inputs, 1, gates);
+            Self { input: of_input, bias, recurrent: of_state, recurrent_transposed: transposed, by_input, by_gate }
         })
     }
 }
@@ -179,19 +182,13 @@ impl<T: Real> BiLstmOp<T> {
 
     fn run_steps(&self, x: &[T], weights: &Weights<T>, samples: usize, reverse: bool) -> Trace<T> {
         let s = self.sizes;
-        let (lanes, width, rows) = (s.lanes(), 4 * s.lanes(), s.steps * samples);
+        let (lanes, rows) = (s.lanes(), s.steps * samples);
         let mut gates = weights.bias.repeat(rows);
         let x = s.by_step(x, samples);
         if s.inputs <= FEW {
             dispatch(Project { x: &x, weights: &weights.input, inputs: s.inputs, rows: &mut gates });
         } else if rows > 0 {
-            multiply(
-                [rows, s.inputs, width],
-                MatrixMut { data: &mut gates, row: width, column: 1 },
-                true,
-                Matrix { data: &x, row: s.inputs, column: 1 },
-                Matrix { data: &weights.input, row: width, column: 1 },
-            );
+            weights.by_input.multiply(&x, Rows::Adjacent(s.inputs), rows, &mut gates, true);
         }
         let mut cells = vec![T::ZERO; s.steps * samples * lanes];
         let mut states = cells.clone();
@@ -234,17 +231,12 @@ impl<T: Real> BiLstmOp<T> {
             return Part { x: Vec::new(), input: vec![T::ZERO; gates * (s.inputs + 1)], recurrent: vec![T::ZERO; gates * lanes] };
         }
         if self.input_gradient {
-            let mut by_step = vec![T::ZERO; rows * s.inputs];
-            multiply(
-                [rows, gates, s.inputs],
-                MatrixMut { data: &mut by_step, row: s.inputs, column: 1 },
-                false,
-                Matrix { data: &of_gates, row: gates, column: 1 },
-                Matrix { data: &weights.input, row: 1, column: gates },
-            );
+            let row = weights.by_gate.padded();
+            let mut by_step = vec![T::ZERO; rows * row];
+            weights.by_gate.multiply(&of_gates, Rows::Adjacent(gates), rows, &mut by_step, false);
             part.x = vec![T::ZERO; rows * s.inputs];
-            for (row, values) in by_step.chunks_exact(s.inputs).enumerate() {
-                part.x[(row % samples * s.steps + row / samples) * s.inputs..][..s.inputs].copy_from_slice(values);
+            for (i, values) in by_step.chunks_exact(row).enumerate() {
+                part.x[(i % samples * s.steps + i / samples) * s.inputs..][..s.inputs].copy_from_slice(&values[..s.inputs]);
             }
         }
         if self.weight_gradient {
@@ -255,25 +247,15 @@ impl<T: Real> BiLstmOp<T> {
             let few = if s.inputs <= FEW { s.inputs } else { 0 };
             dispatch(SumRows { x: &x, inputs: few, rows: &of_gates, of_input: &mut of_input[..few * gates], of_bias });
             if few < s.inputs {
-                multiply(
-                    [s.inputs, rows, gates],
-                    MatrixMut { data: of_input, row: gates, column: 1 },
-                    true,
-                    Matrix { data: &x, row: 1, column: s.inputs },
-                    Matrix { data: &of_gates, row: gates, column: 1 },
-                );
+                // The columns are whole vectors: the product's rows need no padding.
+                Packed::new(&of_gates, rows, gates, gates, 1).multiply(&x, Rows::Interleaved(s.inputs), s.inputs, of_input, true);
             }
             // A gate at a step saw the state of the step before: the one after, where steps run backwards. The samples of a step lie
             // side by side, so all of them are one product.
             let (gates_from, states_from) = if reverse { (0, samples) } else { (samples, 0) };
             if s.steps > 1 {
-                multiply(
-                    [gates, rows - samples, lanes],
-                    MatrixMut { data: &mut part.recurrent, row: lanes, column: 1 },
-                    true,
-                    Matrix { data: &of_gates[gates_from * gates..], row: 1, column: gates },
-                    Matrix { data: &trace.states[states_from * lanes..], row: lanes, column: 1 },
-                );
+                let seen = Packed::new(&trace.states[states_from * lanes..], rows - samples, lanes, lanes, 1);
+                seen.multiply(&of_gates[gates_from * gates..], Rows::Interleaved(gates), gates, &mut part.recurrent, false);
             }
         }
         part

@@ -20,7 +20,6 @@ mod product;
 mod real;
 mod rules;
 mod sparsemax;
-mod weighted_mean;
 #[cfg(test)]
 mod tests;
 
@@ -40,4 +39,3 @@ pub use real::Real;
 pub(crate) use real::{Kernel, add_scaled, dispatch};
 pub use rules::{BackwardRule, relu, with_rule};
 pub use sparsemax::sparsemax;
-pub use weighted_mean::weighted_mean;

@@ -1,7 +1,6 @@
 //! The two number types of the networks, and what a kernel needs of them.
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, WithDType, bail};
-use gemm::Parallelism;
 use pulp::Simd;
 
 mod sealed {
@@ -269,6 +268,29 @@ pub(crate) fn add_scaled<T: Real, S: Simd>(simd: S, factor: T, values: &[T], out
     }
 }
 
+/// The sum of products, in an order that the length alone decides.
+#[inline(always)]
+pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    const LANES: usize = 16;
+    let mut sums = [T::ZERO; LANES];
+    let ((whole, rest), (whole_b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in whole.iter().zip(whole_b) {
+        for q in 0..LANES {
+            sums[q] += a[q] * b[q];
+        }
+    }
+    for (sum, (a, b)) in sums.iter_mut().zip(rest.iter().zip(rest_b)) {
+        *sum += *a * *b;
+    }
+    for half in [8, 4, 2, 1] {
+        for q in 0..half {
+            let other = sums[q + half];
+            sums[q] += other;
+        }
+    }
+    sums[0]
+}
+
 /// Work compiled once for each vector width.
 pub(crate) trait Kernel {
     /// What it gives.
@@ -292,71 +314,6 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         }
     }
     pulp::Arch::new().dispatch(Vectorised(kernel))
-}
-
-/// A matrix in a slice: element (r, c) at `r * row + c * column`. Rows may overlap (a sequence's windows of `kernel` bases are
-/// the rows of a matrix with `row` = channels and `column` = 1, without being copied).
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a, T> {
-    pub data: &'a [T],
-    pub row: usize,
-    pub column: usize,
-}
-
-/// Writable counterpart of [`Matrix`], whose rows may not overlap.
-pub(crate) struct MatrixMut<'a, T> {
-    pub data: &'a mut [T],
-    pub row: usize,
-    pub column: usize,
-}
-
-/// `out = left * right`, or `out += left * right` where `add`, for `[m, k]` times `[k, n]`; one thread, so that the order of every
-/// sum depends on the sizes alone.
-///
-/// # Panics
-/// Where a matrix reaches past its slice.
-pub(crate) fn multiply<T: Real>(
-    [m, k, n]: [usize; 3],
-    out: MatrixMut<'_, T>,
-    add: bool,
-    left: Matrix<'_, T>,
-    right: Matrix<'_, T>,
-) {
-    let last = |rows: usize, columns: usize, row: usize, column: usize| (rows - 1) * row + (columns - 1) * column;
-    if m == 0 || n == 0 || (k == 0 && add) {
-        return;
-    }
-    assert!(last(m, n, out.row, out.column) < out.data.len(), "product reaches past its output");
-    assert!(k == 0 || last(m, k, left.row, left.column) < left.data.len(), "left factor reaches past its data");
-    assert!(k == 0 || last(k, n, right.row, right.column) < right.data.len(), "right factor reaches past its data");
-    let stride = |s: usize| s as isize;
-    // SAFETY: strides are not negative, so element (0, 0) is the lowest and (rows - 1, columns - 1) the highest address of each
-    // matrix; the assertions above put both inside the slices. `out` is borrowed mutably, so it overlaps neither factor. `T` is
-    // f32 or f64 (sealed), the types `gemm` has kernels for.
-    #[expect(unsafe_code, reason = "gemm takes pointers")]
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.data.as_mut_ptr(),
-            stride(out.column),
-            stride(out.row),
-            add,
-            left.data.as_ptr(),
-            stride(left.column),
-            stride(left.row),
-            right.data.as_ptr(),
-            stride(right.column),
-            stride(right.row),
-            T::ONE,
-            T::ONE,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
 }
 
 /// The values of a contiguous CPU storage.
@@ -431,34 +388,5 @@ mod tests {
             let values: Vec<f64> = (0..len).map(f64::from).collect();
             assert_eq!(dispatch(Add(values.clone())), values.iter().map(|x| x * 3.0).collect::<Vec<_>>());
         }
-    }
-
-    #[test]
-    fn overlapping_rows_multiply_like_copied_ones() {
-        let (positions, kernel, channels, filters) = (37, 5, 3, 7);
-        let x: Vec<f64> = (0..(positions + kernel - 1) * channels).map(|i| ((i * 37) % 11) as f64 - 5.0).collect();
-        let w: Vec<f64> = (0..filters * kernel * channels).map(|i| ((i * 53) % 13) as f64 - 6.0).collect();
-        let depth = kernel * channels;
-        let mut out = vec![1.0; positions * filters];
-        multiply(
-            [positions, depth, filters],
-            MatrixMut { data: &mut out, row: filters, column: 1 },
-            true,
-            Matrix { data: &x, row: channels, column: 1 },
-            Matrix { data: &w, row: 1, column: depth },
-        );
-        for (i, out) in out.iter().enumerate() {
-            let (p, f) = (i / filters, i % filters);
-            let sum: f64 = (0..depth).map(|d| x[p * channels + d] * w[f * depth + d]).sum();
-            assert_eq!(*out, sum + 1.0);
-        }
-    }
-
-    #[test]
-    #[should_panic(expected = "left factor reaches past its data")]
-    fn a_factor_past_its_data_is_refused() {
-        let mut out = [0.0f32; 4];
-        let (out, x) = (MatrixMut { data: &mut out, row: 2, column: 1 }, [0.0f32; 5]);
-        multiply([2, 3, 2], out, false, Matrix { data: &x, row: 3, column: 1 }, Matrix { data: &[0.0; 6], row: 2, column: 1 });
     }
 }
