@@ -286,6 +286,7 @@ mod tests {
         state.go_to("chr1:15,001-25,000 | chr1:60,001-70,000").unwrap();
         state.switch_side();
         state.shows_translation = true;
+        (state.wants_seqlets, state.wants_cores) = (true, true);
         state.compare_with("S01").unwrap();
         *state.view_of(RowId::Track(TrackId(2))) = RowView {
             is_pinned: true,
@@ -308,6 +309,7 @@ mod tests {
         again.go_to(&file.saved().locus).unwrap();
         again.look_as_saved(&file.saved());
         assert_eq!(again.saved(), state.saved());
+        assert!(again.wants_seqlets && again.wants_cores);
         assert_eq!((again.row_views, again.bookmarks, again.regions), (state.row_views, state.bookmarks, state.regions));
         assert_eq!(again.messages, state.messages[..0], "nothing to complain of");
     }

@@ -164,6 +164,12 @@ mod tests {
         state.change("hide", |s| s.hide_focused());
         state.change("nothing", |s| s.say("only words"));
         state.change("sample", |s| s.switch_sample(1));
+        state.change("cores", |s| s.wants_cores = true);
+        state.undo();
+        assert!(!state.wants_cores);
+        state.redo();
+        assert!(state.wants_cores);
+        state.undo();
         let last = state.view();
         state.undo();
         assert_eq!((state.sample.0, state.notice.as_deref()), (0, Some("undone: sample")));
