@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use cislens::models::{Batch, Dropout, MODELS, Manifest, Weights, architecture};
-use cislens::training::{FitOptions, Optimiser, median};
+use cislens::training::{FitOptions, Optimiser, keep_freed_memory, median};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -39,6 +39,7 @@ fn steps(name: &str, preset: &str, runs: usize) -> Result<Vec<f64>, Box<dyn std:
     let mut dropout = Dropout::new(options.dropout, 1);
     let target = Tensor::ones(GENES, DType::F32, &Device::Cpu)?;
     let mut times = Vec::new();
+    keep_freed_memory();
     for i in 0..=runs {
         let start = processor_seconds();
         let score = model.forward_training(&batch, &mut dropout)?.score;

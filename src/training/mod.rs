@@ -22,7 +22,7 @@ pub use checkpoint::{CHECKPOINT, CheckpointError};
 pub use dataset::{Dataset, Example, Move};
 pub use designs::{DESIGNS, Design, Line, Study};
 pub use evaluation::{Evaluation, Judged, Scores, baseline_scores};
-pub use fit::{Epoch, Fitted, Progress, fit};
+pub use fit::{Epoch, Fitted, Progress, fit, keep_freed_memory};
 pub use judge::{evaluate, intervals, predict};
 pub use loci::mean_over_samples;
 pub use loss::loss_of;
