@@ -3,6 +3,7 @@
 use super::checkpoint;
 use super::judge::{evaluate, predict, statistics};
 use super::loss::{first_score, mean_loss, to_f32};
+use super::memory::keep_freed_memory;
 use super::metrics::{Interval, auroc, average_precision, r_squared};
 use super::{Dataset, FitOptions, Move, Optimiser, Split, TrainingError, Watch};
 use crate::models::{Dropout, Manifest, Model, OutputKind, Weights, architecture};
@@ -328,16 +329,6 @@ fn of(indices: &[usize], values: &[f64]) -> Vec<f64> {
 
 fn copy(variables: &BTreeMap<String, Var>) -> candle_core::Result<BTreeMap<String, Tensor>> {
     variables.iter().map(|(name, v)| Ok((name.clone(), v.as_detached_tensor().copy()?))).collect()
-}
-
-/// Makes the allocator keep what a training step frees for the next step.
-///
-/// glibc gives blocks of 128 kB and more back to the system and has them cleared anew, a fifth of AttentiveChrome's step, until a larger
-/// one was freed: it then keeps blocks up to that size, 32 MiB at most (mallopt(3), `M_MMAP_THRESHOLD`). Other allocators do not mind.
-pub fn keep_freed_memory() {
-    const LARGEST: usize = (32 << 20) - (64 << 10);
-    // Never written to: it takes no memory.
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGEST)));
 }
 
 #[cfg(test)]

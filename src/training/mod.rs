@@ -10,6 +10,7 @@ mod judge;
 mod linear_svr;
 mod loci;
 mod loss;
+mod memory;
 mod metrics;
 mod optimiser;
 mod options;
@@ -22,10 +23,11 @@ pub use checkpoint::{CHECKPOINT, CheckpointError};
 pub use dataset::{Dataset, Example, Move};
 pub use designs::{DESIGNS, Design, Line, Study};
 pub use evaluation::{Evaluation, Judged, Scores, baseline_scores};
-pub use fit::{Epoch, Fitted, Progress, fit, keep_freed_memory};
+pub use fit::{Epoch, Fitted, Progress, fit};
 pub use judge::{evaluate, intervals, predict};
 pub use loci::mean_over_samples;
 pub use loss::loss_of;
+pub use memory::keep_freed_memory;
 pub use metrics::{
     Interval, PairedTest, Panel, PanelStatistics, Statistic, accuracy, auroc, average_precision, bootstrap_interval,
     bootstrap_values, compare, f1_macro, f1_micro, mean_square_error, measures, median, pearson, percentile, permutation_test,

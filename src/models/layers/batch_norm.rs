@@ -169,16 +169,14 @@ impl<T: Real> CustomOp1 for Affine<T> {
 
     fn bwd(&self, x: &Tensor, out: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let chunk = self.scale.len() * ROWS;
-        let scaled = with_values::<T, _>(gradient, |g| {
-            with_values::<T, _>(out, |y| {
-                let mut scaled = vec![T::ZERO; g.len()];
-                scaled.par_chunks_mut(chunk).zip(g.par_chunks(chunk)).zip(y.par_chunks(chunk)).for_each(|((scaled, g), y)| {
-                    let g = Through { gradient: g, out: y, relu: self.relu };
-                    dispatch(ScaledRows { g, scale: &self.scale, scaled });
-                });
-                scaled
-            })
-        })??;
+        let scaled = with_values::<T, _, 2>([gradient, out], |[g, y]| {
+            let mut scaled = vec![T::ZERO; g.len()];
+            scaled.par_chunks_mut(chunk).zip(g.par_chunks(chunk)).zip(y.par_chunks(chunk)).for_each(|((scaled, g), y)| {
+                let g = Through { gradient: g, out: y, relu: self.relu };
+                dispatch(ScaledRows { g, scale: &self.scale, scaled });
+            });
+            scaled
+        })?;
         Ok(Some(Tensor::from_vec(scaled, x.shape(), x.device())?))
     }
 }
@@ -418,16 +416,12 @@ impl<T: Real> CustomOp3 for Normalise<T> {
         let inverse: Vec<f64> = statistics.variance.iter().map(|v| 1.0 / (v + self.epsilon).sqrt()).collect();
         let (mean, channels, n) = (&statistics.mean, inverse.len(), statistics.rows as f64);
         let mean_t: Vec<T> = mean.iter().map(|m| T::from_f64(*m)).collect();
-        let [of_bias, of_products] = with_values::<T, _>(x, |x| {
-            with_values::<T, _>(gradient, |g| {
-                with_values::<T, _>(out, |y| {
-                    sums(statistics.rows, channels, |chunk, sum, products| {
-                        let g = Through { gradient: &g[chunk.clone()], out: &y[chunk.clone()], relu: self.relu };
-                        dispatch(GradientSums { x: &x[chunk], g, mean: &mean_t, sum, products });
-                    })
-                })
+        let [of_bias, of_products] = with_values::<T, _, 3>([x, gradient, out], |[x, g, y]| {
+            sums(statistics.rows, channels, |chunk, sum, products| {
+                let g = Through { gradient: &g[chunk.clone()], out: &y[chunk.clone()], relu: self.relu };
+                dispatch(GradientSums { x: &x[chunk], g, mean: &mean_t, sum, products });
             })
-        })???;
+        })?;
         let of_weight: Vec<f64> = of_products.iter().zip(&inverse).map(|(p, inverse)| p * inverse).collect();
         // dx = weight * inverse * (g - mean(g) - normalised * mean(g * normalised)), an affine function of g and x.
         let weights = weight.to_dtype(DType::F64)?.to_vec1::<f64>()?;
@@ -438,21 +432,16 @@ impl<T: Real> CustomOp3 for Normalise<T> {
             constant: factors(&|c| -weights[c] * inverse[c] * of_bias[c] / n),
             mean: &mean_t,
         };
-        let of_input = with_values::<T, _>(x, |x| {
-            with_values::<T, _>(gradient, |g| {
-                with_values::<T, _>(out, |y| {
-                    let mut out = vec![T::ZERO; x.len()];
-                    let chunk = channels * ROWS;
-                    let rows =
-                        out.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).zip(g.par_chunks(chunk)).zip(y.par_chunks(chunk));
-                    rows.for_each(|(((out, x), g), y)| {
-                        let g = Through { gradient: g, out: y, relu: self.relu };
-                        dispatch(InputGradientRows { of: &of, x, g, out });
-                    });
-                    out
-                })
-            })
-        })???;
+        let of_input = with_values::<T, _, 3>([x, gradient, out], |[x, g, y]| {
+            let mut out = vec![T::ZERO; x.len()];
+            let chunk = channels * ROWS;
+            let rows = out.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).zip(g.par_chunks(chunk)).zip(y.par_chunks(chunk));
+            rows.for_each(|(((out, x), g), y)| {
+                let g = Through { gradient: g, out: y, relu: self.relu };
+                dispatch(InputGradientRows { of: &of, x, g, out });
+            });
+            out
+        })?;
         let of = |values: Vec<f64>| Tensor::new(values, x.device())?.to_dtype(weight.dtype());
         Ok((
             Some(Tensor::from_vec(of_input, x.shape(), x.device())?),

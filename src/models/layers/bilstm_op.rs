@@ -346,13 +346,11 @@ impl<T: Real> CustomOp3 for BiLstmOp<T> {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let Some(traces) = self.traces.get() else { bail!("backward of an LSTM that ran without gradients") };
         let (device, s) = (x.device(), self.sizes);
-        let weights = with_values(input, |i| with_values(recurrent, |r| Weights::both(s, i, r)))??;
-        let parts: Vec<_> = with_values(x, |x| {
-            with_values(gradient, |g| {
-                let items = traces.par_iter().enumerate();
-                items.map(|(item, trace)| self.backward(item, x, &weights[item % 2], g, trace)).collect()
-            })
-        })??;
+        let weights = with_values([input, recurrent], |[i, r]| Weights::both(s, i, r))?;
+        let parts: Vec<_> = with_values([x, gradient], |[x, g]| {
+            let items = traces.par_iter().enumerate();
+            items.map(|(item, trace)| self.backward(item, x, &weights[item % 2], g, trace)).collect()
+        })?;
         let mut gradients = (None, None, None);
         if self.input_gradient {
             let mut sum = vec![T::ZERO; s.n * s.steps * s.inputs];

@@ -175,31 +175,24 @@ impl<T: Real> CustomOp2 for Attend<T> {
         // Each sample's part, summed in their order whatever thread was first.
         let part = if self.of_context { width } else { 0 };
         let mut of_context = vec![T::ZERO; n * part];
-        with_values::<T, _>(states, |states| {
-            with_values::<T, _>(context, |context| {
-                with_values::<T, _>(out, |out| {
-                    with_values::<T, _>(gradient, |gradient| {
-                        let samples = of_states.par_chunks_mut(steps * width).enumerate();
-                        let parts = of_context.par_chunks_mut(part.max(1));
-                        let run = |(sample, of_states): (usize, &mut [T]), of_context: &mut [T]| {
-                            let (whole, both) = (steps * width, width + steps);
-                            dispatch(Backward {
-                                states: &states[sample * whole..][..whole],
-                                context,
-                                weights: &out[sample * both..][width..both],
-                                gradient: &gradient[sample * both..][..both],
-                                of_states,
-                                of_context,
-                            });
-                        };
-                        match part {
-                            0 => samples.for_each(|sample| run(sample, &mut [])),
-                            _ => samples.zip(parts).for_each(|(sample, of_context)| run(sample, of_context)),
-                        }
-                    })
-                })
-            })
-        })????;
+        with_values::<T, _, 4>([states, context, out, gradient], |[states, context, out, gradient]| {
+            let samples = of_states.par_chunks_mut(steps * width).enumerate();
+            let run = |(sample, of_states): (usize, &mut [T]), of_context: &mut [T]| {
+                let (whole, both) = (steps * width, width + steps);
+                dispatch(Backward {
+                    states: &states[sample * whole..][..whole],
+                    context,
+                    weights: &out[sample * both..][width..both],
+                    gradient: &gradient[sample * both..][..both],
+                    of_states,
+                    of_context,
+                });
+            };
+            match part {
+                0 => samples.for_each(|sample| run(sample, &mut [])),
+                _ => samples.zip(of_context.par_chunks_mut(part)).for_each(|(sample, of_context)| run(sample, of_context)),
+            }
+        })?;
         let device = states.device();
         let mut sum = vec![T::ZERO; part];
         of_context.chunks_exact(part.max(1)).for_each(|part| sum.iter_mut().zip(part).for_each(|(a, b)| *a += *b));

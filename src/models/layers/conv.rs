@@ -359,11 +359,11 @@ impl<T: Real> CustomOp3 for Conv<T> {
         let gradient = if s.options.relu { masked::<T>(gradient, out)? } else { gradient.clone() };
         let mut gradients = (None, None, None);
         if self.input_gradient {
-            let values = with_values(weight, |w| with_values(&gradient, |g| self.input_gradient(w, g)))??;
+            let values = with_values([weight, &gradient], |[w, g]| self.input_gradient(w, g))?;
             gradients.0 = Some(Tensor::from_vec(values, (s.n, s.length, s.channels), device)?);
         }
         if self.weight_gradient {
-            let (weight, bias) = with_values(x, |x| with_values(&gradient, |g| self.weight_gradient(x, g)))??;
+            let (weight, bias) = with_values([x, &gradient], |[x, g]| self.weight_gradient(x, g))?;
             gradients.1 = Some(Tensor::from_vec(weight, (s.filters, s.kernel, s.channels), device)?);
             gradients.2 = Some(Tensor::from_vec(bias, s.filters, device)?);
         }
@@ -373,18 +373,16 @@ impl<T: Real> CustomOp3 for Conv<T> {
 
 /// `gradient` where `out`, a ReLU's output, is above 0; else 0.
 pub(super) fn masked<T: Real>(gradient: &Tensor, out: &Tensor) -> Result<Tensor> {
-    let masked = with_values::<T, _>(gradient, |g| {
-        with_values::<T, _>(out, |y| {
-            let mut masked = vec![T::ZERO; g.len()];
-            let chunks =
-                masked.par_chunks_mut(NUMBERS_PER_ITEM).zip(g.par_chunks(NUMBERS_PER_ITEM).zip(y.par_chunks(NUMBERS_PER_ITEM)));
-            chunks.for_each(|(masked, (g, y))| {
-                for (masked, (g, y)) in masked.iter_mut().zip(g.iter().zip(y)) {
-                    *masked = if *y > T::ZERO { *g } else { T::ZERO };
-                }
-            });
-            masked
-        })
-    })??;
+    let masked = with_values::<T, _, 2>([gradient, out], |[g, y]| {
+        let mut masked = vec![T::ZERO; g.len()];
+        let chunks =
+            masked.par_chunks_mut(NUMBERS_PER_ITEM).zip(g.par_chunks(NUMBERS_PER_ITEM).zip(y.par_chunks(NUMBERS_PER_ITEM)));
+        chunks.for_each(|(masked, (g, y))| {
+            for (masked, (g, y)) in masked.iter_mut().zip(g.iter().zip(y)) {
+                *masked = if *y > T::ZERO { *g } else { T::ZERO };
+            }
+        });
+        masked
+    })?;
     Tensor::from_vec(masked, out.shape(), out.device())
 }

@@ -365,11 +365,11 @@ impl<T: Real> CustomOp3 for ConvReluMaxPool<T> {
         let (device, s, gradient) = (x.device(), self.sizes, &self.rule.heard(gradient)?);
         let mut gradients = (None, None, None);
         if self.input_gradient {
-            let values = with_values(weight, |w| with_values(gradient, |g| self.input_gradient(w, g, maxima)))??;
+            let values = with_values([weight, gradient], |[w, g]| self.input_gradient(w, g, maxima))?;
             gradients.0 = Some(Tensor::from_vec(values, (s.n, s.length, s.channels), device)?);
         }
         if self.weight_gradient {
-            let (weight, bias) = with_values(x, |x| with_values(gradient, |g| self.weight_gradient(x, g, maxima)))??;
+            let (weight, bias) = with_values([x, gradient], |[x, g]| self.weight_gradient(x, g, maxima))?;
             gradients.1 = Some(Tensor::from_vec(weight, (s.filters, s.kernel, s.channels), device)?);
             gradients.2 = Some(Tensor::from_vec(bias, s.filters, device)?);
         }

@@ -86,7 +86,7 @@ impl<T: Real> CustomOp1 for AveragePool<T> {
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let s = self.0;
         let share = T::from_f64(1.0 / s.size as f64);
-        let spread = with_values::<T, _>(gradient, |gradient| {
+        let spread = with_values::<T, _, 1>([gradient], |[gradient]| {
             let mut out = vec![T::ZERO; s.n * s.length * s.channels];
             let samples = gradient.par_chunks(s.windows * s.channels);
             out.par_chunks_mut(s.length * s.channels).zip(samples).for_each(|(out, gradient)| {
@@ -150,7 +150,7 @@ impl<T: Real> CustomOp1 for MaxPool<T> {
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let Some(places) = self.2.get() else { bail!("backward of a pool that ran without gradients") };
         let s = self.0;
-        let spread = with_values::<T, _>(gradient, |gradient| {
+        let spread = with_values::<T, _, 1>([gradient], |[gradient]| {
             let mut out = vec![T::ZERO; s.n * s.length * s.channels];
             let of_out = s.windows * s.channels;
             let samples = gradient.par_chunks(of_out).zip(places.par_chunks(of_out));

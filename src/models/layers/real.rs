@@ -324,14 +324,18 @@ pub(crate) fn values<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> R
     }
 }
 
-/// Calls `f` with the values of a CPU tensor, contiguous or not.
-pub(crate) fn with_values<T: Real, R>(tensor: &Tensor, f: impl FnOnce(&[T]) -> R) -> Result<R> {
-    let tensor = tensor.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(storage) => Ok(f(values(storage, layout)?)),
-        _ => bail!("a CPU layer got a tensor of another device"),
+/// Calls `f` with the values of CPU tensors, contiguous or not.
+pub(crate) fn with_values<T: Real, R, const N: usize>(tensors: [&Tensor; N], f: impl FnOnce([&[T]; N]) -> R) -> Result<R> {
+    let tensors = tensors.iter().map(|tensor| tensor.contiguous()).collect::<Result<Vec<_>>>()?;
+    let storages: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
+    let mut slices = [&[][..]; N];
+    for (slice, (storage, layout)) in slices.iter_mut().zip(&storages) {
+        match &**storage {
+            Storage::Cpu(storage) => *slice = values(storage, layout)?,
+            _ => bail!("a CPU layer got a tensor of another device"),
+        }
     }
+    Ok(f(slices))
 }
 
 #[cfg(test)]
