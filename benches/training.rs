@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runs = std::env::var("RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(7);
     let only = std::env::var("ONLY").ok();
     let there = |name: &str| MODELS.iter().any(|m| m.name == name) && only.as_deref().is_none_or(|only| only == name);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build()?;
     for (name, preset) in NETWORKS.into_iter().filter(|(name, _)| there(name)) {
         let times = pool.install(|| steps(name, preset, runs).map_err(|e| format!("{name}: {e}")))?;
         let least = times.iter().copied().fold(f64::INFINITY, f64::min);
@@ -39,7 +39,7 @@ fn steps(name: &str, preset: &str, runs: usize) -> Result<Vec<f64>, Box<dyn std:
     let mut dropout = Dropout::new(options.dropout, 1);
     let target = Tensor::ones(GENES, DType::F32, &Device::Cpu)?;
     let mut times = Vec::new();
-    keep_freed_memory();
+    let _kept = keep_freed_memory();
     for i in 0..=runs {
         let start = processor_seconds();
         let score = model.forward_training(&batch, &mut dropout)?.score;

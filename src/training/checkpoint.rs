@@ -91,6 +91,9 @@ pub(super) fn save(
     for (name, tensor) in &state.best {
         put(format!("best.{name}"), tensor.dims(), &tensor.flatten_all()?.to_vec1::<f32>()?);
     }
+    for (name, tensor) in &state.mean {
+        put(format!("averaged.{name}"), tensor.dims(), &tensor.flatten_all()?.to_vec1::<f32>()?);
+    }
     for (name, [mean, square]) in moments {
         put(format!("mean.{name}"), &[mean.len()], mean);
         put(format!("square.{name}"), &[square.len()], square);
@@ -137,23 +140,26 @@ pub(super) fn load(
     }
     let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
     let mut now = BTreeMap::new();
-    let (mut best, mut moments) = (BTreeMap::new(), BTreeMap::<String, [Vec<f32>; 2]>::new());
+    let (mut best, mut averaged, mut moments) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::<String, [Vec<f32>; 2]>::new());
     let mut order = Vec::new();
     for (name, view) in file.iter() {
         let floats = || view.data().as_chunks().0.iter().map(|x| f32::from_le_bytes(*x)).collect::<Vec<_>>();
         match name.split_once('.') {
             Some(("now", name)) => drop(now.insert(name.to_owned(), Tensor::from_vec(floats(), view.shape(), &Device::Cpu)?)),
             Some(("best", name)) => drop(best.insert(name.to_owned(), Tensor::from_vec(floats(), view.shape(), &Device::Cpu)?)),
+            Some(("averaged", name)) => {
+                drop(averaged.insert(name.to_owned(), Tensor::from_vec(floats(), view.shape(), &Device::Cpu)?));
+            }
             Some(("mean", name)) => moments.entry(name.to_owned()).or_default()[0] = floats(),
             Some(("square", name)) => moments.entry(name.to_owned()).or_default()[1] = floats(),
             _ => order = view.data().as_chunks().0.iter().map(|i| u64::from_le_bytes(*i) as usize).collect(),
         }
     }
     for (name, variable) in variables {
-        let (now, best) = (now.get(name), best.get(name));
+        let (now, best, averaged) = (now.get(name), best.get(name), averaged.get(name));
         let fits = |t: Option<&Tensor>| t.is_some_and(|t| t.dims() == variable.dims());
         match now {
-            Some(tensor) if fits(now) && fits(best) => variable.set(tensor)?,
+            Some(tensor) if fits(now) && fits(best) && (averaged.is_none() || fits(averaged)) => variable.set(tensor)?,
             _ => return Err(damaged(format!("weight {name} is missing or of another shape")).into()),
         }
     }
@@ -169,6 +175,7 @@ pub(super) fn load(
         epochs_without_gain: header.epochs_without_gain,
         best_epoch: header.best_epoch,
         best,
+        mean: averaged,
         history: header
             .history
             .iter()

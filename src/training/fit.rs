@@ -1,5 +1,6 @@
 //! Gradient descent on the training genes until the validation genes say stop.
 
+use super::averaging::{copy, lend, take_in};
 use super::checkpoint;
 use super::judge::{evaluate, predict, statistics};
 use super::loss::{first_score, mean_loss, to_f32};
@@ -82,6 +83,8 @@ pub(super) struct FitState {
     /// 0 before the first.
     pub best_epoch: usize,
     pub best: BTreeMap<String, Tensor>,
+    /// The mean of the weights, where [`FitOptions::averaging`] asks for one; else nothing.
+    pub mean: BTreeMap<String, Tensor>,
     pub history: Vec<Epoch>,
 }
 
@@ -103,7 +106,7 @@ pub fn fit(
     progress: &mut dyn FnMut(&Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Fitted, TrainingError> {
     options.check().map_err(TrainingError::Data)?;
-    keep_freed_memory();
+    let _kept = keep_freed_memory();
     let mut manifest = manifest.clone();
     if options.standardise && manifest.input.scale.is_empty() {
         manifest.input.scale = data.measure_scale(&split.train)?;
@@ -156,6 +159,7 @@ pub fn fit(
             epochs_without_gain: 0,
             best_epoch: 0,
             best: copy(&variables)?,
+            mean: if options.averaging > 0.0 { copy(&variables)? } else { BTreeMap::new() },
             history: Vec::new(),
         },
     };
@@ -188,6 +192,7 @@ pub fn fit(
                 None => loss,
             };
             optimiser.step(&variables, &objective.backward()?)?;
+            take_in(&mut state.mean, options.averaging, optimiser.steps(), &variables)?;
             state.sum += value * batch.len() as f64;
             let done = from + batch.len();
             state.step += 1;
@@ -240,7 +245,8 @@ fn end_epoch(
     options: &FitOptions,
 ) -> Result<(), TrainingError> {
     let kind = model.manifest().output.kind;
-    let scores = predict(model, data, &split.valid)?;
+    let (scores, weights) =
+        lend(&state.mean, variables, || Ok::<_, TrainingError>((predict(model, data, &split.valid)?, copy(variables)?)))??;
     let valid_loss = f64::from(mean_loss(&Tensor::new(to_f32(&scores), &Device::Cpu)?, truth, kind)?.to_scalar::<f32>()?);
     if !valid_loss.is_finite() {
         return Err(diverged(state, valid_loss, options));
@@ -263,7 +269,7 @@ fn end_epoch(
     let best = state.best_epoch.checked_sub(1).map(|i| state.history[i]);
     state.history.push(epoch);
     if best.is_none_or(|best| is_better(options.watch, &epoch, &best)) {
-        (state.best_epoch, state.best) = (state.epoch, copy(variables)?);
+        (state.best_epoch, state.best) = (state.epoch, weights);
         state.epochs_without_gain = 0;
     } else {
         state.epochs_without_gain += 1;
@@ -327,10 +333,6 @@ fn of(indices: &[usize], values: &[f64]) -> Vec<f64> {
     indices.iter().map(|i| values[*i]).collect()
 }
 
-fn copy(variables: &BTreeMap<String, Var>) -> candle_core::Result<BTreeMap<String, Tensor>> {
-    variables.iter().map(|(name, v)| Ok((name.clone(), v.as_detached_tensor().copy()?))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Clip, Descent, Example, Record, Rule, Validation};
@@ -386,9 +388,9 @@ mod tests {
 
     #[test]
     fn what_follows_from_a_mark_is_learnt() {
-        for kind in [OutputKind::Regression, OutputKind::Binary] {
+        for (kind, averaging) in [(OutputKind::Regression, 0.0), (OutputKind::Regression, 0.9), (OutputKind::Binary, 0.0)] {
             let (manifest, mut data, split) = chrome(kind);
-            let options = FitOptions { descent: rate(0.02), epochs: 25, ..FitOptions::default() };
+            let options = FitOptions { descent: rate(0.02), epochs: 25, averaging, ..FitOptions::default() };
             let fitted = fit(&manifest, &mut data, &split, &options, None, &mut go).unwrap();
             let (name, interval) = fitted.test[0];
             assert!(interval.value > 0.97 && interval.low > 0.95, "{name}: {interval:?} {:?}", fitted.history.last());
@@ -475,14 +477,22 @@ mod tests {
     #[test]
     fn a_fit_stopped_anywhere_goes_on_to_the_same_bytes() {
         let (manifest, data, split) = chrome(OutputKind::Binary);
-        for (rule, watch) in [
-            (Rule::Adam { epsilon: 1e-8, is_uncorrected: true }, Watch::Auroc),
-            (Rule::Sgd, Watch::Loss),
-            (Rule::RmsProp, Watch::AveragePrecision),
+        for (rule, watch, averaging) in [
+            (Rule::Adam { epsilon: 1e-8, is_uncorrected: true }, Watch::Auroc, 0.9),
+            (Rule::Sgd, Watch::Loss, 0.0),
+            (Rule::RmsProp, Watch::AveragePrecision, 0.5),
         ] {
             let descent = Descent { rule, rate: 0.01, decay: 0.01, clip: Some(Clip::Value(1.0)), l2: 1e-4 };
-            let options =
-                FitOptions { descent, watch, epochs: 4, dropout: 0.3, shift: 3, bootstraps: 10, ..FitOptions::default() };
+            let options = FitOptions {
+                descent,
+                watch,
+                averaging,
+                epochs: 4,
+                dropout: 0.3,
+                shift: 3,
+                bootstraps: 10,
+                ..FitOptions::default()
+            };
             let whole = fit(&manifest, &mut data.clone(), &split, &options, None, &mut go).unwrap();
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(checkpoint::CHECKPOINT);

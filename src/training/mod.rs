@@ -1,6 +1,7 @@
 //! Fitting a network to a sample's genes, or several samples', and how well it does on genes it has not seen.
 
 mod baselines;
+mod averaging;
 mod checkpoint;
 mod dataset;
 mod designs;
@@ -27,7 +28,7 @@ pub use fit::{Epoch, Fitted, Progress, fit};
 pub use judge::{evaluate, intervals, predict};
 pub use loci::mean_over_samples;
 pub use loss::loss_of;
-pub use memory::keep_freed_memory;
+pub use memory::{KeptMemory, keep_freed_memory};
 pub use metrics::{
     Interval, PairedTest, Panel, PanelStatistics, Statistic, accuracy, auroc, average_precision, bootstrap_interval,
     bootstrap_values, compare, f1_macro, f1_micro, mean_square_error, measures, median, pearson, percentile, permutation_test,

@@ -116,6 +116,11 @@ impl Optimiser {
         Ok(())
     }
 
+    /// Steps done.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
+    }
+
     /// Steps done, and each variable's two decaying means.
     pub(super) fn state(&self) -> (u64, &BTreeMap<String, [Vec<f32>; 2]>) {
         (self.steps, &self.moments)

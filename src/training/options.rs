@@ -22,6 +22,8 @@ pub struct FitOptions {
     pub penalty: f64,
     /// Share of values dropped where the network has dropout.
     pub dropout: f64,
+    /// What is judged and kept is a mean of the weights over the steps, of which a step keeps so much; 0: the weights themselves.
+    pub averaging: f64,
     /// Windows at base resolution are moved by up to so many bases, anew each pass.
     pub shift: u32,
     /// Windows at base resolution are read on either strand, anew each pass: for networks with no notion of strand.
@@ -64,6 +66,7 @@ impl Default for FitOptions {
             descent: Descent { rule: ADAM, rate: 1e-3, decay: 0.0, clip: Some(Clip::Norm(1.0)), l2: 0.0 },
             penalty: 0.0,
             dropout: 0.0,
+            averaging: 0.0,
             shift: 0,
             turns: false,
             is_shuffled: true,
@@ -81,8 +84,10 @@ impl FitOptions {
         let rate = |rate| Descent { rate, ..default.descent };
         match architecture {
             // The published penalty keeps attention wide while motifs are learnt; moving the windows stands for more genes.
+            // A hundred steps are a pass and a half over a thousand genes.
             "deepcore" => {
-                Self { penalty: 0.005, descent: Descent { clip: Some(Clip::Norm(5.0)), ..default.descent }, shift: 10, ..default }
+                let descent = Descent { clip: Some(Clip::Norm(5.0)), ..rate(2e-3) };
+                Self { penalty: 0.005, descent, shift: 10, averaging: 0.99, ..default }
             }
             "isegnet" => {
                 let descent = Descent { l2: 1e-4, ..default.descent };
@@ -191,6 +196,7 @@ impl FitOptions {
         within("the learning rate", self.descent.rate, 0.0..=1e30)?;
         within("the decay of the learning rate", self.descent.decay, 0.0..=1.0)?;
         within("dropout", self.dropout, 0.0..=0.95)?;
+        within("averaging", self.averaging, 0.0..=0.99999)?;
         within("L2", self.descent.l2, 0.0..=1e6)?;
         within("the penalty", self.penalty, 0.0..=1e6)?;
         within("the batch", self.batch_size as f64, 1.0..=65_536.0)?;

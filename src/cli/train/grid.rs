@@ -2,6 +2,7 @@
 
 use super::super::Failure;
 use super::Watcher;
+use super::recipe::source;
 use crate::models::Manifest;
 use crate::tracks::{TrackError, write_whole};
 use crate::training::{CHECKPOINT, Dataset, FitOptions, Fitted, Split, TrainingError, Watch, fit};
@@ -90,13 +91,18 @@ fn set(point: &mut Point, name: &str, value: f64) -> Result<(), Failure> {
         "l2" => point.options.descent.l2 = value,
         "penalty" => point.options.penalty = value,
         "dropout" => point.options.dropout = value,
+        "averaging" => point.options.averaging = value,
         "batch" => point.options.batch_size = whole()?,
+        "seed" => {
+            point.options.seed = whole()? as u64;
+            point.manifest.source = source(point.options.seed);
+        }
         size if point.manifest.sizes.contains_key(size) => {
             point.manifest.sizes.insert(size.to_owned(), whole()?);
         }
         _ => {
             let sizes: Vec<&str> = point.manifest.sizes.keys().map(String::as_str).collect();
-            let known = format!("rate, l2, penalty, dropout, batch, {}", sizes.join(", "));
+            let known = format!("rate, l2, penalty, dropout, averaging, batch, seed, {}", sizes.join(", "));
             return Err(Failure::Usage(format!("--grid {name}: there are {known}")));
         }
     }
@@ -157,9 +163,9 @@ mod tests {
 
     #[test]
     fn a_published_grid_names_what_its_network_has() {
+        let manifest = |name: &str| architecture(name).unwrap().default_manifest();
         for (name, axes) in PUBLISHED {
-            let manifest = architecture(name).unwrap().default_manifest();
-            let points = points(&["published".to_owned()], &manifest, &FitOptions::published(name)).ok().unwrap();
+            let points = points(&["published".to_owned()], &manifest(name), &FitOptions::published(name)).ok().unwrap();
             assert_eq!(points.len(), axes.iter().map(|(_, values)| values.len()).product::<usize>());
             // Every axis is set at every point, and no two points are the same network and fit.
             let settings: std::collections::BTreeSet<String> =
@@ -168,7 +174,10 @@ mod tests {
             assert_eq!(points[0].label, "filters=16 kernel=20 l2=0.0001 dropout=0.1");
             assert_eq!((points[0].manifest.sizes["filters"], points[0].options.descent.l2), (16, 1e-4));
         }
-        let other = architecture("linear").unwrap().default_manifest();
+        let seeds = points(&["seed=1,7".to_owned()], &manifest("isegnet"), &FitOptions::default()).ok().unwrap();
+        assert_eq!(seeds[1].options, FitOptions { seed: 7, ..FitOptions::default() });
+        assert!(seeds[1].manifest.source.ends_with("with seed 7"), "{}", seeds[1].manifest.source);
+        let other = manifest("linear");
         let options = FitOptions::of("linear");
         let error = |asked: &str| match points(&[asked.to_owned()], &other, &options) {
             Err(Failure::Usage(text)) => text,

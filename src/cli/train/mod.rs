@@ -41,7 +41,7 @@ pub(super) struct TrainArgs {
     #[arg(long)]
     shuffle_labels: bool,
     /// Fit every combination and keep the best on the validation genes: published, or NAME=A,B,... (a size of model.toml, rate, l2,
-    /// penalty, dropout, batch); may be repeated
+    /// penalty, dropout, averaging, batch, seed); may be repeated
     #[arg(long, value_name = "GRID")]
     grid: Vec<String>,
     /// Begin anew where a stopped fit left its state
@@ -136,7 +136,8 @@ pub(super) fn read(
 /// Our own pool: the global one has one thread (see `run` of the command line). Results are the same on any number.
 pub(super) fn threads(n: usize) -> Result<rayon::ThreadPool, Failure> {
     let n = if n == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { n };
-    Ok(rayon::ThreadPoolBuilder::new().num_threads(n).build()?)
+    // The main thread is one of them: what it frees stays for what comes (training::keep_freed_memory).
+    Ok(rayon::ThreadPoolBuilder::new().num_threads(n).use_current_thread().build()?)
 }
 
 fn stopped(error: TrainingError, out: &Path) -> Failure {

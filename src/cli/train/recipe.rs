@@ -78,6 +78,9 @@ pub(in crate::cli) struct Recipe {
     /// Share of values dropped where the network has dropout
     #[arg(long)]
     pub dropout: Option<f64>,
+    /// Keep a mean of the weights over the steps, of which a step keeps this share; 0 for the weights themselves
+    #[arg(long, value_name = "SHARE")]
+    pub averaging: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -113,6 +116,11 @@ fn unit_of(session: &Session, samples: &[SampleId], mark: &str) -> Result<Option
         Some((other, first)) => Err(Failure::Failed(anyhow!("{mark} is {first} in one sample and {other} in another"))),
         None => Ok(first),
     }
+}
+
+/// Where a network that is fitted here comes from, for its manifest.
+pub(in crate::cli) fn source(seed: u64) -> String {
+    format!("trained by cislens {} with seed {seed}", env!("CARGO_PKG_VERSION"))
 }
 
 /// Share of the genes of the training chromosomes that say when to stop.
@@ -176,6 +184,7 @@ impl Recipe {
             },
             penalty: self.penalty.unwrap_or(default.penalty),
             dropout: self.dropout.unwrap_or(default.dropout),
+            averaging: self.averaging.unwrap_or(default.averaging),
             is_half: self.half,
             ..default
         };
@@ -209,7 +218,7 @@ impl Recipe {
     /// Turns a manifest to this session and to what was asked for.
     pub fn adapt(&self, manifest: &mut Manifest, session: &Session, samples: &[SampleId]) -> Result<(), Failure> {
         let names = || samples.iter().map(|s| session.samples[s.0].name.clone());
-        manifest.source = format!("trained by cislens {} with seed {}", env!("CARGO_PKG_VERSION"), self.seed);
+        manifest.source = source(self.seed);
         manifest.assembly = (!session.genome.name.is_empty()).then(|| session.genome.name.clone());
         manifest.samples = names().collect();
         match self.without {
