@@ -1,6 +1,7 @@
 //! The loop: event -> action -> state -> scene -> draw. One task owns the state; everything slow is elsewhere.
 
 mod editing;
+mod frames;
 mod landmarks;
 mod mouse;
 mod opening;
@@ -17,6 +18,7 @@ use crate::theme::Theme;
 use crate::tracks;
 use crate::ui::{self, Depth, Palette};
 use crossterm::event::{Event, EventStream, KeyEventKind};
+use frames::Frames;
 use futures_util::StreamExt;
 use opening::Outcome;
 use std::future::pending;
@@ -27,11 +29,6 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-
-/// Least time between two frames: more would only fill a slow line.
-const FRAME: Duration = Duration::from_millis(16);
-/// From the frame that answers a key to the next: what is in memory already has come by then, and does not wait for its turn.
-const SOON: Duration = Duration::from_millis(2);
 
 /// For what has been typed already: the stream asks with no time at all, for which crossterm looks at nothing.
 const AT_ONCE: Duration = Duration::from_micros(50);
@@ -222,23 +219,20 @@ impl App {
         let (shown, mut shows) = unbounded_channel::<String>();
         self.resize()?;
         typed.iter().try_for_each(|event| self.handle(event))?;
-        // The first frame is an answer too.
-        let (mut is_dirty, mut answers_key) = (true, true);
-        let mut next_frame = Instant::now();
+        let mut frames = Frames::new(Instant::now());
         loop {
-            let due = if is_dirty { Some(next_frame) } else { self.asked.pace.due() };
+            let due = [frames.due(), self.asked.pace.due()].into_iter().flatten().min();
             let frame = async { if let Some(due) = due { tokio::time::sleep_until(due.into()).await } else { pending().await } };
             tokio::select! {
                 biased;
                 ending = signals.ends.next() => return Ok(ending),
-                _ = signals.stop.recv() => { self.suspend()?; is_dirty = true; }
+                _ = signals.stop.recv() => { self.suspend()?; frames.change(); }
                 () = frame, if !self.is_showing => {
                     self.ask();
                     // What is foreseen is answered by then: a gene and its prediction are drawn together.
                     while let Ok(reply) = replies.try_recv() { self.take(reply); }
                     self.draw()?;
-                    is_dirty = false;
-                    next_frame = Instant::now() + if std::mem::take(&mut answers_key) { SOON } else { FRAME };
+                    frames.drawn(Instant::now());
                 }
                 event = events.next() => match event {
                     None => return Ok(Ending::Signal(1)),
@@ -248,19 +242,23 @@ impl App {
                         while crossterm::event::poll(AT_ONCE)? {
                             self.handle(&crossterm::event::read()?)?;
                         }
-                        (is_dirty, answers_key, next_frame) = (true, true, Instant::now());
+                        frames.key(Instant::now());
                     }
                 },
-                Some(message) = hears.recv() => { self.state.say(message); is_dirty = true; }
+                Some(message) = hears.recv() => { self.state.say(message); frames.change(); }
                 Some(picture) = shows.recv() => {
                     self.screen.show(&picture)?;
                     self.is_showing = true;
                 }
                 Some(reply) = replies.recv() => {
+                    let mut is_refined = reply.is_attribution();
                     self.take(reply);
                     // What is there already is drawn together.
-                    while let Ok(reply) = replies.try_recv() { self.take(reply); }
-                    is_dirty = true;
+                    while let Ok(reply) = replies.try_recv() {
+                        is_refined &= reply.is_attribution();
+                        self.take(reply);
+                    }
+                    if is_refined { frames.refine(Instant::now()) } else { frames.change() }
                 }
             }
             if std::mem::take(&mut self.state.wants_figure) {

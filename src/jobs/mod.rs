@@ -185,6 +185,17 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// Whether it fills a row of an explanation, of which more may follow.
+    pub fn is_attribution(&self) -> bool {
+        match self {
+            Self::Attribution { .. } => true,
+            Self::Compared(reply) => reply.is_attribution(),
+            _ => false,
+        }
+    }
+}
+
+impl Reply {
     /// Whether a row's data could not be read.
     fn is_failure(&self) -> bool {
         matches!(self, Self::Columns { columns: Err(_), .. } | Self::Features { features: Err(_), .. })
