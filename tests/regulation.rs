@@ -38,9 +38,9 @@ fn model(name: &str) -> Box<dyn Model> {
 fn cores_of_the_browser_are_those_of_the_command() {
     let (folder, session, model) = (tempfile::tempdir().unwrap(), session(), model("deepcore"));
     let (at, data) = (folder.path(), data());
-    let base = format!("--session {} --gene NIZE5 --threads 1", data.join("session.toml").display());
+    let base = format!("--session {} --gene KANE7 --threads 1", data.join("session.toml").display());
     cislens(at, &format!("cores deepcore {base} --out c.tsv --arcs a.bedpe")).done();
-    let gene = session.genome.genes.find("NIZE5").unwrap();
+    let gene = session.genome.genes.find("KANE7").unwrap();
     let window = model.manifest().window_of(session.genome.genes.get(gene), session.genome.tss);
     let subject = Subject { model: 0, sample: SampleId(0), gene, window, edits: Arc::default() };
     let mut readers = Readers::new(session.clone());
@@ -223,14 +223,19 @@ fn enrichment_compares_bins_with_the_annotations_of_the_session() {
     let (at, data) = (folder.path(), data());
     std::fs::write(at.join("empty.bed"), "chr9\t1\t2\n").unwrap();
     let base = format!("--session {} --sample S01 --locus chr3:1-150,000", data.join("session.toml").display());
-    let run = format!("enrich deepcore {base} --out e.tsv --by-gene g.tsv --bins b.bed --marks m.tsv --svg e.svg --threads 2");
+    let sparse = cislens(at, &format!("enrich deepcore {base} --out null.tsv")).done();
+    assert!(sparse.stdout.contains("22 genes, ") && !sparse.stdout.contains("NaN"), "{}", sparse.stdout);
+    // A procedure that always calls some bins.
+    let run = format!(
+        "enrich deepcore {base} --procedure code --out e.tsv --by-gene g.tsv --bins b.bed --marks m.tsv --svg e.svg --threads 2"
+    );
     let ran = cislens(at, &run).done();
     assert!(ran.stdout.contains("bins a gene"), "{}", ran.stdout);
     let table = lines(&at.join("e.tsv"));
     assert!(table.len() >= 3 && table[0][0] == "elements", "{table:?}");
     for row in &table[1..] {
         let counts: u64 = row[8..12].iter().map(|c| c.parse::<u64>().unwrap()).sum();
-        assert!(counts > 0, "{row:?}");
+        assert!(counts > 0 && row[3].parse::<u64>().unwrap() > 0, "{row:?}");
     }
     let (genes, sets) = (lines(&at.join("g.tsv")).len() - 1, table.len() - 1);
     assert_eq!(genes % sets, 0);

@@ -11,6 +11,9 @@ use cislens::session::{Readers, SampleId, Session};
 use std::path::Path;
 use std::sync::Arc;
 
+/// By how much the attribution must be better than every simple score and the shuffled weights.
+const MARGIN: f64 = 0.06;
+
 #[test]
 fn mutagenesis_finds_the_sites_that_only_dna_shows() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data");
@@ -48,4 +51,45 @@ fn mutagenesis_finds_the_sites_that_only_dna_shows() {
             .filter(|line| !line.score.starts_with("-|"))
             .all(|l| l.recovery.auroc < against_idle[0].recovery.auroc)
     );
+}
+
+#[test]
+fn occlusion_finds_the_enhancers_among_peaks_that_drive_nothing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data");
+    let session = Arc::new(Session::open(&folder.join("session.toml")).unwrap());
+    let truth = Truth::new(read_truth(&folder.join("truth.tsv")).unwrap());
+    let held_out = session.genome.genes.iter().filter(|(_, gene)| *gene.region.chrom == *"chr3").map(|(id, _)| id);
+    let genes: Vec<GeneId> = held_out.collect();
+    let path = folder.join("models/attentive-chrome");
+    let network = load_model(&path, &Device::Cpu).unwrap();
+    let shuffled: Vec<_> = (1..=5).map(|seed| load_shuffled(&path, seed, &Device::Cpu).unwrap()).collect();
+    let mut networks = vec![("attentive-chrome", &*network)];
+    networks.extend(shuffled.iter().map(|network| ("shuffled", &**network)));
+    // The mean over the four samples of each score: a window rarely holds an enhancer and a peak that drives nothing.
+    let mut sums: Vec<(String, f64, f64)> = Vec::new();
+    let (mut working, mut decoys) = (0, 0);
+    for sample in 0..4 {
+        let mut readers = Readers::new(session.clone());
+        let lines = recover(&networks, &mut readers, SampleId(sample), &truth, &genes, &mut |_| true).unwrap();
+        let of_enhancers = lines.iter().filter(|line| line.contrast == "working enhancers / decoy peaks of the window");
+        for (i, Line { score, recovery, .. }) in of_enhancers.enumerate() {
+            if sums.len() == i {
+                sums.push((score.clone(), 0.0, 0.0));
+            }
+            assert_eq!(sums[i].0, *score);
+            (sums[i].1, sums[i].2) = (sums[i].1 + recovery.auroc / 4.0, sums[i].2 + recovery.auprc / 4.0);
+            if i == 0 {
+                (working, decoys) = (working + recovery.working, decoys + recovery.decoys);
+            }
+        }
+    }
+    println!("{working} enhancers, {decoys} decoy peaks: {sums:#?}");
+    assert!(working >= 150 && decoys >= 100, "{working} {decoys}");
+    let [own, others @ ..] = &sums[..] else { panic!("no line") };
+    // Five shuffles of the weights count by their mean: one alone says high or low for every peak alike.
+    let (shuffles, simple) = others.split_at(5);
+    let mean = |of: fn(&(String, f64, f64)) -> f64| shuffles.iter().map(of).sum::<f64>() / 5.0;
+    let best = |of: fn(&(String, f64, f64)) -> f64| simple.iter().map(of).fold(mean(of), f64::max);
+    let (auroc, auprc) = (best(|line| line.1), best(|line| line.2));
+    assert!(own.1 > auroc + MARGIN && own.2 > auprc + MARGIN / 2.0, "{own:?} against {auroc} {auprc}");
 }

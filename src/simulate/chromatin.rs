@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use super::rule::{ENHANCER_GAIN, PROMOTER_GAIN, Rule, SILENT, Without};
-use super::world::{ElementKind, GenePlan, Silencing, World, along};
+use super::world::{Element, ElementKind, GenePlan, Silencing, World, along};
 use crate::genome::Strand;
 
 /// Bases a bin.
@@ -115,7 +115,7 @@ pub(super) fn mean_signal(world: &World, chrom: usize, sample: usize, assay: Ass
         match element.kind {
             ElementKind::Enhancer => mark_enhancer(centre, activity, assay, height, &mut field),
             ElementKind::DecoyPeak => {
-                mark_enhancer(centre, activity * 0.8, assay, height, &mut field);
+                mark_poised(element, centre, activity * 0.8, assay, height, &mut field);
                 if element.looks_like_promoter && assay == Assay::H3K4me3 {
                     field.beside(centre, Strand::Forward, 200, 220.0, 16.0 * height);
                 }
@@ -180,6 +180,15 @@ fn mark_enhancer(centre: u64, activity: f64, assay: Assay, height: f64, field: &
         Assay::H3K27ac => field.beside(centre, Strand::Forward, 200, 180.0, 17.0 * activity * height),
         Assay::Dnase => field.bump(centre, 100.0, 10.0 * activity * height),
         _ => {}
+    }
+}
+
+/// A poised enhancer (Rada-Iglesias 2011): open and primed as an active one is, but Polycomb's mark lies where acetylation would.
+fn mark_poised(element: &Element, centre: u64, activity: f64, assay: Assay, height: f64, field: &mut Field) {
+    match assay {
+        Assay::H3K27ac => {}
+        Assay::H3K27me3 => field.plateau(element.start, element.end, 300.0, |_| 7.0 * activity * height),
+        _ => mark_enhancer(centre, activity, assay, height, field),
     }
 }
 

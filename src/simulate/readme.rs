@@ -49,7 +49,8 @@ pub(super) fn readme(world: &World) -> String {
          direction) holds 0 to 4 sites of an activator ({activators}) and of a repressor ({repressors}). Every planted site \
          matches its IUPAC consensus in `assets/motifs.tsv`.\n\n\
          Decoys: `decoy_closed`, sites of lineage factors, of the activator or the repressor where nothing binds; \
-         `decoy_peak`, bound by ubiquitous factors and marked like an active enhancer (three in ten also with H3K4me3), linked to no gene; \
+         `decoy_peak`, bound by ubiquitous factors, linked to no gene and marked like a poised enhancer: DNase and H3K4me1 as where one is \
+         active, H3K27me3 in place of H3K27ac (three in ten also with H3K4me3); \
          `decoy_insulator`, CTCF with DNase. Neighbours' promoters and enhancers inactive in a sample are decoys too.\n\n\
          ## The rule\n\
          Its constants were chosen with quick pilot fits, so that the task is neither trivial nor hopeless, and fixed before any model was tuned. `A` is the activity (0 to 1) of a site's factor in the sample.\n\

@@ -295,6 +295,35 @@ fn the_full_genome_is_what_was_asked_for() {
 }
 
 #[test]
+fn a_decoy_peak_is_marked_as_a_poised_enhancer() {
+    let world = build::build(2, Scale::Small).unwrap();
+    let mut peaks = 0;
+    for (sample, of_sample) in world.samples.iter().enumerate() {
+        let rule = rule::Rule { table: &world.table, elements: &world.elements, sample: of_sample };
+        let mean =
+            |assay| -> Vec<Vec<f64>> { (0..world.chroms.len()).map(|chrom| mean_signal(&world, chrom, sample, assay)).collect() };
+        let [open, primed, acetylated, polycomb] = [Assay::Dnase, Assay::H3K4me1, Assay::H3K27ac, Assay::H3K27me3].map(mean);
+        for (i, element) in world.elements.iter().enumerate() {
+            let is_far = |chrom: usize, from: u64, least: u64| chrom != element.chrom || from.abs_diff(element.centre()) > least;
+            let mut others = world.elements.iter().enumerate().filter(|(j, _)| *j != i);
+            let is_alone = world.genes.iter().all(|gene| is_far(gene.chrom, gene.tss, 1_500))
+                && others.all(|(_, other)| is_far(other.chrom, other.centre(), 1_200));
+            if element.kind.name() != "decoy_peak" || rule.activity(i) < 0.4 || !is_alone {
+                continue;
+            }
+            peaks += 1;
+            let near = |signal: &[Vec<f64>]| {
+                let bin = (element.centre() / BIN) as usize;
+                signal[element.chrom][bin - 6..bin + 7].iter().copied().fold(0.0, f64::max)
+            };
+            assert!(near(&open) > 2.0 && near(&primed) > 2.0 && near(&polycomb) > 1.5, "{}", element.id);
+            assert!(near(&acetylated) < 0.5, "{}: {}", element.id, near(&acetylated));
+        }
+    }
+    assert!(peaks > 4, "{peaks}");
+}
+
+#[test]
 fn marks_stand_where_elements_are_active() {
     let world = build::build(2, Scale::Small).unwrap();
     let rule = rule::Rule { table: &world.table, elements: &world.elements, sample: &world.samples[0] };

@@ -127,7 +127,7 @@ pub(super) enum ElementKind {
     Enhancer,
     /// Motif instances where no factor binds: no mark, no effect.
     DecoyClosed,
-    /// Bound and marked as an active enhancer (or promoter), but linked to no gene.
+    /// Bound, linked to no gene, and marked as a poised enhancer: open, with H3K4me1 (some with H3K4me3 too) and Polycomb's mark.
     DecoyPeak,
     /// CTCF: open, drives nothing.
     DecoyInsulator,

@@ -30,7 +30,7 @@ pub enum Kind {
     Element,
     /// An element of the gene without effect in the sample, or another gene's.
     OtherElement,
-    /// A peak that is marked like an enhancer and drives nothing.
+    /// A peak that is open and primed like an enhancer and drives nothing.
     DecoyPeak,
 }
 

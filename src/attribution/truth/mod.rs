@@ -1,6 +1,6 @@
 //! Does an attribution find what was planted? The sample data's truth against what a network says, beside simple scores.
 //!
-//! Networks that read DNA are judged by |ISM| of motif sites, networks that read marks by how far F moves when the marks around an
+//! Networks that read DNA are judged by |ISM| of motif sites, networks that read marks by what F loses when the marks around an
 //! element are blanked. What works is compared with what does not only inside one element, or one gene's window: which gene or
 //! element a candidate belongs to tells nothing.
 
@@ -183,8 +183,8 @@ fn holds(window: &Window, region: &Region) -> bool {
     *window.chrom() == region.chrom && [region.start, region.end - 1].iter().all(|&p| window.index(p as i64).is_some())
 }
 
-/// The score of each candidate by a network: of sites the largest |mean of 3 deltas| over their bases, of elements |change of F|
-/// without the marks around them.
+/// The score of each candidate by a network: of sites the largest |mean of 3 deltas| over their bases, of elements what F loses
+/// without the marks around them (planted elements raise expression, every one).
 fn attribution_scores(model: &dyn Model, input: &Input, candidates: &[Candidate]) -> Result<Vec<Option<f64>>, AttributionError> {
     let mut deltas = None;
     if candidates.iter().any(|c| c.kind.is_site()) {
@@ -207,7 +207,7 @@ fn attribution_scores(model: &dyn Model, input: &Input, candidates: &[Candidate]
                 let centre = candidate.region.centre();
                 let bases = (centre.saturating_sub(REACH)..centre + REACH).filter_map(index);
                 let blank = without_marks(variants.reference(), input, bases);
-                Ok(Some((variants.scores(&[blank])?[0] - score).abs()))
+                Ok(Some(score - variants.scores(&[blank])?[0]))
             }
         })
         .collect()

@@ -205,11 +205,13 @@ fn attended_note(found: &[(usize, OfGene)], manifest: &Manifest, place: &Place<'
     }
     let genes = found.len().max(1) as f64;
     let with = found.iter().filter(|(_, of)| of.any().contains(&true)).count();
+    let where_called = match attended.bins {
+        0 => "none called".to_owned(),
+        bins => format!("{:.2} bins a gene, {:.0} bases from the TSS on average", bins as f64 / genes, attended.mean_distance()),
+    };
     format!(
-        "{} genes, {with} with a called bin, {:.2} bins a gene, {:.0} bases from the TSS on average; of {} bins without any signal {} are called ({} beside a called one with signal, {} at the window's border)",
+        "{} genes, {with} with a called bin, {where_called}; of {} bins without any signal {} are called ({} beside a called one with signal, {} at the window's border)",
         found.len(),
-        attended.bins as f64 / genes,
-        attended.mean_distance(),
         attended.all_signal_free,
         attended.signal_free,
         attended.beside_signal,
