@@ -8,7 +8,7 @@ const FRAME: Duration = Duration::from_millis(16);
 const SOON: Duration = Duration::from_millis(2);
 /// After a key, a result that is still being refined does not ask for a frame of its own: it is in the frame that comes anyway, or in
 /// one when the hand is still. What comes within a frame's time was there before the key and is drawn.
-const CALM: Duration = Duration::from_millis(100);
+const CALM: Duration = Duration::from_millis(90);
 
 /// When frames were drawn and asked for.
 pub(super) struct Frames {
@@ -82,13 +82,13 @@ mod tests {
         frames.drawn(at(17));
         // Later ones wait, and rows that were read do not: both are in their frame.
         frames.refine(at(40));
-        assert_eq!(frames.due(), Some(at(110)));
+        assert_eq!(frames.due(), Some(at(100)));
         frames.change();
         assert_eq!(frames.due(), Some(at(33)));
         frames.refine(at(41));
         assert_eq!(frames.due(), Some(at(33)));
         frames.drawn(at(42));
         frames.refine(at(200));
-        assert_eq!(frames.due(), Some(at(110)), "the hand has been still for long: at once");
+        assert_eq!(frames.due(), Some(at(100)), "the hand has been still for long: at once");
     }
 }

@@ -251,14 +251,14 @@ impl App {
                     self.is_showing = true;
                 }
                 Some(reply) = replies.recv() => {
-                    let mut is_refined = reply.is_attribution();
+                    let mut can_wait = reply.can_wait();
                     self.take(reply);
                     // What is there already is drawn together.
                     while let Ok(reply) = replies.try_recv() {
-                        is_refined &= reply.is_attribution();
+                        can_wait &= reply.can_wait();
                         self.take(reply);
                     }
-                    if is_refined { frames.refine(Instant::now()) } else { frames.change() }
+                    if can_wait { frames.refine(Instant::now()) } else { frames.change() }
                 }
             }
             if std::mem::take(&mut self.state.wants_figure) {

@@ -185,11 +185,11 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// Whether it fills a row of an explanation, of which more may follow.
-    pub fn is_attribution(&self) -> bool {
+    /// Whether it adds to what is shown of a gene, and nobody waits for it who has just pressed a key.
+    pub fn can_wait(&self) -> bool {
         match self {
-            Self::Attribution { .. } => true,
-            Self::Compared(reply) => reply.is_attribution(),
+            Self::Attribution { .. } | Self::Seqlets { .. } | Self::Trust { .. } | Self::Cores { .. } | Self::Briefs(_) => true,
+            Self::Compared(reply) => reply.can_wait(),
             _ => false,
         }
     }
