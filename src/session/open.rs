@@ -140,17 +140,21 @@ pub struct Session {
     pub folder: PathBuf,
 }
 
+/// Parses a session file.
+pub(super) fn read_session_file(path: &Path) -> Result<SessionFile, SessionError> {
+    let text = std::fs::read_to_string(path).map_err(|reason| SessionError::Read { path: path.to_owned(), reason })?;
+    let later = toml::from_str::<Layout>(&text).ok().filter(|layout| layout.version > SESSION_VERSION);
+    if let Some(Layout { version }) = later {
+        let reason = format!("it is of version {version}, made by a later cislens; this one reads up to {SESSION_VERSION}");
+        return Err(SessionError::Parse { path: path.to_owned(), reason });
+    }
+    toml::from_str(&text).map_err(|e| SessionError::Parse { path: path.to_owned(), reason: e.to_string() })
+}
+
 impl Session {
     /// Reads a session file and everything the screen needs at once (genome, genes, expression, bin tables).
     pub fn open(path: &Path) -> Result<Self, SessionError> {
-        let text = std::fs::read_to_string(path).map_err(|reason| SessionError::Read { path: path.to_owned(), reason })?;
-        let later = toml::from_str::<Layout>(&text).ok().filter(|layout| layout.version > SESSION_VERSION);
-        if let Some(Layout { version }) = later {
-            let reason = format!("it is of version {version}, made by a later cislens; this one reads up to {SESSION_VERSION}");
-            return Err(SessionError::Parse { path: path.to_owned(), reason });
-        }
-        let file: SessionFile =
-            toml::from_str(&text).map_err(|e| SessionError::Parse { path: path.to_owned(), reason: e.to_string() })?;
+        let file = read_session_file(path)?;
         let mut session = Self::build(&file, path.parent().unwrap_or(Path::new(".")))?;
         session.path = Some(path.to_owned());
         Ok(session)

@@ -7,6 +7,7 @@ mod hub;
 mod names;
 mod rows;
 
+use super::open::read_session_file;
 use super::{ExpressionEntry, GenomeEntry, ModelEntry, SampleEntry, Session, SessionError, SessionFile};
 use crate::genome::ChromSizes;
 use crate::tracks::{self, Kind, PUBLISHED_MARK_ORDERS, SignalUnit};
@@ -89,23 +90,42 @@ pub enum InitError {
     Session(#[from] SessionError),
 }
 
-/// Opens a session file (or a folder with one), or makes a session of bare files; what could not be used of them is among its
-/// warnings.
+/// Opens a session file (or a folder with one), with what else is given as rows below its own, or makes a session of bare files; what
+/// could not be used of them is among its warnings.
 pub fn open_paths(paths: &[PathBuf]) -> Result<Session, InitError> {
     open_paths_with(paths, &InitOptions::default())
 }
 
 /// The same, with what the names of bare files do not say.
 pub fn open_paths_with(paths: &[PathBuf], options: &InitOptions) -> Result<Session, InitError> {
-    if let [path] = paths {
-        let inside = path.join("session.toml");
-        let is_session = path.extension().is_some_and(|e| e == "toml") && path.file_name().is_some_and(|n| n != MODEL_FILE);
-        if is_session || inside.is_file() {
-            return Ok(Session::open(if is_session { path } else { &inside })?);
-        }
+    if let [first, rows @ ..] = paths
+        && let Some(path) = session_file(first)
+    {
+        return if rows.is_empty() { Ok(Session::open(&path)?) } else { open_with_rows(&path, rows, options) };
     }
     let mut made = init(paths, options)?;
     let mut session = made.build(&options.folder)?;
+    session.warnings.splice(0..0, made.problems);
+    Ok(session)
+}
+
+fn session_file(path: &Path) -> Option<PathBuf> {
+    let inside = path.join("session.toml");
+    let is_session = path.extension().is_some_and(|e| e == "toml") && path.file_name().is_some_and(|n| n != MODEL_FILE);
+    if is_session { Some(path.to_owned()) } else { inside.is_file().then_some(inside) }
+}
+
+/// A session of its own: saving it asks for a name, and leaves the file that it began with as it is.
+fn open_with_rows(path: &Path, rows: &[PathBuf], options: &InitOptions) -> Result<Session, InitError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut made = init(rows, &InitOptions { folder: folder.to_owned(), ..options.clone() })?;
+    let mut file = read_session_file(path)?;
+    for other in [&made.file.genome.fasta, &made.file.genome.genes].into_iter().flatten() {
+        made.problems.push(format!("{}: the session has a genome of its own", other.display()));
+    }
+    file.tracks.append(&mut made.file.tracks);
+    file.models.append(&mut made.file.models);
+    let mut session = Session::build(&file, folder)?;
     session.warnings.splice(0..0, made.problems);
     Ok(session)
 }

@@ -229,6 +229,26 @@ fn a_folder_of_roadmaps_files_is_a_session_of_its_samples() {
 }
 
 #[test]
+fn files_beside_a_session_are_rows_below_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("s")).unwrap();
+    fs::write(at("s/g.sizes"), "chr1\t1000\n").unwrap();
+    fs::write(at("s/own.bed"), "chr1\t1\t2\n").unwrap();
+    fs::write(at("more.bed"), "chr1\t5\t9\n").unwrap();
+    fs::write(at("bad.bw"), "no bigWig").unwrap();
+    let text = "version = 2\nnote = \"n\"\n[genome]\nsizes = \"g.sizes\"\n[[track]]\nfile = \"own.bed\"\n";
+    fs::write(at("s/session.toml"), text).unwrap();
+    for session in ["s/session.toml", "s"] {
+        let session = open_paths(&[at(session), at("more.bed"), at("bad.bw")]).unwrap();
+        let labels: Vec<&str> = session.tracks.iter().map(|t| t.label.as_str()).collect();
+        assert_eq!((labels, session.note.as_str()), (vec!["own", "more"], "n"));
+        assert!(session.warnings.iter().any(|w| w.contains("bad.bw")), "{:?}", session.warnings);
+        assert_eq!(session.path, None, "saving it does not change the session it began with");
+    }
+}
+
+#[test]
 fn a_session_file_and_its_folder_open_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.sizes"), "c\t10\n").unwrap();
