@@ -8,20 +8,32 @@ use cislens::attribution::truth::{CONTRASTS, Line, Truth, read_truth, recover};
 use cislens::genome::GeneId;
 use cislens::models::{load_model, load_shuffled};
 use cislens::session::{Readers, SampleId, Session};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// By how much the attribution must be better than every simple score and the shuffled weights.
 const MARGIN: f64 = 0.06;
 
-#[test]
-fn mutagenesis_finds_the_sites_that_only_dna_shows() {
+struct Sample {
+    folder: PathBuf,
+    session: Arc<Session>,
+    truth: Truth,
+    /// The genes of chr3, which no network of the sample is fitted to (models/isegnet/genes.tsv).
+    held_out: Vec<GeneId>,
+}
+
+fn sample() -> Sample {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data");
     let session = Arc::new(Session::open(&folder.join("session.toml")).unwrap());
     let truth = Truth::new(read_truth(&folder.join("truth.tsv")).unwrap());
-    // chr3 is held out of the fit (models/isegnet/genes.tsv).
-    let held_out = session.genome.genes.iter().filter(|(_, gene)| *gene.region.chrom == *"chr3").map(|(id, _)| id);
-    let genes: Vec<GeneId> = held_out.step_by(12).collect();
+    let held_out = session.genome.genes.iter().filter(|(_, gene)| *gene.region.chrom == *"chr3").map(|(id, _)| id).collect();
+    Sample { folder, session, truth, held_out }
+}
+
+#[test]
+fn mutagenesis_finds_the_sites_that_only_dna_shows() {
+    let Sample { folder, session, truth, held_out } = sample();
+    let genes: Vec<GeneId> = held_out.into_iter().step_by(12).collect();
     let path = folder.join("models/isegnet");
     let (network, shuffled) = (load_model(&path, &Device::Cpu).unwrap(), load_shuffled(&path, 1, &Device::Cpu).unwrap());
     let networks = [("isegnet", &*network), ("shuffled", &*shuffled)];
@@ -55,11 +67,7 @@ fn mutagenesis_finds_the_sites_that_only_dna_shows() {
 
 #[test]
 fn occlusion_finds_the_enhancers_among_peaks_that_drive_nothing() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data");
-    let session = Arc::new(Session::open(&folder.join("session.toml")).unwrap());
-    let truth = Truth::new(read_truth(&folder.join("truth.tsv")).unwrap());
-    let held_out = session.genome.genes.iter().filter(|(_, gene)| *gene.region.chrom == *"chr3").map(|(id, _)| id);
-    let genes: Vec<GeneId> = held_out.collect();
+    let Sample { folder, session, truth, held_out: genes } = sample();
     let path = folder.join("models/attentive-chrome");
     let network = load_model(&path, &Device::Cpu).unwrap();
     let shuffled: Vec<_> = (1..=5).map(|seed| load_shuffled(&path, seed, &Device::Cpu).unwrap()).collect();
