@@ -8,7 +8,7 @@ mod names;
 mod rows;
 
 use super::open::read_session_file;
-use super::{ExpressionEntry, GenomeEntry, ModelEntry, SampleEntry, Session, SessionError, SessionFile};
+use super::{ExpressionEntry, GenomeEntry, ModelEntry, Session, SessionError, SessionFile};
 use crate::genome::ChromSizes;
 use crate::tracks::{self, Kind, PUBLISHED_MARK_ORDERS, SignalUnit};
 use encode::{Content, EncodeFile};
@@ -118,14 +118,8 @@ fn session_file(path: &Path) -> Option<PathBuf> {
 /// A session of its own: saving it asks for a name, and leaves the file that it began with as it is.
 fn open_with_rows(path: &Path, rows: &[PathBuf], options: &InitOptions) -> Result<Session, InitError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut made = init(rows, &InitOptions { folder: folder.to_owned(), ..options.clone() })?;
-    let mut file = read_session_file(path)?;
-    for other in [&made.file.genome.fasta, &made.file.genome.genes].into_iter().flatten() {
-        made.problems.push(format!("{}: the session has a genome of its own", other.display()));
-    }
-    file.tracks.append(&mut made.file.tracks);
-    file.models.append(&mut made.file.models);
-    let mut session = Session::build(&file, folder)?;
+    let made = add_to(read_session_file(path)?, rows, &InitOptions { folder: folder.to_owned(), ..options.clone() })?;
+    let mut session = Session::build(&made.file, folder)?;
     session.warnings.splice(0..0, made.problems);
     Ok(session)
 }
@@ -137,7 +131,12 @@ const MODEL_FILE: &str = "model.toml";
 /// # Errors
 /// Bin tables without `--marks`, `--marks` without bin tables, or no file that can be used.
 pub fn init(files: &[PathBuf], options: &InitOptions) -> Result<Initialised, InitError> {
-    let mut draft = Draft::new(options);
+    add_to(SessionFile { version: 1, ..SessionFile::default() }, files, options)
+}
+
+/// Adds what files are to a session file whose relative paths start at the folder of `options`.
+fn add_to(file: SessionFile, files: &[PathBuf], options: &InitOptions) -> Result<Initialised, InitError> {
+    let mut draft = Draft::new(file, options);
     for (mark, path) in &options.tracks {
         let (sample, mark) = mark.split_once(':').map_or((None, mark.as_str()), |(sample, mark)| (Some(sample), mark));
         let facts = Facts { sample: sample.map(str::to_owned), mark: Some(mark.to_owned()), ..Facts::default() };
@@ -208,8 +207,8 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(options: &'a InitOptions) -> Self {
-        let made = Initialised { file: SessionFile { version: 1, ..SessionFile::default() }, ..Initialised::default() };
+    fn new(file: SessionFile, options: &'a InitOptions) -> Self {
+        let made = Initialised { file, ..Initialised::default() };
         Self {
             options,
             seen: BTreeSet::new(),
@@ -425,14 +424,12 @@ impl<'a> Draft<'a> {
         }
         self.guess_samples();
         self.part_rivals();
-        let mut samples: Vec<String> = Vec::new();
-        self.add_bins(&mut samples);
-        self.add_rows(&mut samples);
-        self.made.file.samples = samples.into_iter().map(|name| SampleEntry { name, ..SampleEntry::default() }).collect();
+        self.add_bins();
+        self.add_rows();
         for (name, file) in std::mem::take(&mut self.with_expression) {
             let (column, id_column, unit) = (Some("TPM".to_owned()), Some("gene_id".to_owned()), "TPM".to_owned());
             if let Some(sample) = self.made.file.samples.iter_mut().find(|s| s.name == name) {
-                sample.expression = Some(ExpressionEntry { file, column, id_column, transcripts: None, unit });
+                sample.expression.get_or_insert(ExpressionEntry { file, column, id_column, transcripts: None, unit });
             }
         }
         for (path, facts) in std::mem::take(&mut self.tables) {

@@ -2,7 +2,7 @@
 
 use super::{Draft, Facts, Row, extent, names};
 use crate::genome::{ChromSizes, Region};
-use crate::session::TrackEntry;
+use crate::session::{SampleEntry, TrackEntry};
 use crate::tracks::{self, Kind, Track, TrackError, clean_text};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,8 @@ impl Draft<'_> {
         if let Some(sample) = &self.options.sample {
             self.rows.iter_mut().for_each(|row| row.facts.sample = row.facts.sample.take().or_else(|| Some(sample.clone())));
         }
-        let mut known: BTreeSet<String> = self.bins.iter().map(|path| names::stem(path)).collect();
+        let own = self.made.file.samples.iter().map(|sample| sample.name.clone());
+        let mut known: BTreeSet<String> = self.bins.iter().map(|path| names::stem(path)).chain(own).collect();
         for row in &mut self.rows {
             let stem = names::long_stem(&row.path);
             let roadmap = names::roadmap_signal(&stem).filter(|_| row.kind == Kind::Signal);
@@ -40,6 +41,12 @@ impl Draft<'_> {
 
     /// Two signals of one mark and sample: neither is it, until `--track` says which.
     pub(super) fn part_rivals(&mut self) {
+        for row in self.rows.iter_mut().filter(|row| row.kind == Kind::Signal) {
+            let is_rival = |t: &TrackEntry| t.mark.is_some() && t.mark == row.facts.mark && t.sample == row.facts.sample;
+            if self.made.file.tracks.iter().any(is_rival) {
+                (row.facts.mark, row.facts.label) = (None, Some(names::long_stem(&row.path)));
+            }
+        }
         let mut by_mark: BTreeMap<(Option<String>, String), Vec<usize>> = BTreeMap::new();
         for (i, row) in self.rows.iter().enumerate().filter(|(_, row)| row.kind == Kind::Signal) {
             if let Some(mark) = &row.facts.mark {
@@ -67,10 +74,10 @@ impl Draft<'_> {
         self.options.tracks.iter().any(|(_, path)| *path == self.rows[row].path)
     }
 
-    pub(super) fn add_bins(&mut self, samples: &mut Vec<String>) {
+    pub(super) fn add_bins(&mut self) {
         for path in std::mem::take(&mut self.bins) {
             let sample = self.options.sample.clone().unwrap_or_else(|| names::stem(&path));
-            add_new(samples, &sample);
+            self.add_sample(&sample);
             self.understand(&path, &format!("bin table of sample {sample}: {}", self.options.marks.join(", ")));
             let file = self.place(&path);
             if tracks::is_base_table(&path).is_ok_and(|is| is) {
@@ -88,14 +95,14 @@ impl Draft<'_> {
         }
     }
 
-    pub(super) fn add_rows(&mut self, samples: &mut Vec<String>) {
+    pub(super) fn add_rows(&mut self) {
         let mut rows = std::mem::take(&mut self.rows);
         // Annotation of the genome stands above what was measured.
         rows.sort_by_key(|row| row.facts.sample.is_some() || row.kind == Kind::Signal);
         let with_signal: BTreeSet<(Option<String>, String)> =
             rows.iter().filter(|row| row.kind == Kind::Signal).map(|row| (row.facts.sample.clone(), row.name())).collect();
         let (mut signals, mut features) = (Vec::new(), Vec::new());
-        let mut labels = Labels::default();
+        let mut labels = Labels::of(&self.made.file.tracks);
         for row in rows {
             let places = if row.kind == Kind::Signal { &mut signals } else { &mut features };
             match row.extent() {
@@ -110,20 +117,20 @@ impl Draft<'_> {
             let are_peaks = is_called || with_signal.contains(&(row.facts.sample.clone(), name.clone()));
             let is_suffixed = row.kind == Kind::Features && are_peaks && !name.ends_with("peaks");
             let label = labels.add(&row.facts.sample, if is_suffixed { format!("{name} peaks") } else { name });
-            self.add_row(row, label, samples);
+            self.add_row(row, label);
         }
         let has_genes = self.made.file.genome.genes.is_some();
         // Genes of bin tables are places of their own.
-        if self.made.file.tracks.iter().all(|t| t.marks.is_empty()) {
+        if self.made.file.locus.is_none() && self.made.file.tracks.iter().all(|t| t.marks.is_empty()) {
             self.made.file.locus = extent::locus(&signals, &features, has_genes).map(|r| r.to_string());
         }
     }
 
-    fn add_row(&mut self, row: Row, label: String, samples: &mut Vec<String>) {
+    fn add_row(&mut self, row: Row, label: String) {
         let format = row.shown_format();
         let Facts { sample, mark, signal, .. } = row.facts;
         if let Some(sample) = &sample {
-            add_new(samples, sample);
+            self.add_sample(sample);
         }
         let mark = mark.filter(|_| row.kind == Kind::Signal);
         let of_sample = sample.as_ref().map_or_else(String::new, |s| format!(" of sample {s}"));
@@ -143,6 +150,13 @@ impl Draft<'_> {
             format: (!is_detected).then(|| format.to_owned()),
             ..TrackEntry::default()
         });
+    }
+
+    fn add_sample(&mut self, name: &str) {
+        let samples = &mut self.made.file.samples;
+        if samples.iter().all(|s| s.name != name) {
+            samples.push(SampleEntry { name: name.to_owned(), ..SampleEntry::default() });
+        }
     }
 }
 
@@ -185,6 +199,11 @@ impl Row {
 struct Labels(BTreeSet<(Option<String>, String)>);
 
 impl Labels {
+    fn of(tracks: &[TrackEntry]) -> Self {
+        let name = |t: &TrackEntry| t.label.clone().or_else(|| t.mark.clone());
+        Self(tracks.iter().filter_map(|t| Some((t.sample.clone(), name(t)?))).collect())
+    }
+
     fn add(&mut self, sample: &Option<String>, name: String) -> String {
         let mut label = name.clone();
         let mut n = 1;
@@ -194,11 +213,5 @@ impl Labels {
         }
         self.0.insert((sample.clone(), label.clone()));
         label
-    }
-}
-
-fn add_new(samples: &mut Vec<String>, name: &str) {
-    if !samples.iter().any(|s| s == name) {
-        samples.push(name.to_owned());
     }
 }

@@ -249,6 +249,34 @@ fn files_beside_a_session_are_rows_below_its_own() {
 }
 
 #[test]
+fn tables_and_marks_beside_a_session_are_of_its_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("g.sizes"), "chr1\t1000\n").unwrap();
+    for name in ["own.bedgraph", "A_H3K27ac_rep2.bedgraph", "A_H3K4me3.bedgraph", "B_H3K4me3.bedgraph"] {
+        fs::write(at(name), "chr1\t1\t2\t3.5\n").unwrap();
+    }
+    fs::write(at("tpm.tsv"), "gene_id\tA\tC\ng1\t1.5\t2.5\n").unwrap();
+    let text = "version = 2\nlocus = \"chr1:7-9\"\n[genome]\nsizes = \"g.sizes\"\n[[sample]]\nname = \"A\"\n\
+        [[track]]\nfile = \"own.bedgraph\"\nsample = \"A\"\nmark = \"H3K27ac\"\n";
+    fs::write(at("session.toml"), text).unwrap();
+    let files = ["session.toml", "tpm.tsv", "A_H3K27ac_rep2.bedgraph", "A_H3K4me3.bedgraph", "B_H3K4me3.bedgraph"];
+    let session = open_paths(&files.map(at)).unwrap();
+    // The session has no genes.
+    assert!(session.warnings.iter().all(|w| w.contains("ids are no gene")), "{:?}", session.warnings);
+    let rows: Vec<_> =
+        session.source.tracks.iter().map(|t| (t.sample.as_deref(), t.mark.as_deref(), t.label.as_deref())).collect();
+    // The mark that models read stays the session's own.
+    let (a, b) = (Some("A"), Some("B"));
+    let expected =
+        [(a, Some("H3K27ac"), None), (a, None, Some("A_H3K27ac_rep2")), (a, Some("H3K4me3"), None), (b, Some("H3K4me3"), None)];
+    assert_eq!(rows, expected);
+    let samples: Vec<_> = session.source.samples.iter().map(|s| (s.name.as_str(), s.expression.is_some())).collect();
+    assert_eq!(samples, [("A", true), ("B", false)]);
+    assert_eq!(session.locus.as_deref(), Some("chr1:7-9"));
+}
+
+#[test]
 fn a_session_file_and_its_folder_open_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.sizes"), "c\t10\n").unwrap();
