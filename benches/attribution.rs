@@ -8,7 +8,7 @@ use candle_core::{DType, Device};
 use cislens::attribution::kernels::{Edit, evaluator};
 use cislens::attribution::{Attribution, Options, Run, method, run_whole};
 use cislens::genome::{BASES, Strand, Stretch};
-use cislens::models::{Batch, Input, InputSource, Model, ModelError, TfSpec, Weights, architecture};
+use cislens::models::{Batch, Input, InputSource, Model, ModelError, TfSpec, Weights, architecture, keep_freed_blocks};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::{Duration, Instant};
@@ -123,6 +123,7 @@ fn peak_mb() -> f64 {
 }
 
 fn main() {
+    keep_freed_blocks(); // as the program does
     let (options, wanted): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
     let is_wanted = |name: &str| {
         let fits = |wanted: &String| wanted.strip_prefix('=').map_or(name.starts_with(wanted.as_str()), |exact| name == exact);

@@ -2,8 +2,8 @@
 //! `benches/run-training.sh` runs it beside `training_peer.py`, which does the same in PyTorch.
 
 use candle_core::{DType, Device, Tensor};
-use cislens::models::{Batch, Dropout, MODELS, Manifest, Weights, architecture};
-use cislens::training::{FitOptions, Optimiser, keep_freed_memory, median};
+use cislens::models::{Batch, Dropout, MODELS, Manifest, Weights, architecture, keep_freed_memory};
+use cislens::training::{FitOptions, Optimiser, median};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -129,6 +129,7 @@ pub fn run() -> ExitCode {
     // Our own pools do the parallel work.
     set_candle_threads();
     allow_many_files();
+    crate::models::keep_freed_blocks();
     let cli = Cli::parse();
     if keeps_on_disk(&cli) {
         opening::keep_genes();

@@ -26,6 +26,7 @@ mod lstm;
 mod lstm_alpha;
 mod lstm_attn;
 mod manifest;
+mod memory;
 mod mlp;
 mod signal_target;
 mod source;
@@ -64,6 +65,7 @@ pub use lstm_attn::LstmAttn;
 pub use manifest::{
     BinStatistic, InputSpec, Manifest, MarkSpec, Orientation, OutputKind, OutputSpec, TfSpec, Transform, TtsSpec, WindowSpec,
 };
+pub use memory::{KeptMemory, keep_freed_blocks, keep_freed_memory};
 pub use mlp::Mlp;
 pub use signal_target::SignalTarget;
 pub use source::{SampleSource, measured_output, missing_input, samples_that_feed};

@@ -4,10 +4,9 @@ use super::averaging::{copy, lend, take_in};
 use super::checkpoint;
 use super::judge::{evaluate, predict, statistics};
 use super::loss::{first_score, mean_loss, to_f32};
-use super::memory::keep_freed_memory;
 use super::metrics::{Interval, auroc, average_precision, r_squared};
 use super::{Dataset, FitOptions, Move, Optimiser, Split, TrainingError, Watch};
-use crate::models::{Dropout, Manifest, Model, OutputKind, Weights, architecture};
+use crate::models::{Dropout, Manifest, Model, OutputKind, Weights, architecture, keep_freed_memory};
 use candle_core::{DType, Device, Tensor, Var};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -439,6 +438,27 @@ mod tests {
         let options = FitOptions { descent: rate(0.01), epochs: 40, shift: 2, penalty: 1e-4, ..FitOptions::default() };
         let fitted = fit(&manifest, &mut data, &split, &options, None, &mut go).unwrap();
         assert!(fitted.test[0].1.value > 0.9, "{:?} {:?}", fitted.test, fitted.history.last());
+    }
+
+    #[test]
+    fn the_mean_of_the_weights_is_judged_and_kept_while_descent_goes_its_own_way() {
+        let (manifest, data, split) = chrome(OutputKind::Regression);
+        let run = |averaging| {
+            let options = FitOptions { descent: rate(0.02), epochs: 2, dropout: 0.3, averaging, ..FitOptions::default() };
+            fit(&manifest, &mut data.clone(), &split, &options, None, &mut go).unwrap()
+        };
+        let weights = |fitted: &Fitted| -> Vec<f32> {
+            fitted.weights.values().flat_map(|w| w.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect()
+        };
+        let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let (plain, mean, last) = (run(0.0), run(0.99), run(1e-9));
+        for (plain, mean) in plain.history.iter().zip(&mean.history) {
+            assert_eq!(plain.train_loss.to_bits(), mean.train_loss.to_bits());
+            assert_ne!(plain.valid_loss.to_bits(), mean.valid_loss.to_bits());
+        }
+        assert!(distance(&weights(&plain), &weights(&mean)) > 0.01);
+        // A mean that forgets at once is the last weights.
+        assert!(distance(&weights(&plain), &weights(&last)) < 1e-6);
     }
 
     #[test]

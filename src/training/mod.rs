@@ -11,7 +11,6 @@ mod judge;
 mod linear_svr;
 mod loci;
 mod loss;
-mod memory;
 mod metrics;
 mod optimiser;
 mod options;
@@ -28,7 +27,6 @@ pub use fit::{Epoch, Fitted, Progress, fit};
 pub use judge::{evaluate, intervals, predict};
 pub use loci::mean_over_samples;
 pub use loss::loss_of;
-pub use memory::{KeptMemory, keep_freed_memory};
 pub use metrics::{
     Interval, PairedTest, Panel, PanelStatistics, Statistic, accuracy, auroc, average_precision, bootstrap_interval,
     bootstrap_values, compare, f1_macro, f1_micro, mean_square_error, measures, median, pearson, percentile, permutation_test,

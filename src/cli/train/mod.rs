@@ -136,7 +136,7 @@ pub(super) fn read(
 /// Our own pool: the global one has one thread (see `run` of the command line). Results are the same on any number.
 pub(super) fn threads(n: usize) -> Result<rayon::ThreadPool, Failure> {
     let n = if n == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { n };
-    // The main thread is one of them: what it frees stays for what comes (training::keep_freed_memory).
+    // The main thread is one of them: what it frees stays for what comes (models::keep_freed_memory).
     Ok(rayon::ThreadPoolBuilder::new().num_threads(n).use_current_thread().build()?)
 }
 
