@@ -1,6 +1,7 @@
 //! AttentiveChrome: an edit of some bins of a mark runs that mark's LSTMs from the bins outward; other marks keep their summaries.
 //! The level over marks is a handful of steps and runs whole.
 
+use super::alone::{Columns, Direction, Trace};
 use super::lanes::{Gates, LANES, Lstm, Rows, add_product, first_lane, is_spread, load, pairs, splat, spread, store};
 use super::{Edit, Evaluator, check_finite, finite, numbers};
 use crate::attribution::AttributionError;
@@ -39,10 +40,13 @@ impl<T: Real> Level<T> {
         let lstm = |(input, recurrent): (candle_core::Tensor, &candle_core::Tensor)| -> Result<Lstm<T>, AttributionError> {
             Ok(Lstm::new(&numbers(&input)?, &numbers(recurrent)?, recurrent.dim(1)?))
         };
-        let lstm = [lstm(forward)?, lstm(reverse)?];
-        let (context, hidden) = (numbers::<T>(&level.attention.context)?, lstm[0].hidden());
+        Ok(Self::of([lstm(forward)?, lstm(reverse)?], &numbers(&level.attention.context)?))
+    }
+
+    fn of(lstm: [Lstm<T>; 2], context: &[T]) -> Self {
+        let hidden = lstm[0].hidden();
         let context = [0, 1].map(|direction| Rows::new(1, hidden, |_, i| context[direction * hidden + i]));
-        Ok(Self { lstm, context })
+        Self { lstm, context }
     }
 
     fn hidden(&self) -> usize {
@@ -61,22 +65,31 @@ impl<T: Real> Level<T> {
     }
 }
 
-/// One direction over the unedited values of a mark, `[bins][...]`.
-struct Direction<T> {
-    gates: Vec<T>,
-    states: Vec<T>,
-    cells: Vec<T>,
-    /// What it adds to the score of each bin.
-    shares: Vec<T>,
-}
-
 struct Mark<T> {
     level: Level<T>,
     /// `[bins]`.
     x: Vec<T>,
-    directions: Vec<Direction<T>>,
+    unedited: [Trace<T>; 2],
+    /// What each direction adds to the score of each bin.
+    shares: [Vec<T>; 2],
     /// `[2 * hidden]`: the unedited mark's averaged states.
     mean: Vec<T>,
+}
+
+impl<T: Real> Mark<T> {
+    fn new(level: &AttentiveLstm, x: Vec<T>) -> Result<Self, AttributionError> {
+        let [forward, reverse] = Direction::both(&level.lstm.packed()?, &x, 1)?;
+        let (context, hidden) = (numbers::<T>(&level.attention.context)?, forward.lstm.hidden());
+        let share =
+            |direction: usize, states: &[T]| Columns::new(1, hidden, |_, i| context[direction * hidden + i]).products(states, 1);
+        let shares = [share(0, &forward.unedited.states), share(1, &reverse.unedited.states)];
+        let level = Level::of([forward.lstm, reverse.lstm], &context);
+        let mut mark = Self { level, x, unedited: [forward.unedited, reverse.unedited], shares, mean: Vec::new() };
+        // A lane like any other, so that an edit that changes nothing gives the same bits.
+        let mut passes = [Pass::of(&mark), Pass::of(&mark)];
+        mark.mean = first_lane(&dispatch(Block { mark: &mark, lanes: &[], range: None, passes: &mut passes })).collect();
+        Ok(mark)
+    }
 }
 
 struct AttentiveChromeKernel<T> {
@@ -92,14 +105,7 @@ impl<T: Real> AttentiveChromeKernel<T> {
     fn new(model: &AttentiveChrome, input: &Input) -> Result<Self, AttributionError> {
         let (k, bins) = (input.n_marks(), input.positions());
         let marks = model.marks.par_iter().enumerate().map(|(i, level)| -> Result<Mark<T>, AttributionError> {
-            let x = (0..bins).map(|bin| T::from_f64(f64::from(input.marks[bin * k + i]))).collect();
-            let mut mark = Mark { level: Level::new(level)?, x, directions: Vec::new(), mean: Vec::new() };
-            let trace = |reverse| dispatch(Trace { mark: &mark, reverse });
-            let (forward, reverse) = rayon::join(|| trace(false), || trace(true));
-            mark.directions = vec![forward, reverse];
-            // The unedited mark is a lane like any other, so that an edit that changes nothing gives the same bits.
-            mark.mean = first_lane(&dispatch(Block { mark: &mark, lanes: &[], range: (0, bins - 1) })).collect();
-            Ok(mark)
+            Mark::new(level, (0..bins).map(|bin| T::from_f64(f64::from(input.marks[bin * k + i]))).collect())
         });
         let marks = marks.collect::<Result<Vec<_>, _>>()?;
         let bias = model.head.bias.as_ref().map_or(Ok(vec![0.0]), numbers::<f64>)?[0];
@@ -164,16 +170,19 @@ impl<T: Real> Evaluator for AttentiveChromeKernel<T> {
             let size = of_mark.len().div_ceil(of_mark.len().div_ceil(LANES));
             blocks.extend(of_mark.chunks_mut(size));
         }
-        blocks.into_par_iter().for_each(|block| {
-            let range = block.iter().map(Edited::range);
-            let range = range.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0, 0));
-            let lanes: Vec<&BTreeMap<usize, T>> = block.iter().map(|e| &e.bins).collect();
-            let mark = &self.marks[block[0].mark];
-            let means = dispatch(Block { mark, lanes: &lanes, range });
-            for (lane, edited) in block.iter_mut().enumerate() {
-                edited.mean = means.iter().skip(lane).step_by(LANES).copied().collect();
-            }
-        });
+        // What a block fills is as large as the whole window: it is kept from one to the next.
+        blocks.into_par_iter().for_each_init(
+            || [Pass::of(&self.marks[0]), Pass::of(&self.marks[0])],
+            |passes, block| {
+                let range = block.iter().map(Edited::range).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+                let lanes: Vec<&BTreeMap<usize, T>> = block.iter().map(|e| &e.bins).collect();
+                let mark = &self.marks[block[0].mark];
+                let means = dispatch(Block { mark, lanes: &lanes, range, passes });
+                for (lane, edited) in block.iter_mut().enumerate() {
+                    edited.mean = means.iter().skip(lane).step_by(LANES).copied().collect();
+                }
+            },
+        );
         edited.sort_by_key(|e| e.edit);
         let by_edit: Vec<&[Edited<T>]> = edited.chunk_by(|a, b| a.edit == b.edit).collect();
         let blocks: Vec<&[&[Edited<T>]]> = by_edit.chunks(LANES).collect();
@@ -188,52 +197,13 @@ impl<T: Real> Evaluator for AttentiveChromeKernel<T> {
     }
 }
 
-/// One direction over the unedited mark.
-struct Trace<'a, T> {
-    mark: &'a Mark<T>,
-    reverse: bool,
-}
-
-impl<T: Real> Kernel for Trace<'_, T> {
-    type Output = Direction<T>;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Direction<T> {
-        let (bins, d) = (self.mark.x.len(), usize::from(self.reverse));
-        let lstm = &self.mark.level.lstm[d];
-        let hidden = lstm.hidden();
-        let mut direction = Direction {
-            gates: vec![T::ZERO; bins * 4 * hidden],
-            states: vec![T::ZERO; bins * hidden],
-            cells: vec![T::ZERO; bins * hidden],
-            shares: vec![T::ZERO; bins],
-        };
-        let (mut x, mut share) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-        let mut gates = vec![T::ZERO; 4 * hidden * LANES];
-        let mut state = vec![T::ZERO; hidden * LANES];
-        let (mut cell, mut next) = (state.clone(), state.clone());
-        for i in 0..bins {
-            let bin = if self.reverse { bins - 1 - i } else { i };
-            x.fill(self.mark.x[bin]);
-            lstm.project(simd, &x, &mut gates);
-            lstm.step(simd, Gates::Lanes(&gates), &state, &mut cell, &mut next);
-            std::mem::swap(&mut state, &mut next);
-            self.mark.level.share(simd, d, &state, &mut share);
-            let keep = |to: &mut [T], from: &[T]| to.iter_mut().zip(first_lane(from)).for_each(|(to, from)| *to = from);
-            keep(&mut direction.gates[bin * 4 * hidden..][..4 * hidden], &gates);
-            keep(&mut direction.states[bin * hidden..][..hidden], &state);
-            keep(&mut direction.cells[bin * hidden..][..hidden], &cell);
-            direction.shares[bin] = share[0];
-        }
-        direction
-    }
-}
-
 /// Up to [`LANES`] edits of one mark, whose first and last changed bins over all of them are `range`.
 struct Block<'a, T> {
     mark: &'a Mark<T>,
     lanes: &'a [&'a BTreeMap<usize, T>],
-    range: (usize, usize),
+    range: Option<(usize, usize)>,
+    /// Room for both directions.
+    passes: &'a mut [Pass<T>; 2],
 }
 
 /// The bins that one direction computed anew.
@@ -247,15 +217,25 @@ struct Pass<T> {
     shares: Vec<T>,
 }
 
+impl<T: Real> Pass<T> {
+    /// Room for a pass over a mark.
+    fn of(mark: &Mark<T>) -> Self {
+        let bins = mark.x.len();
+        Self { from: 0, until: 0, states: vec![T::ZERO; bins * mark.level.hidden() * LANES], shares: vec![T::ZERO; bins * LANES] }
+    }
+}
+
 impl<T: Real> Block<'_, T> {
     #[inline(always)]
-    fn pass<S: Simd>(&self, simd: S, reverse: bool) -> Pass<T> {
-        let (mark, d, (first, last)) = (self.mark, usize::from(reverse), self.range);
-        let (direction, lstm, bins) = (&mark.directions[d], &mark.level.lstm[d], mark.x.len());
+    fn pass<S: Simd>(&mut self, simd: S, reverse: bool) {
+        let (mark, d) = (self.mark, usize::from(reverse));
+        let (direction, lstm, bins) = (&mark.unedited[d], &mark.level.lstm[d], mark.x.len());
         let hidden = lstm.hidden();
         let row = hidden * LANES;
-        let mut pass = Pass { from: bins, until: 0, states: vec![T::ZERO; bins * row], shares: vec![T::ZERO; bins * LANES] };
-        spread(&direction.shares, &mut pass.shares);
+        let pass = &mut self.passes[d];
+        (pass.from, pass.until) = (bins, 0);
+        spread(&mark.shares[d], &mut pass.shares);
+        let Some((first, last)) = self.range else { return };
         let mut x = [T::ZERO; LANES];
         let mut gates = vec![T::ZERO; 4 * hidden * LANES];
         let mut state = vec![T::ZERO; row];
@@ -292,7 +272,6 @@ impl<T: Real> Block<'_, T> {
             mark.level.share(simd, d, &state, &mut pass.shares[bin * LANES..][..LANES]);
             (pass.from, pass.until) = (pass.from.min(bin), pass.until.max(bin + 1));
         }
-        pass
     }
 }
 
@@ -301,13 +280,15 @@ impl<T: Real> Kernel for Block<'_, T> {
     type Output = Vec<T>;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Vec<T> {
+    fn run<S: Simd>(mut self, simd: S) -> Vec<T> {
         let (bins, hidden) = (self.mark.x.len(), self.mark.level.hidden());
-        let passes = [self.pass(simd, false), self.pass(simd, true)];
+        self.pass(simd, false);
+        self.pass(simd, true);
+        let passes = self.passes;
         let weights = softmax(&passes[0].shares, &passes[1].shares);
         let mut mean = vec![T::ZERO; 2 * hidden * LANES];
         for (d, pass) in passes.iter().enumerate() {
-            let cached = &self.mark.directions[d].states;
+            let cached = &self.mark.unedited[d].states;
             for unit in 0..hidden {
                 let mean = &mut mean[(d * hidden + unit) * LANES..][..LANES];
                 for q in 0..pairs::<T, S>() {

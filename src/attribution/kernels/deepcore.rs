@@ -6,8 +6,9 @@
 //! bin's attention. The published head has no activation, so it is folded into one weight a state and F is
 //! `sum_bins attention * value + offset`.
 
-use super::deepcore_view::{Changes, View};
-use super::lanes::{Gates, LANES, Rows, add_product, first_lane, is_spread, load, pairs, splat4, spread, store};
+use super::alone::Columns;
+use super::deepcore_view::{Changes, PADDED, View};
+use super::lanes::{Gates, LANES, Rows, add_product, is_spread, load, pairs, splat4, spread, store};
 use super::{Edit, Evaluator, check_finite, finite, numbers};
 use crate::attribution::AttributionError;
 use crate::models::layers::{Kernel, Real, dispatch};
@@ -60,57 +61,59 @@ struct DeepCoreKernel<T> {
 impl<T: Real> DeepCoreKernel<T> {
     fn new(model: &DeepCore, input: &Input) -> Result<Self, AttributionError> {
         let batch = input.batch(model.dtype())?;
-        let mut views = Vec::new();
-        for (view, x, is_sequence) in [(&model.sequence, &batch.sequence, true), (&model.marks, &batch.marks, false)] {
-            if let (Some(view), Some(x)) = (view, x) {
-                views.push(View::<T>::new(view, x, is_sequence.then_some(input.base_order()))?);
-            }
-        }
+        let views = [(&model.sequence, &batch.sequence, true), (&model.marks, &batch.marks, false)];
+        let views = views.into_par_iter().filter_map(|(view, x, is_sequence)| {
+            Some(View::<T>::new(view.as_ref()?, x.as_ref()?, is_sequence.then_some(input.base_order())))
+        });
+        let views = views.collect::<Result<Vec<_>, _>>()?;
         let bins = views.first().map_or(0, View::bins);
         let [hidden, score] = &model.attention;
         let (attention, states) = hidden.weight.dims2()?;
         let hidden_weights = numbers::<T>(&hidden.weight)?;
         let (folded, offset) = fold(&model.head)?;
-        let mut heads = Vec::new();
-        for part in 0..2 * views.len() {
-            let width = states / (2 * views.len());
-            heads.push(Rows::new(attention + 1, width, |row, i| match row < attention {
-                true => hidden_weights[row * states + part * width + i],
-                false => T::from_f64(folded[part * width + i]),
-            }));
-        }
+        let parts = 2 * views.len();
+        let width = states / parts.max(1);
+        let weight = |part: usize, row: usize, i: usize| match row < attention {
+            true => hidden_weights[row * states + part * width + i],
+            false => T::from_f64(folded[part * width + i]),
+        };
         let rows = (attention + 1).next_multiple_of(4);
         let mut bias = vec![T::ZERO; rows];
         if let Some(b) = &hidden.bias {
             bias[..attention].copy_from_slice(&numbers::<T>(b)?);
         }
-        let parts = heads.len();
+        let shares = (0..parts).into_par_iter().map(|part| {
+            let head = Columns::new(attention + 1, width, |row, i| weight(part, row, i));
+            let states = &views[part / 2].directions[part % 2].unedited.states;
+            head.products(states, rows)
+        });
+        let shares: Vec<Vec<T>> = shares.collect();
+        let mut before = vec![bias.repeat(bins)];
+        for shares in &shares[..parts.saturating_sub(1)] {
+            let sum = |(before, share): (&T, &T)| *before + *share;
+            before.push(before[before.len() - 1].iter().zip(shares).map(sum).collect());
+        }
         let mut kernel = Self {
             views,
             bins,
-            heads,
+            heads: (0..parts).map(|part| Rows::new(attention + 1, width, |row, i| weight(part, row, i))).collect(),
             score_weights: numbers(&score.weight)?,
             score_bias: score.bias.as_ref().map_or(Ok(vec![T::ZERO]), numbers::<T>)?[0],
             offset,
-            shares: vec![vec![T::ZERO; bins * rows]; parts],
-            before: vec![bias.repeat(bins); parts],
-            scores: vec![T::ZERO; bins],
-            values: vec![T::ZERO; bins],
+            shares,
+            before,
+            scores: Vec::new(),
+            values: Vec::new(),
             score: 0.0,
         };
-        // The unedited input is a block like any other, so that an edit that changes nothing gives the same bits.
-        for part in 0..parts {
-            let trace = dispatch(Trace { kernel: &kernel, part });
-            let direction = &mut kernel.views[part / 2].directions[part % 2];
-            (direction.gates, direction.states, direction.cells) = (trace.gates, trace.states, trace.cells);
-            for later in part + 1..parts {
-                kernel.before[later].iter_mut().zip(&trace.shares).for_each(|(sum, share)| *sum += *share);
-            }
-            kernel.shares[part] = trace.shares;
-        }
-        let whole = Block::new(&kernel, &[], true);
-        let (scores, values, score) = dispatch(whole);
-        (kernel.scores, kernel.values, kernel.score) = (first_lane(&scores).collect(), first_lane(&values).collect(), score[0]);
+        (kernel.scores, kernel.values) = dispatch(Unedited(&kernel));
+        // As a lane is: an edit that changes nothing gives the same bits.
+        let lanes = [&kernel.scores, &kernel.values].map(|numbers| {
+            let mut lanes = vec![T::ZERO; bins * LANES];
+            spread(numbers, &mut lanes);
+            lanes
+        });
+        kernel.score = attend(&lanes[0], &lanes[1])[0] + kernel.offset;
         finite(kernel.score)?;
         Ok(kernel)
     }
@@ -168,7 +171,7 @@ impl<T: Real> Evaluator for DeepCoreKernel<T> {
             .par_iter()
             .map(|block| {
                 let lanes: Vec<&[Changes<T>]> = block.iter().map(|&i| &changes[i][..]).collect();
-                dispatch(Block::new(self, &lanes, false)).2
+                dispatch(Block::new(self, &lanes))
             })
             .collect();
         let mut deltas = vec![0.0; edits.len()];
@@ -181,59 +184,35 @@ impl<T: Real> Evaluator for DeepCoreKernel<T> {
     }
 }
 
-/// One part's pass over the unedited input.
-struct Trace<'a, T> {
-    kernel: &'a DeepCoreKernel<T>,
-    part: Part,
-}
+/// The unedited input's score of each bin and what attention weighs there, with the sums of [`Block::add_share`].
+struct Unedited<'a, T>(&'a DeepCoreKernel<T>);
 
-/// What is kept of it, `[bins][...]`.
-struct Traced<T> {
-    gates: Vec<T>,
-    states: Vec<T>,
-    cells: Vec<T>,
-    shares: Vec<T>,
-}
-
-impl<T: Real> Kernel for Trace<'_, T> {
-    type Output = Traced<T>;
+impl<T: Real> Kernel for Unedited<'_, T> {
+    type Output = (Vec<T>, Vec<T>);
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Traced<T> {
-        let view = &self.kernel.views[self.part / 2];
-        let (lstm, bins, reverse) = (&view.directions[self.part % 2].lstm, self.kernel.bins, self.part % 2 == 1);
-        let (hidden, rows) = (lstm.hidden(), self.kernel.rows());
-        let mut traced = Traced {
-            gates: vec![T::ZERO; bins * 4 * hidden],
-            states: vec![T::ZERO; bins * hidden],
-            cells: vec![T::ZERO; bins * hidden],
-            shares: vec![T::ZERO; bins * rows],
-        };
-        let mut x = vec![T::ZERO; view.filters() * LANES];
-        let mut gates = vec![T::ZERO; 4 * hidden * LANES];
-        let mut state = vec![T::ZERO; hidden * LANES];
-        let (mut cell, mut next) = (state.clone(), state.clone());
-        let mut share = vec![T::ZERO; 4 * LANES];
-        for i in 0..bins {
-            let bin = if reverse { bins - 1 - i } else { i };
-            spread(view.pooled(bin), &mut x);
-            lstm.project(simd, &x, &mut gates);
-            lstm.step(simd, Gates::Lanes(&gates), &state, &mut cell, &mut next);
-            std::mem::swap(&mut state, &mut next);
-            let keep = |to: &mut [T], from: &[T]| to.iter_mut().zip(first_lane(from)).for_each(|(to, from)| *to = from);
-            keep(&mut traced.gates[bin * 4 * hidden..][..4 * hidden], &gates);
-            keep(&mut traced.states[bin * hidden..][..hidden], &state);
-            keep(&mut traced.cells[bin * hidden..][..hidden], &cell);
-            for (group, weights) in self.kernel.heads[self.part].groups() {
-                let zero = [[T::splat(simd, T::ZERO); 2]; 4];
-                let sums = add_product(simd, zero, weights, &state, 0);
-                for (row, sum) in sums.into_iter().enumerate() {
-                    store::<T, S>(&mut share[row * LANES..], 0, sum);
-                }
-                keep(&mut traced.shares[bin * rows + 4 * group..][..4], &share);
+    fn run<S: Simd>(self, simd: S) -> Self::Output {
+        let Self(kernel) = self;
+        let (rows, units) = (kernel.rows(), kernel.score_weights.len());
+        let (mut scores, mut values) = (Vec::with_capacity(kernel.bins), Vec::with_capacity(kernel.bins));
+        let mut sums = vec![T::ZERO; rows.next_multiple_of(PADDED)];
+        let mut score = [T::ZERO; PADDED];
+        for bin in 0..kernel.bins {
+            let last = kernel.shares.len() - 1;
+            let of_bin = kernel.before[last][bin * rows..].iter().zip(&kernel.shares[last][bin * rows..][..rows]);
+            sums.iter_mut().zip(of_bin).for_each(|(sum, (before, share))| *sum = *before + *share);
+            values.push(sums[units]);
+            for hidden in T::vectors_mut::<S>(&mut sums) {
+                *hidden = T::tanh(simd, *hidden);
             }
+            let mut sum = T::splat(simd, kernel.score_bias);
+            for (weight, hidden) in kernel.score_weights.iter().zip(&sums) {
+                sum = T::fused(simd, T::splat(simd, *weight), T::splat(simd, *hidden), sum);
+            }
+            T::vectors_mut::<S>(&mut score)[0] = sum;
+            scores.push(score[0]);
         }
-        traced
+        (scores, values)
     }
 }
 
@@ -247,14 +226,10 @@ struct Block<'a, T> {
 }
 
 impl<'a, T: Real> Block<'a, T> {
-    /// `is_whole` runs every bin of every view, whatever changed.
-    fn new(kernel: &'a DeepCoreKernel<T>, lanes: &'a [&'a [Changes<T>]], is_whole: bool) -> Self {
-        let range = |view: usize| match is_whole {
-            true => Some((0, kernel.bins - 1)),
-            false => {
-                let first = lanes.iter().filter_map(|lane| lane[view].first()).min()?;
-                Some((first, lanes.iter().filter_map(|lane| lane[view].last()).max()?))
-            }
+    fn new(kernel: &'a DeepCoreKernel<T>, lanes: &'a [&'a [Changes<T>]]) -> Self {
+        let range = |view: usize| {
+            let first = lanes.iter().filter_map(|lane| lane[view].first()).min()?;
+            Some((first, lanes.iter().filter_map(|lane| lane[view].last()).max()?))
         };
         Self { kernel, lanes, ranges: (0..kernel.views.len()).map(range).collect() }
     }
@@ -313,21 +288,25 @@ impl<'a, T: Real> Block<'a, T> {
         let (from, count) = if reverse { (last, last + 1) } else { (first, bins - first) };
         if count < bins {
             let entering = if reverse { from + 1 } else { from - 1 };
-            spread(&direction.states[entering * hidden..][..hidden], &mut state);
-            spread(&direction.cells[entering * hidden..][..hidden], &mut cell);
+            spread(&direction.unedited.states[entering * hidden..][..hidden], &mut state);
+            spread(&direction.unedited.cells[entering * hidden..][..hidden], &mut cell);
         }
         for i in 0..count {
             let bin = if reverse { from - i } else { from + i };
             let entering = match &gates[bin] {
                 Some(both) => Gates::Lanes(&both[part % 2]),
-                None => Gates::Shared(&direction.gates[bin * 4 * hidden..][..4 * hidden]),
+                None => Gates::Shared(&direction.unedited.gates[bin * 4 * hidden..][..4 * hidden]),
             };
             direction.lstm.step(simd, entering, &state, &mut cell, &mut next);
             std::mem::swap(&mut state, &mut next);
             let is_past = if reverse { bin < first } else { bin > last };
             let at = bin * hidden..(bin + 1) * hidden;
             // Every lane is back in the cached state: what follows is cached too.
-            if can_stop && is_past && is_spread(&direction.states[at.clone()], &state) && is_spread(&direction.cells[at], &cell) {
+            if can_stop
+                && is_past
+                && is_spread(&direction.unedited.states[at.clone()], &state)
+                && is_spread(&direction.unedited.cells[at], &cell)
+            {
                 return;
             }
             let row = bin * LANES..(bin + 1) * LANES;
@@ -396,8 +375,8 @@ impl<'a, T: Real> Block<'a, T> {
 }
 
 impl<T: Real> Kernel for Block<'_, T> {
-    /// Scores and values `[bins][LANES]`, and F of each lane.
-    type Output = (Vec<T>, Vec<T>, [f64; LANES]);
+    /// F of each lane.
+    type Output = [f64; LANES];
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Self::Output {
@@ -412,8 +391,7 @@ impl<T: Real> Kernel for Block<'_, T> {
                 self.run_part(simd, part, &gates, &mut waiting, (&mut scores, &mut values));
             }
         }
-        let weighed = attend(&scores, &values).map(|sum| sum + kernel.offset);
-        (scores, values, weighed)
+        attend(&scores, &values).map(|sum| sum + kernel.offset)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One view of DeepCORE, its input unedited: convolution outputs, pooled values and LSTM states, and what an edit does to the pooled
 //! values.
 
-use super::lanes::Lstm;
+use super::alone::Direction;
 use super::{Edit, numbers};
 use crate::attribution::AttributionError;
 use crate::genome::BaseOrder;
@@ -46,15 +46,6 @@ impl<T> Changes<T> {
     }
 }
 
-/// One direction's LSTM over the unedited input, `[bins][...]`.
-pub(super) struct Direction<T> {
-    pub lstm: Lstm<T>,
-    /// Input projections.
-    pub gates: Vec<T>,
-    pub states: Vec<T>,
-    pub cells: Vec<T>,
-}
-
 /// A view with everything that is known of the unedited input.
 pub(super) struct View<T> {
     /// `[length, channels]`.
@@ -86,6 +77,57 @@ struct Substitutions<T> {
     suffix: Vec<T>,
 }
 
+impl<T: Real> Substitutions<T> {
+    /// Of a convolution's `weight` `[filters][kernel][4]` and its `outputs`. Sizes: filters, kernel.
+    fn new(weight: &[T], [filters, kernel]: [usize; 2], outputs: &[T], pool: &Pool) -> Self {
+        let (padded, states) = (filters.next_multiple_of(PADDED), BASE_CHANNELS + 1);
+        let of = |filter: usize, tap: usize, channel: usize| match channel {
+            BASE_CHANNELS => T::ZERO,
+            channel => weight[(filter * kernel + tap) * BASE_CHANNELS + channel],
+        };
+        let mut differences = vec![T::ZERO; states * states * kernel * padded];
+        for (i, row) in differences.chunks_exact_mut(padded).enumerate() {
+            let (from, to, tap) = (i / kernel / states, i / kernel % states, i % kernel);
+            for (filter, difference) in row[..filters].iter_mut().enumerate() {
+                *difference = of(filter, tap, to) - of(filter, tap, from);
+            }
+        }
+        let (mut prefix, mut suffix) = (outputs.to_vec(), outputs.to_vec());
+        windows(&mut prefix, pool, padded).into_par_iter().for_each(|window| {
+            for next in (padded..window.len()).step_by(padded) {
+                let (before, from) = window.split_at_mut(next);
+                dispatch(Larger { rows: &before[next - padded..], into: &mut from[..padded] });
+            }
+        });
+        windows(&mut suffix, pool, padded).into_par_iter().for_each(|window| {
+            for next in (padded..window.len()).step_by(padded).rev() {
+                let (before, from) = window.split_at_mut(next);
+                dispatch(Larger { rows: &from[..padded], into: &mut before[next - padded..] });
+            }
+        });
+        Self { differences, prefix, suffix }
+    }
+}
+
+/// The rows `[positions][padded]` of each window, which follow one another.
+fn windows<'a, T>(mut rows: &'a mut [T], pool: &Pool, padded: usize) -> Vec<&'a mut [T]> {
+    let positions = rows.len() / padded;
+    let cut = |bin: usize| rows.split_off_mut(..pool.span(bin, positions).len() * padded).unwrap_or_default();
+    (0..pool.windows(positions)).map(cut).collect()
+}
+
+/// The largest output of each window or 0, `[bins][filters]`.
+fn pool_all<T: Real>(outputs: &[T], pool: &Pool, positions: usize, filters: usize) -> Vec<T> {
+    let padded = filters.next_multiple_of(PADDED);
+    let mut pooled = vec![T::ZERO; pool.windows(positions) * filters];
+    pooled.par_chunks_mut(filters).enumerate().for_each(|(bin, pooled)| {
+        let (span, mut row) = (pool.span(bin, positions), vec![T::ZERO; padded]);
+        dispatch(Larger { rows: &outputs[span.start * padded..span.end * padded], into: &mut row });
+        pooled.copy_from_slice(&row[..filters]);
+    });
+    pooled
+}
+
 impl<T: Real> View<T> {
     /// The view's cache for `x` `[1, length, channels]`; `order` where it is DNA.
     pub fn new(view: &DeepCoreView, x: &Tensor, order: Option<BaseOrder>) -> Result<Self, AttributionError> {
@@ -93,32 +135,15 @@ impl<T: Real> View<T> {
         let x: Vec<T> = numbers(x)?;
         let positions = (x.len() / channels + 1).saturating_sub(kernel);
         let weight: Vec<T> = numbers(&view.weight)?;
-        let mut directions = Vec::new();
         let lstm = view.lstm.as_ref();
         let lstm = lstm.ok_or_else(|| AttributionError::NotApplicable("the kernel is for networks with a BiLSTM".to_owned()))?;
-        for (input, recurrent) in lstm.packed()? {
-            let lstm = Lstm::new(&numbers(&input)?, &numbers(recurrent)?, recurrent.dim(1)?);
-            directions.push(Direction { lstm, gates: Vec::new(), states: Vec::new(), cells: Vec::new() });
-        }
-        let [forward, reverse] = directions.try_into().unwrap_or_else(|_| unreachable!("two directions"));
-        let mut of = Self {
-            x,
-            substitutions: None,
-            channels,
-            kernel,
-            filters,
-            packed: Filters::new(&weight, filters, kernel, channels),
-            bias: numbers(&view.bias)?,
-            pool: Pool::same(view.pool, positions),
-            positions,
-            outputs: Vec::new(),
-            pooled: Vec::new(),
-            directions: [forward, reverse],
-        };
-        of.outputs = convolve(&of.packed, &of.x, [filters, kernel, channels], &of.bias);
-        of.pooled = of.pool_all();
-        of.substitutions = order.map(|order| (order, of.substitutions(&weight)));
-        Ok(of)
+        let (packed, bias) = (Filters::new(&weight, filters, kernel, channels), numbers(&view.bias)?);
+        let pool = Pool::same(view.pool, positions);
+        let outputs = convolve(&packed, &x, [filters, kernel, channels], &bias);
+        let pooled = pool_all(&outputs, &pool, positions, filters);
+        let directions = Direction::both(&lstm.packed()?, &pooled, filters)?;
+        let substitutions = order.map(|order| (order, Substitutions::new(&weight, [filters, kernel], &outputs, &pool)));
+        Ok(Self { x, substitutions, channels, kernel, filters, packed, bias, pool, positions, outputs, pooled, directions })
     }
 
     pub fn bins(&self) -> usize {
@@ -138,46 +163,8 @@ impl<T: Real> View<T> {
         self.filters.next_multiple_of(PADDED)
     }
 
-    /// Pooled values of the cached outputs, `[bins][filters]`.
-    fn pool_all(&self) -> Vec<T> {
-        let mut pooled = Vec::with_capacity(self.bins() * self.filters);
-        for bin in 0..self.bins() {
-            let mut row = vec![T::ZERO; self.padded()];
-            dispatch(Larger { rows: self.rows(self.pool.span(bin, self.positions)), into: &mut row });
-            pooled.extend_from_slice(&row[..self.filters]);
-        }
-        pooled
-    }
-
     fn rows(&self, positions: Range<usize>) -> &[T] {
         &self.outputs[positions.start * self.padded()..positions.end * self.padded()]
-    }
-
-    fn substitutions(&self, weight: &[T]) -> Substitutions<T> {
-        let padded = self.padded();
-        let of = |filter: usize, tap: usize, channel: usize| match channel {
-            BASE_CHANNELS => T::ZERO,
-            channel => weight[(filter * self.kernel + tap) * BASE_CHANNELS + channel],
-        };
-        let states = BASE_CHANNELS + 1;
-        let mut differences = vec![T::ZERO; states * states * self.kernel * padded];
-        for (i, row) in differences.chunks_exact_mut(padded).enumerate() {
-            let (from, to, tap) = (i / self.kernel / states, i / self.kernel % states, i % self.kernel);
-            for (filter, difference) in row[..self.filters].iter_mut().enumerate() {
-                *difference = of(filter, tap, to) - of(filter, tap, from);
-            }
-        }
-        let (mut prefix, mut suffix) = (self.outputs.clone(), self.outputs.clone());
-        let raise = |rows: &mut [T], position: usize, neighbour: usize| {
-            let neighbour: Vec<T> = rows[neighbour * padded..][..padded].to_vec();
-            dispatch(Larger { rows: &neighbour, into: &mut rows[position * padded..][..padded] });
-        };
-        for bin in 0..self.bins() {
-            let span = self.pool.span(bin, self.positions);
-            span.clone().skip(1).for_each(|position| raise(&mut prefix, position, position - 1));
-            span.rev().skip(1).for_each(|position| raise(&mut suffix, position, position + 1));
-        }
-        Substitutions { differences, prefix, suffix }
     }
 
     /// What an edit changes among the pooled values.

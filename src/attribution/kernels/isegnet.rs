@@ -156,7 +156,7 @@ impl<T: Real> Evaluator for IsegnetKernel<T> {
     }
 
     fn chunk(&self) -> usize {
-        4 * TOGETHER * rayon::current_num_threads()
+        16 * TOGETHER * rayon::current_num_threads()
     }
 
     fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError> {

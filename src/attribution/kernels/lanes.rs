@@ -185,7 +185,11 @@ impl<T: Real> Lstm<T> {
 
 /// New cell and hidden state of a unit from what enters its gates.
 #[inline(always)]
-fn activate<T: Real, S: Simd>(simd: S, [i, f, g, o]: [T::Vector<S>; 4], cell: T::Vector<S>) -> (T::Vector<S>, T::Vector<S>) {
+pub(super) fn activate<T: Real, S: Simd>(
+    simd: S,
+    [i, f, g, o]: [T::Vector<S>; 4],
+    cell: T::Vector<S>,
+) -> (T::Vector<S>, T::Vector<S>) {
     let kept = T::times(simd, T::sigmoid(simd, i), T::tanh(simd, g));
     let cell = T::fused(simd, T::sigmoid(simd, f), cell, kept);
     (cell, T::times(simd, T::tanh(simd, cell), T::sigmoid(simd, o)))

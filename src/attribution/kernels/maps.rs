@@ -7,7 +7,11 @@ use super::numbers;
 use crate::attribution::AttributionError;
 use crate::models::layers::{Normed, Packed, Real, Rows};
 use candle_core::Tensor;
+use rayon::prelude::*;
 use std::ops::Range;
+
+/// Positions of a map that are computed at once.
+const STRETCH: usize = 256;
 
 /// Values of a layer for the unedited input.
 pub(super) struct Map<T> {
@@ -116,8 +120,10 @@ impl<T: Real> Convolution<T> {
     /// The map that this layer makes of `x`.
     pub fn map(&self, x: &Map<T>) -> Map<T> {
         let length = (x.len() + self.padding[0] + self.padding[1] + 1).saturating_sub(self.kernel);
-        let values = self.outputs(x, 0..length, &Patch { from: 0, values: Vec::new() });
-        Map { channels: self.filters, values }
+        let nothing = Patch { from: 0, values: Vec::new() };
+        let stretches = (0..length.div_ceil(STRETCH)).into_par_iter();
+        let stretches = stretches.map(|i| self.outputs(x, i * STRETCH..((i + 1) * STRETCH).min(length), &nothing));
+        Map { channels: self.filters, values: stretches.collect::<Vec<_>>().concat() }
     }
 
     /// What a patch of its input changes in `out`, its map.

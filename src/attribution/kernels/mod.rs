@@ -4,6 +4,7 @@
 //! plain path gives ([`plain`], one forward pass an edit) to rounding, and exactly 0 where an edit changes nothing inside. Deltas do
 //! not depend on which edits are asked for together, nor on the number of threads.
 
+mod alone;
 mod attentive_chrome;
 mod deepcage;
 mod deepcore;
