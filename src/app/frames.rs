@@ -1,5 +1,6 @@
 //! When the screen is drawn: at once for a key, soon for what a key asked for, in its turn for all else.
 
+use crate::jobs::Haste;
 use std::time::{Duration, Instant};
 
 /// Least time between two frames: more would only fill a slow line.
@@ -39,13 +40,22 @@ impl Frames {
 
     /// Something changed.
     pub(super) fn change(&mut self) {
-        self.due = Some(self.next);
+        self.draw_at(self.next);
     }
 
-    /// A result of an explanation came, of which more may follow.
-    pub(super) fn refine(&mut self, now: Instant) {
-        let calm = self.key.filter(|key| now > *key + FRAME).map_or(self.next, |key| self.next.max(key + CALM));
-        self.due = Some(self.due.map_or(calm, |due| due.min(calm)));
+    /// A reply came.
+    pub(super) fn reply(&mut self, haste: Haste, now: Instant) {
+        let calm = || self.key.filter(|key| now > *key + FRAME).map_or(self.next, |key| self.next.max(key + CALM));
+        let due = match haste {
+            Haste::CanWait => calm(),
+            Haste::InTurn => self.next,
+            Haste::AtOnce => now,
+        };
+        self.draw_at(due);
+    }
+
+    fn draw_at(&mut self, due: Instant) {
+        self.due = Some(self.due.map_or(due, |before| before.min(due)));
     }
 
     /// A frame was drawn.
@@ -68,27 +78,33 @@ mod tests {
         frames.drawn(at(3));
         assert_eq!(frames.due(), None);
         // Nobody has pressed a key: results are drawn as they come, a frame's time apart.
-        frames.refine(at(4));
+        frames.reply(Haste::CanWait, at(4));
         assert_eq!(frames.due(), Some(at(5)));
         frames.drawn(at(6));
-        frames.refine(at(7));
+        frames.reply(Haste::CanWait, at(7));
         assert_eq!(frames.due(), Some(at(22)));
         // A key does not wait for its turn; what is there already comes with it, or right after.
         frames.key(at(10));
         assert_eq!(frames.due(), Some(at(10)));
         frames.drawn(at(13));
-        frames.refine(at(14));
+        frames.reply(Haste::CanWait, at(14));
         assert_eq!(frames.due(), Some(at(15)));
         frames.drawn(at(17));
         // Later ones wait, and rows that were read do not: both are in their frame.
-        frames.refine(at(40));
+        frames.reply(Haste::CanWait, at(40));
         assert_eq!(frames.due(), Some(at(100)));
         frames.change();
         assert_eq!(frames.due(), Some(at(33)));
-        frames.refine(at(41));
+        frames.reply(Haste::CanWait, at(41));
         assert_eq!(frames.due(), Some(at(33)));
         frames.drawn(at(42));
-        frames.refine(at(200));
+        // The first rows of a view wait for their turn; with the last of them all are drawn.
+        frames.reply(Haste::InTurn, at(44));
+        assert_eq!(frames.due(), Some(at(58)));
+        frames.reply(Haste::AtOnce, at(47));
+        assert_eq!(frames.due(), Some(at(47)));
+        frames.drawn(at(49));
+        frames.reply(Haste::CanWait, at(200));
         assert_eq!(frames.due(), Some(at(100)), "the hand has been still for long: at once");
     }
 }

@@ -222,7 +222,14 @@ impl App {
         let mut frames = Frames::new(Instant::now());
         loop {
             let due = [frames.due(), self.asked.pace.due()].into_iter().flatten().min();
-            let frame = async { if let Some(due) = due { tokio::time::sleep_until(due.into()).await } else { pending().await } };
+            let frame = async {
+                match due {
+                    // Timers count in milliseconds, and would make a key wait for the next one.
+                    Some(due) if due <= Instant::now() => {}
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 ending = signals.ends.next() => return Ok(ending),
@@ -251,14 +258,14 @@ impl App {
                     self.is_showing = true;
                 }
                 Some(reply) = replies.recv() => {
-                    let mut can_wait = reply.can_wait();
+                    let mut haste = reply.haste();
                     self.take(reply);
                     // What is there already is drawn together.
                     while let Ok(reply) = replies.try_recv() {
-                        can_wait &= reply.can_wait();
+                        haste = haste.max(reply.haste());
                         self.take(reply);
                     }
-                    if can_wait { frames.refine(Instant::now()) } else { frames.change() }
+                    frames.reply(haste, Instant::now());
                 }
             }
             if std::mem::take(&mut self.state.wants_figure) {

@@ -57,24 +57,18 @@ impl MutagenesisView {
 
     /// The value of a base whose four are `values` (A,C,G,T). Values that are not computed (NaN) are left out; NaN where none is.
     pub fn value(self, values: &[f32; 4], reference: u8) -> f32 {
-        // In one pass: a frame asks for every base of a window.
+        // In one pass without branches: a frame asks for every base of a window.
         let (mut known, mut alternatives, mut of_alternatives, mut sum) = (0, 0, 0.0, 0.0);
         let (mut own, mut furthest) = (0.0, 0.0_f32);
         for (&base, &value) in BASES.iter().zip(values) {
-            if !value.is_finite() {
-                continue;
-            }
-            known += 1;
+            let (is_known, is_own) = (value.is_finite(), base == reference);
+            let value = if is_known { value } else { 0.0 };
+            known += i32::from(is_known);
             sum += value;
-            if value.abs() > furthest.abs() {
-                furthest = value;
-            }
-            if base == reference {
-                own = value;
-            } else {
-                alternatives += 1;
-                of_alternatives += value;
-            }
+            furthest = if value.abs() > furthest.abs() { value } else { furthest };
+            own = if is_own { value } else { own };
+            alternatives += i32::from(is_known && !is_own);
+            of_alternatives += if is_own { 0.0 } else { value };
         }
         match self {
             _ if known == 0 => f32::NAN,

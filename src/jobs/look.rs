@@ -97,6 +97,9 @@ pub(super) fn serve(slot: &Arc<Slot<Look>>, session: Arc<Session>, replies: &Unb
         if !warnings.is_empty() {
             send(replies, Reply::Warnings(warnings));
         }
+        if slot.is_current(job) {
+            send(replies, Reply::Looked(job));
+        }
     }
 }
 

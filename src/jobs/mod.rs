@@ -64,6 +64,8 @@ pub enum Reply {
         /// The intervals, or why there are none.
         features: Result<Arc<Features>, String>,
     },
+    /// All that a look asked for has been read.
+    Looked(JobId),
     /// What readers had to say about files they opened.
     Warnings(Vec<String>),
     /// A track does not fit the genome.
@@ -185,14 +187,28 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// Whether it adds to what is shown of a gene, and nobody waits for it who has just pressed a key.
-    pub fn can_wait(&self) -> bool {
+    /// How soon it is to be seen.
+    pub fn haste(&self) -> Haste {
         match self {
-            Self::Attribution { .. } | Self::Seqlets { .. } | Self::Trust { .. } | Self::Cores { .. } | Self::Briefs(_) => true,
-            Self::Compared(reply) => reply.can_wait(),
-            _ => false,
+            Self::Attribution { .. } | Self::Seqlets { .. } | Self::Trust { .. } | Self::Cores { .. } | Self::Briefs(_) => {
+                Haste::CanWait
+            }
+            Self::Compared(reply) => reply.haste(),
+            Self::Looked(_) => Haste::AtOnce,
+            _ => Haste::InTurn,
         }
     }
+}
+
+/// How soon a reply is to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Haste {
+    /// It adds to what is shown of a gene: nobody waits for it who has just pressed a key.
+    CanWait,
+    /// With the next frame.
+    InTurn,
+    /// It completes what a key asked for.
+    AtOnce,
 }
 
 impl Reply {
@@ -256,11 +272,19 @@ impl Workers {
         spawn("look", move || look::serve(&slot, for_look, &replies))?;
         let (slot, replies, for_aside) = (aside.clone(), sender.clone(), session.clone());
         let (folders, loads) = (models.clone(), load.clone());
-        spawn("aside", move || aside::AsideWorker::new(for_aside, &folders, &*loads, &replies).serve(&slot))?;
+        let work = move || {
+            yield_to_the_screen();
+            aside::AsideWorker::new(for_aside, &folders, &*loads, &replies).serve(&slot);
+        };
+        spawn("aside", work)?;
         let tile = Arc::new(Slot::default());
         let (slot, replies, for_tiles) = (tile.clone(), sender.clone(), session.clone());
         let (folders, loads) = (models.clone(), load.clone());
-        spawn("tiles", move || tiles::Tiler::new(for_tiles, &folders, &*loads).serve(&slot, &replies))?;
+        let work = move || {
+            yield_to_the_screen();
+            tiles::Tiler::new(for_tiles, &folders, &*loads).serve(&slot, &replies);
+        };
+        spawn("tiles", work)?;
         let slot = explain.clone();
         // The kernels' threads: the explainer is one of them, and its parallel work finds the others.
         let threads = thread::available_parallelism().map_or(1, usize::from);

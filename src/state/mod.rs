@@ -395,8 +395,9 @@ impl State {
             Reply::Cores { subject, found } => self.take_cores(subject, found),
             Reply::Trust { subject, trust } => self.take_trust(subject, trust),
             Reply::ModelReplaced { index, manifest } => self.replace_model(index, *manifest),
-            // Answers to what is no longer asked.
-            Reply::Found { .. }
+            // It says when to draw; and answers to what is no longer asked.
+            Reply::Looked(_)
+            | Reply::Found { .. }
             | Reply::Sequence { .. }
             | Reply::Prediction { .. }
             | Reply::Attribution { .. }
