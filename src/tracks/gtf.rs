@@ -26,10 +26,30 @@ pub fn open(path: &Path, genome: &ChromSizes) -> Result<Loaded<Genes>, TrackErro
 pub(super) struct Reader {
     drafts: Drafts,
     /// By id, chromosome and strand: an id may stand at two places (the X and Y copies of a gene).
-    genes: HashMap<Vec<u8>, usize>,
+    genes: Known,
     /// By id and gene.
-    transcripts: HashMap<Vec<u8>, usize>,
+    transcripts: Known,
     key: Vec<u8>,
+}
+
+/// Places by key. The next line is mostly of the same gene and transcript, for which no map is searched.
+#[derive(Default)]
+struct Known {
+    places: HashMap<Vec<u8>, usize>,
+    last: (Vec<u8>, usize),
+}
+
+impl Known {
+    /// The place of a key, which `add` makes where it is new.
+    fn place(&mut self, key: &[u8], add: impl FnOnce() -> usize) -> usize {
+        let (last, place) = &mut self.last;
+        if last != key {
+            *place = self.places.get(key).copied().unwrap_or_else(|| *self.places.entry(key.to_vec()).or_insert_with(add));
+            last.clear();
+            last.extend_from_slice(key);
+        }
+        *place
+    }
 }
 
 impl GeneLines for Reader {
@@ -66,16 +86,10 @@ impl Reader {
         self.key.extend_from_slice(gene_id);
         self.key.extend_from_slice(&[0, strand]);
         self.key.extend_from_slice(columns.chrom);
-        let gene = match self.genes.get(&self.key) {
-            Some(&gene) => gene,
-            None => {
-                let chrom = self.drafts.chrom(columns.chrom, genome);
-                let draft = GeneDraft { id: clean(gene_id), chrom, strand: columns.strand, ..GeneDraft::default() };
-                let gene = self.drafts.add_gene(draft);
-                self.genes.insert(self.key.clone(), gene);
-                gene
-            }
-        };
+        let gene = self.genes.place(&self.key, || {
+            let chrom = self.drafts.chrom(columns.chrom, genome);
+            self.drafts.add_gene(GeneDraft { id: clean(gene_id), chrom, strand: columns.strand, ..GeneDraft::default() })
+        });
         let draft = self.drafts.gene(gene);
         if draft.name.is_empty() && !name.is_empty() {
             draft.name = clean(name);
@@ -91,15 +105,10 @@ impl Reader {
         self.key.extend_from_slice(transcript_id);
         self.key.push(0);
         self.key.extend_from_slice(&gene.to_le_bytes());
-        let transcript = match self.transcripts.get(&self.key) {
-            Some(&transcript) => transcript,
-            None => {
-                let draft = TranscriptDraft { id: clean(transcript_id), ..TranscriptDraft::default() };
-                let transcript = self.drafts.add_transcript(gene, draft);
-                self.transcripts.insert(self.key.clone(), transcript);
-                transcript
-            }
-        };
+        let transcript = self.transcripts.place(&self.key, || {
+            let draft = TranscriptDraft { id: clean(transcript_id), ..TranscriptDraft::default() };
+            self.drafts.add_transcript(gene, draft)
+        });
         let draft = self.drafts.transcript(transcript);
         draft.is_canonical |= tags.is_canonical;
         draft.is_mane |= tags.is_mane;

@@ -1,6 +1,6 @@
 //! What file names say: marks, samples, assemblies. Only what cannot mean two things is taken.
 
-use crate::tracks::{SignalUnit, clean_text};
+use crate::tracks::{FORMATS, SignalUnit, clean_text};
 use std::path::Path;
 
 /// The name before the first dot that ends it: `signals/Cell1.test.csv` -> `Cell1`.
@@ -38,30 +38,10 @@ fn file_name(path: &Path) -> String {
 }
 
 fn is_ending(ending: &str) -> bool {
-    const ENDINGS: [&str; 21] = [
-        "gz",
-        "bgz",
-        "bw",
-        "bigwig",
-        "bed",
-        "narrowpeak",
-        "broadpeak",
-        "epd",
-        "genehancer",
-        "gff",
-        "gff2",
-        "gff3",
-        "gtf",
-        "fa",
-        "fasta",
-        "fna",
-        "csv",
-        "tsv",
-        "txt",
-        "tab",
-        "sf",
-    ];
-    ENDINGS.contains(&ending.to_ascii_lowercase().as_str())
+    const OF_TABLES: [&str; 8] = ["gz", "bgz", "gff", "csv", "tsv", "txt", "tab", "sf"];
+    let ending = ending.to_ascii_lowercase();
+    let mut of_formats = FORMATS.iter().flat_map(|format| format.extensions);
+    OF_TABLES.contains(&ending.as_str()) || of_formats.any(|known| *known == ending)
 }
 
 /// A mark in the spelling models use, if `text` is one by any usual name: `k27ac` -> `H3K27ac`.
