@@ -269,7 +269,7 @@ fn tables_and_marks_beside_a_session_are_of_its_samples() {
     // The mark that models read stays the session's own.
     let (a, b) = (Some("A"), Some("B"));
     let expected =
-        [(a, Some("H3K27ac"), None), (a, None, Some("A_H3K27ac_rep2")), (a, Some("H3K4me3"), None), (b, Some("H3K4me3"), None)];
+        [(a, Some("H3K27ac"), None), (a, None, Some("H3K27ac_rep2")), (a, Some("H3K4me3"), None), (b, Some("H3K4me3"), None)];
     assert_eq!(rows, expected);
     let samples: Vec<_> = session.source.samples.iter().map(|s| (s.name.as_str(), s.expression.is_some())).collect();
     assert_eq!(samples, [("A", true), ("B", false)]);
