@@ -143,12 +143,17 @@ pub struct Session {
 /// Parses a session file.
 pub(super) fn read_session_file(path: &Path) -> Result<SessionFile, SessionError> {
     let text = std::fs::read_to_string(path).map_err(|reason| SessionError::Read { path: path.to_owned(), reason })?;
-    let later = toml::from_str::<Layout>(&text).ok().filter(|layout| layout.version > SESSION_VERSION);
-    if let Some(Layout { version }) = later {
+    let parsed = toml::from_str::<SessionFile>(&text);
+    // A later version may say what this one does not know.
+    let version = match &parsed {
+        Ok(file) => Some(file.version),
+        Err(_) => toml::from_str::<Layout>(&text).ok().map(|layout| layout.version),
+    };
+    if let Some(version) = version.filter(|&version| version > SESSION_VERSION) {
         let reason = format!("it is of version {version}, made by a later cislens; this one reads up to {SESSION_VERSION}");
         return Err(SessionError::Parse { path: path.to_owned(), reason });
     }
-    toml::from_str(&text).map_err(|e| SessionError::Parse { path: path.to_owned(), reason: e.to_string() })
+    parsed.map_err(|e| SessionError::Parse { path: path.to_owned(), reason: e.to_string() })
 }
 
 impl Session {

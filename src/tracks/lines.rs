@@ -1,14 +1,20 @@
 //! Files as the text readers see them: regular, unzipped by content, line by line, each line of bounded length.
 
 use super::TrackError;
-use super::reading::Told;
+use super::ahead::Ahead;
+use super::reading::{Telling, Told};
+use super::remote::is_url;
 use super::source::Source;
 use flate2::bufread::MultiGzDecoder;
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
+/// What gzip and bgzip begin with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// Bytes of a gzipped file from which a thread pays.
+const LONG: u64 = 1 << 15;
 /// Longest line that is read; a longer one is no line of a table.
 const LONGEST_LINE: usize = 4 << 20;
 /// Wild lines after which a file without one good line is given up.
@@ -30,9 +36,25 @@ pub(super) fn open_regular(path: &Path) -> Result<(File, u64), TrackError> {
 /// The file's bytes, unzipped where they begin as gzip or bgzip does.
 pub(super) fn open_unzipped(path: &Path) -> Result<Box<dyn BufRead>, TrackError> {
     let (source, len) = Source::open(path)?;
-    let mut file = BufReader::with_capacity(1 << 16, Told::new(source, path, len));
-    let is_gzip = file.fill_buf().map_err(|e| TrackError::io(path, e))?.starts_with(&[0x1f, 0x8b]);
+    let mut file = BufReader::with_capacity(1 << 16, Told::new(source, Telling::new(path, len)));
+    let is_gzip = file.fill_buf().map_err(|e| TrackError::io(path, e))?.starts_with(&GZIP);
     Ok(if is_gzip { Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file))) } else { Box::new(file) })
+}
+
+/// The same for a file that is read to its end: a long one on disk is unzipped ahead of its reader.
+pub(super) fn open_whole(path: &Path) -> Result<Box<dyn BufRead>, TrackError> {
+    if is_url(path) {
+        return open_unzipped(path); // whether it is still wanted is known on this thread only
+    }
+    let (mut file, len) = open_regular(path)?;
+    let mut magic = Vec::new();
+    let begin = (&mut file).take(GZIP.len() as u64).read_to_end(&mut magic).and_then(|_| file.rewind());
+    begin.map_err(|e| TrackError::io(path, e))?;
+    if len < LONG || magic != GZIP {
+        return open_unzipped(path);
+    }
+    let ahead = Ahead::start(file, Telling::new(path, len)).map_err(|e| TrackError::io(path, e))?;
+    Ok(Box::new(ahead))
 }
 
 /// What a line was.
@@ -72,7 +94,7 @@ fn read_at_most(
     kind: &str,
     mut read: impl FnMut(&[u8]) -> Result<Line, String>,
 ) -> Result<Vec<String>, TrackError> {
-    let mut lines = Lines { path: path.to_owned(), reader: open_unzipped(path)?, line: Vec::new(), number: 0 };
+    let mut lines = Lines { path: path.to_owned(), reader: open_whole(path)?, line: Vec::new(), number: 0 };
     let (mut records, mut skipped) = (0, Skipped::default());
     while let Some(line) = lines.next()? {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -178,6 +200,9 @@ pub(super) fn parse_position(text: &[u8]) -> Option<u64> {
 
 /// A finite number.
 pub(super) fn parse_score(text: &[u8]) -> Option<f32> {
+    if text == b"." {
+        return None; // of most lines of most files
+    }
     std::str::from_utf8(text).ok()?.trim().parse().ok().filter(|score: &f32| score.is_finite())
 }
 
@@ -198,6 +223,9 @@ pub(super) fn clean(text: &[u8]) -> String {
 
 /// `text` without the characters that can drive a terminal or turn text round: C0 and C1 controls, bidirectional marks.
 pub fn clean_text(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+        return Cow::Borrowed(text); // nearly all text is
+    }
     let drives = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };

@@ -3,6 +3,7 @@
 //! Readers return errors and never panic; what they skip they count and say. Positions are 0-based half-open here whatever
 //! the file's own convention.
 
+mod ahead;
 mod annotation;
 #[cfg(test)]
 mod annotation_tests;

@@ -6,7 +6,7 @@
 //! section 4.2). tagAlign is BED with one read a line.
 
 use super::TrackError;
-use super::lines::open_unzipped;
+use super::lines::{open_unzipped, open_whole};
 use super::text::{TextLines, shorten};
 use crate::genome::Region;
 use std::collections::HashMap;
@@ -112,7 +112,7 @@ impl Counter {
 
 fn count_bam(path: &Path, counter: &mut Counter, step: &mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<bool, TrackError> {
     check_end(path)?;
-    let mut reader = open_unzipped(path)?;
+    let mut reader = open_whole(path)?;
     let chroms = read_header(&mut reader).map_err(|e| TrackError::malformed(path, "header", explain(&e)))?;
     let chroms: Vec<Option<Arc<str>>> = chroms.iter().map(|name| counter.find(name)).collect();
     let mut body = Vec::new();

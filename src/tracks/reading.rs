@@ -34,19 +34,39 @@ pub fn while_telling<T>(tell: impl Fn(&Path, u64, u64) + 'static, work: impl FnO
     work()
 }
 
-/// A file that tells how far it was read.
-pub(super) struct Told<R> {
-    file: R,
+/// Tells how far a file of `len` bytes was read.
+pub(super) struct Telling {
     path: PathBuf,
-    read: u64,
     told: u64,
     len: u64,
 }
 
+impl Telling {
+    /// Nothing is read yet.
+    pub(super) fn new(path: &Path, len: u64) -> Self {
+        Self { path: path.to_owned(), told: 0, len }
+    }
+
+    /// So many bytes were read, from the start.
+    pub(super) fn tell(&mut self, read: u64, is_over: bool) {
+        if read - self.told >= STEP || (is_over && self.told < read) {
+            self.told = read;
+            TELL.with_borrow(|tell| tell.iter().for_each(|tell| tell(&self.path, read, self.len)));
+        }
+    }
+}
+
+/// A file that tells how far it was read.
+pub(super) struct Told<R> {
+    file: R,
+    read: u64,
+    telling: Telling,
+}
+
 impl<R> Told<R> {
-    /// A file of `len` bytes.
-    pub(super) fn new(file: R, path: &Path, len: u64) -> Self {
-        Self { file, path: path.to_owned(), read: 0, told: 0, len }
+    /// Tells it so.
+    pub(super) fn new(file: R, telling: Telling) -> Self {
+        Self { file, read: 0, telling }
     }
 }
 
@@ -54,10 +74,7 @@ impl<R: Read> Read for Told<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read(buffer)?;
         self.read += n as u64;
-        if self.read - self.told >= STEP || (n == 0 && self.told < self.read) {
-            self.told = self.read;
-            TELL.with_borrow(|tell| tell.iter().for_each(|tell| tell(&self.path, self.read, self.len)));
-        }
+        self.telling.tell(self.read, n == 0);
         Ok(n)
     }
 }

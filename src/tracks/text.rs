@@ -1,7 +1,7 @@
 //! Lines of tables in which every line counts: plain or gzipped, with their numbers, an error where one cannot be read.
 
 use super::TrackError;
-use super::lines::{clean_text, explain_io, open_unzipped};
+use super::lines::{clean_text, explain_io, open_whole};
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
@@ -19,21 +19,21 @@ pub(super) struct TextLines {
 impl TextLines {
     /// Opens a regular file, gzipped or not.
     pub fn open(path: &Path) -> Result<Self, TrackError> {
-        Ok(Self { path: path.to_owned(), reader: open_unzipped(path)?, buffer: Vec::new(), number: 0 })
+        Ok(Self { path: path.to_owned(), reader: open_whole(path)?, buffer: Vec::new(), number: 0 })
     }
 
     /// The next line and its number, from 1, without its end (`\n` or `\r\n`).
     pub fn next(&mut self) -> Result<Option<(usize, &str)>, TrackError> {
         self.buffer.clear();
         self.number += 1;
-        let place = format!("line {}", self.number);
         let read = self.reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.buffer);
-        let read = read.map_err(|e| TrackError::malformed(&self.path, place.as_str(), explain_io(&e)))?;
+        let malformed = |reason: String| TrackError::malformed(&self.path, format!("line {}", self.number), reason);
+        let read = read.map_err(|e| malformed(explain_io(&e)))?;
         if read == 0 {
             return Ok(None);
         }
         if read as u64 == MAX_LINE {
-            return Err(TrackError::malformed(&self.path, place, format!("a line of more than {MAX_LINE} bytes")));
+            return Err(malformed(format!("a line of more than {MAX_LINE} bytes")));
         }
         let mut line = self.buffer.as_slice();
         if self.number == 1 {
@@ -43,7 +43,7 @@ impl TextLines {
         line = line.strip_suffix(b"\r").unwrap_or(line);
         match std::str::from_utf8(line) {
             Ok(line) => Ok(Some((self.number, line))),
-            Err(_) => Err(TrackError::malformed(&self.path, place, "not text (UTF-8)")),
+            Err(_) => Err(malformed("not text (UTF-8)".to_owned())),
         }
     }
 }
