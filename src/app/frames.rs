@@ -23,9 +23,9 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// Nothing is drawn; the first frame is an answer too.
+    /// Nothing is drawn; the first frame is an answer too, and what an index leads to at once is in it.
     pub(super) fn new(now: Instant) -> Self {
-        Self { next: now, key: None, due: Some(now), answers_key: true }
+        Self { next: now + SOON, key: None, due: Some(now + SOON), answers_key: true }
     }
 
     /// When to draw; `None` while nothing changes.
@@ -74,7 +74,7 @@ mod tests {
         let start = Instant::now();
         let at = |milliseconds: u64| start + Duration::from_millis(milliseconds);
         let mut frames = Frames::new(start);
-        assert_eq!(frames.due(), Some(at(0)));
+        assert_eq!(frames.due(), Some(at(2)));
         frames.drawn(at(3));
         assert_eq!(frames.due(), None);
         // Nobody has pressed a key: results are drawn as they come, a frame's time apart.

@@ -20,7 +20,7 @@ use crate::ui::{self, Depth, Palette};
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use frames::Frames;
 use futures_util::StreamExt;
-use opening::Outcome;
+use opening::{Opening, Outcome};
 use std::future::pending;
 use std::io;
 use std::path::PathBuf;
@@ -82,13 +82,15 @@ pub fn run<E: Send + 'static>(
     keymap: Keymap,
     display: Display,
 ) -> io::Result<Result<Ending, E>> {
+    // The session is read while the terminal is made ready.
+    let opening = Opening::begin(open)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // On this thread, which the panic hook takes for the one that owns the terminal.
     let ending = runtime.block_on(async {
         let mut screen = Screen::enter(display.has_mouse)?;
         let (mut events, mut signals) = (EventStream::new(), Signals::listen()?);
         let palette = display.palette(theme);
-        let opening = opening::wait_for(open, what, (&mut screen, &palette, &keymap), (&mut events, &mut signals)).await?;
+        let opening = opening::wait_for(opening, what, (&mut screen, &palette, &keymap), (&mut events, &mut signals)).await?;
         let (opened, typed) = match opening {
             Outcome::Opened(Ok(opened), typed) => (opened, typed),
             Outcome::Opened(Err(error), _) => return Ok(Err(error)),
@@ -219,6 +221,7 @@ impl App {
         let (shown, mut shows) = unbounded_channel::<String>();
         self.resize()?;
         typed.iter().try_for_each(|event| self.handle(event))?;
+        self.ask();
         let mut frames = Frames::new(Instant::now());
         loop {
             let due = [frames.due(), self.asked.pace.due()].into_iter().flatten().min();

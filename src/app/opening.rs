@@ -20,21 +20,35 @@ pub(super) enum Outcome<T> {
     Ended(Ending),
 }
 
-/// Runs `open` on a thread of its own; until it is done the screen says what is opened and how far it is, and can be left. What else
-/// is typed is kept.
+/// A session that is being opened on a thread of its own.
+pub(super) struct Opening<T> {
+    told: watch::Receiver<Option<Reading>>,
+    is_done: oneshot::Receiver<Result<T, String>>,
+}
+
+impl<T: Send + 'static> Opening<T> {
+    /// Begins to open.
+    pub(super) fn begin(open: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
+        let (tell, told) = watch::channel(None::<Reading>);
+        let (done, is_done) = oneshot::channel();
+        let work = move || {
+            let opened =
+                tracks::contain_panic(|| tracks::while_telling(move |path, read, len| report(&tell, path, read, len), open));
+            let _ = done.send(opened); // nobody waits any more where the user has left
+        };
+        std::thread::Builder::new().name("open".to_owned()).spawn(work)?;
+        Ok(Self { told, is_done })
+    }
+}
+
+/// Until a session is opened the screen says what is opened and how far it is, and can be left. What else is typed is kept.
 pub(super) async fn wait_for<T: Send + 'static>(
-    open: impl FnOnce() -> T + Send + 'static,
+    opening: Opening<T>,
     what: &str,
     (screen, palette, keymap): (&mut Screen, &Palette, &Keymap),
     (events, signals): (&mut EventStream, &mut Signals),
 ) -> io::Result<Outcome<T>> {
-    let (tell, mut told) = watch::channel(None::<Reading>);
-    let (done, mut is_done) = oneshot::channel();
-    let work = move || {
-        let opened = tracks::contain_panic(|| tracks::while_telling(move |path, read, len| report(&tell, path, read, len), open));
-        let _ = done.send(opened); // nobody waits any more where the user has left
-    };
-    std::thread::Builder::new().name("open".to_owned()).spawn(work)?;
+    let Opening { mut told, mut is_done } = opening;
     let mut typed = Vec::new();
     loop {
         screen.draw(|frame| ui::draw_opening(frame, what, told.borrow_and_update().as_ref(), palette))?;

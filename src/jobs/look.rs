@@ -3,7 +3,7 @@
 use super::{JobId, Reply, Slot, contained, send};
 use crate::genome::{Pattern, Region};
 use crate::models::edit_signal;
-use crate::session::{Change, Edit, Readers, Session, TrackId, TrackKind};
+use crate::session::{Change, Edit, Readers, Session, TrackId, TrackInfo, TrackKind};
 use crate::tracks::{Column, TrackError, columns_of_values, is_url, while_wanted};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
@@ -115,9 +115,10 @@ fn read(readers: &mut Readers, look: &Look, job: JobId, slot: &Arc<Slot<Look>>, 
         };
         send(replies, Reply::Sequence { job, region: region.clone(), bases });
     }
-    // A server that is slow holds up what is behind servers only.
+    // A server that is slow holds up what is behind servers only, and a long text of intervals no signal, which an index leads to.
     let mut tracks = look.tracks.clone();
-    tracks.sort_by_key(|track| is_url(&session.tracks[track.0].path));
+    let is_late = |track: &TrackInfo| (is_url(&track.path), track.kind == TrackKind::Features);
+    tracks.sort_by_key(|track| is_late(&session.tracks[track.0]));
     for track in tracks {
         if !slot.is_current(job) {
             break;
