@@ -22,9 +22,8 @@ pub fn lanes(attribution: &Attribution, method: &str, manifest: &Manifest, windo
     let at_bases = |values: Vec<f32>| if is_per_copy { window.sum_copies(values) } else { values };
     let mut lanes: Vec<(String, Vec<f32>)> = Vec::new();
     if let Some(sequence) = &attribution.sequence {
-        let view = MutagenesisView::of_method(method);
         let reference = attribution.reference.as_deref().unwrap_or_default();
-        let per_base: Vec<f32> = sequence.iter().zip(reference).map(|(row, &base)| view.value(row, base)).collect();
+        let per_base = MutagenesisView::of_method(method).values(sequence, reference);
         lanes.push((DNA.to_owned(), sums(&at_bases(per_base), BLOCK)));
     }
     if let Some(profile) = &attribution.profile {

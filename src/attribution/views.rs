@@ -55,9 +55,25 @@ impl MutagenesisView {
         }
     }
 
+    /// The values of bases whose four are `rows`, as [`Self::value`].
+    pub fn values(self, rows: &[[f32; 4]], reference: &[u8]) -> Vec<f32> {
+        fn each(rows: &[[f32; 4]], reference: &[u8], value: impl Fn(&[f32; 4], u8) -> f32) -> Vec<f32> {
+            rows.iter().zip(reference).map(|(row, &base)| value(row, base)).collect()
+        }
+        // A frame asks for every base of a window: a loop a view leaves out what the others need.
+        match self {
+            Self::Mean3 => each(rows, reference, |row, base| Self::Mean3.value(row, base)),
+            Self::Mean4 => each(rows, reference, |row, base| Self::Mean4.value(row, base)),
+            Self::Projected => each(rows, reference, |row, base| Self::Projected.value(row, base)),
+            Self::Max => each(rows, reference, |row, base| Self::Max.value(row, base)),
+            Self::Sum => each(rows, reference, |row, base| Self::Sum.value(row, base)),
+        }
+    }
+
     /// The value of a base whose four are `values` (A,C,G,T). Values that are not computed (NaN) are left out; NaN where none is.
+    #[inline]
     pub fn value(self, values: &[f32; 4], reference: u8) -> f32 {
-        // In one pass without branches: a frame asks for every base of a window.
+        // In one pass without branches.
         let (mut known, mut alternatives, mut of_alternatives, mut sum) = (0, 0, 0.0, 0.0);
         let (mut own, mut furthest) = (0.0, 0.0_f32);
         for (&base, &value) in BASES.iter().zip(values) {
@@ -109,6 +125,11 @@ mod tests {
         assert_eq!(MutagenesisView::Mean3.value(&partial, b'C'), 1.0);
         assert!(MutagenesisView::ALL.iter().all(|view| view.value(&[f32::NAN; 4], b'A').is_nan()));
         assert!(MutagenesisView::Mean3.value(&[f32::NAN, 0.0, f32::NAN, f32::NAN], b'C').is_nan());
+        let rows = [deltas, [f32::NAN; 4], partial];
+        for view in MutagenesisView::ALL {
+            let each = rows.iter().zip(b"CNA").map(|(row, &base)| view.value(row, base).to_bits());
+            assert!(view.values(&rows, b"CNA").into_iter().map(f32::to_bits).eq(each), "{}", view.name());
+        }
         assert!("mean".parse::<MutagenesisView>().unwrap_err().contains("mean-3, mean-4"));
     }
 }

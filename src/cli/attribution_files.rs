@@ -193,7 +193,7 @@ fn values_of_bases(
     let wants = |name: &str| settings.of.as_deref().is_none_or(|of| of == name);
     if let Some(sequence) = result.sequence.as_ref().filter(|_| wants("dna")) {
         let reference = input.sequence.as_deref().unwrap_or_default();
-        return Ok(sequence.iter().zip(reference).map(|(row, &base)| settings.view.value(row, base)).collect());
+        return Ok(settings.view.values(sequence, reference));
     }
     if let Some(marks) = result.marks.as_ref().filter(|_| settings.of.as_deref() != Some("dna")) {
         let names = &manifest.input.marks;

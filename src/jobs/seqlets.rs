@@ -18,7 +18,7 @@ pub fn seqlets_of(
     go_on: &dyn Fn() -> bool,
 ) -> Option<Features> {
     let (deltas, reference) = (ism.sequence.as_deref().unwrap_or_default(), ism.reference.as_deref().unwrap_or_default());
-    let effects: Vec<f32> = deltas.iter().zip(reference).map(|(d, &base)| MutagenesisView::Mean3.value(d, base)).collect();
+    let effects = MutagenesisView::Mean3.values(deltas, reference);
     let called = call_seqlets(&input.window, reference, &effects, motifs, go_on)?;
     let features = called.into_iter().map(|seqlet| {
         let name = seqlet.motif.filter(|(_, q)| *q < LARGEST_Q).map(|(name, _)| name);

@@ -229,7 +229,7 @@ pub(super) fn manifest_of<'a>(state: &'a State, subject: &Subject) -> Option<&'a
 fn mutagenesis(attribution: &Attribution, subject: &Subject, state: &State, geometry: Geometry) -> Plot {
     let Some(deltas) = &attribution.sequence else { return Plot::Message(String::new()) };
     let reference = attribution.reference.as_deref().unwrap_or_default();
-    let effects: Vec<f32> = deltas.iter().zip(reference).map(|(d, &base)| state.mutagenesis_view.value(d, base)).collect();
+    let effects = state.mutagenesis_view.values(deltas, reference);
     let limit = largest(&effects);
     let values = spread(&effects, &subject.window, &state.region, geometry.n_columns, further_from_zero);
     if !state.shows_bases() || state.region.len() != geometry.n_columns as u64 {

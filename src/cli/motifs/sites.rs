@@ -33,7 +33,7 @@ fn stretches(args: &MotifsArgs, method: &dyn Method, model: &dyn Model, input: &
         return Err(format!("{} gives no value a base", method.name()));
     };
     let view = MutagenesisView::of_method(method.name());
-    let sizes: Vec<f32> = deltas.iter().zip(bases).map(|(d, &base)| view.value(d, base).abs()).collect();
+    let sizes: Vec<f32> = view.values(deltas, bases).into_iter().map(f32::abs).collect();
     Ok(analysis::highest_stretches(&sizes, args.width as usize, args.top as usize))
 }
 
