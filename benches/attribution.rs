@@ -1,7 +1,8 @@
 //! Time and peak memory of explaining one gene, median of several runs, as lines `name wall-seconds processor-seconds megabytes`.
 //!
 //! `cargo bench --bench attribution -- [NAME...]` runs the rows whose names begin so (`=NAME`: are so), `--list` prints the names;
-//! `RAYON_NUM_THREADS` says how many cores the kernels use. `benches/run.sh` runs other programs beside it.
+//! `THREADS` says how many cores the kernels use (1). `RAYON_NUM_THREADS=1` keeps candle to one, as the program does: its threads wait
+//! for work by spinning. `benches/run.sh` runs other programs beside it.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a benchmark fails by panicking")]
 
 use candle_core::{DType, Device};
@@ -124,6 +125,8 @@ fn peak_mb() -> f64 {
 
 fn main() {
     keep_freed_blocks(); // as the program does
+    let threads = std::env::var("THREADS").map_or(1, |n| n.parse().unwrap());
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().unwrap();
     let (options, wanted): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
     let is_wanted = |name: &str| {
         let fits = |wanted: &String| wanted.strip_prefix('=').map_or(name.starts_with(wanted.as_str()), |exact| name == exact);

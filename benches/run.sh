@@ -18,7 +18,7 @@ echo "| work on one gene | ours, s | peer, s | times faster | ours, wall s | two
 echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 while read -r name; do
     read -r _ wall ours peak < <("$binary" "=$name") || continue
-    read -r _ two _ < <(RAYON_NUM_THREADS=2 "$binary" "=$name") || true
+    read -r _ two _ < <(THREADS=2 "$binary" "=$name") || true
     read -r _ _ peer note < <("$python" benches/peers.py 1 "$name") || true
     awk -v name="$name" -v ours="$ours" -v peer="${peer:-}" -v wall="$wall" -v two="${two:-}" -v peak="$peak" -v floor="${floor[$name]:-}" -v note="${note:-}" \
         'BEGIN { ratio = peer == "" ? "" : sprintf("%.1f", peer / ours); if (peer != "") peer = sprintf("%.4g", peer)

@@ -209,14 +209,7 @@ impl Model for OnDevice {
             }
             Ok((on_processor(&output)?, Batch::from_parts(there)))
         };
-        let (outputs, gradients): (Vec<Output>, Vec<Batch>) =
-            self.run(batch, &|model, batch| model.gradient(batch), &back)?.into_iter().unzip();
-        let mut parts = [const { None }; super::N_INPUTS];
-        for (i, part) in parts.iter_mut().enumerate() {
-            let of: Vec<&Tensor> = gradients.iter().filter_map(|g| g.parts()[i]).collect();
-            *part = if of.is_empty() { None } else { Some(Tensor::cat(&of, 0)?) };
-        }
-        Ok((joined(&outputs)?, Batch::from_parts(parts)))
+        joined_gradients(self.run(batch, &|model, batch| model.gradient(batch), &back)?)
     }
 }
 
@@ -251,6 +244,17 @@ fn joined(outputs: &[Output]) -> candle_core::Result<Output> {
         attention = each_attention(&attention, |x| others.next().map_or_else(|| Ok(x.clone()), |y| Tensor::cat(&[x, y], 0)))?;
     }
     Ok(Output { score, attention: Some(attention) })
+}
+
+/// Outputs and gradients of the pieces of a batch as one.
+pub(super) fn joined_gradients(pieces: Vec<(Output, Batch)>) -> Result<(Output, Batch), ModelError> {
+    let (outputs, gradients): (Vec<Output>, Vec<Batch>) = pieces.into_iter().unzip();
+    let mut parts = [const { None }; super::N_INPUTS];
+    for (i, part) in parts.iter_mut().enumerate() {
+        let of: Vec<&Tensor> = gradients.iter().filter_map(|g| g.parts()[i]).collect();
+        *part = if of.is_empty() { None } else { Some(Tensor::cat(&of, 0)?) };
+    }
+    Ok((joined(&outputs)?, Batch::from_parts(parts)))
 }
 
 #[cfg(test)]

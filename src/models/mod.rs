@@ -73,6 +73,8 @@ pub use tfs::TfMotifs;
 pub use weights::{Init, Statistic, Weights};
 
 use candle_core::{DType, Tensor, Var};
+use device::joined_gradients;
+use rayon::prelude::*;
 use std::any::Any;
 use std::collections::BTreeMap;
 
@@ -148,6 +150,10 @@ impl Batch {
             *out = a.zip(b).map(|(a, b)| f(a, b)).transpose()?;
         }
         Ok(Self::from_parts(out))
+    }
+
+    fn is_on_processor(&self) -> bool {
+        self.parts().into_iter().flatten().all(|x| x.device().is_cpu())
     }
 
     /// Number of windows.
@@ -326,16 +332,35 @@ pub trait Model: AsAny + Send + Sync {
         Ok(None)
     }
 
-    /// F and its gradient with respect to each input, in the shapes of `batch`.
+    /// F and its gradient with respect to each input, in the shapes of `batch`. On the processor the windows of a batch are shared out
+    /// over the cores, in parts that depend on their number alone.
     fn gradient(&self, batch: &Batch) -> Result<(Output, Batch), ModelError> {
-        let variables = batch.try_map(|t| Var::from_tensor(t).map(Var::into_inner))?;
-        let output = self.forward(&variables)?;
-        let gradients = output.score.sum_all()?.backward()?;
-        // An input the score does not depend on has no entry: its gradient is zero.
-        let gradient = variables.try_map(|v| gradients.get(v).map_or_else(|| v.zeros_like(), |g| Ok(g.clone())))?;
-        let attention = output.attention.map(Attention::detach);
-        Ok((Output { score: output.score.detach(), attention }, gradient))
+        let n = batch.len();
+        let is_whole = n <= GRADIENTS_TOGETHER || !layers::is_gradient() || !batch.is_on_processor();
+        if is_whole {
+            return backward(self, batch);
+        }
+        let parts = n.div_ceil(GRADIENTS_TOGETHER);
+        let each = (0..parts).into_par_iter().map(|i| {
+            let (from, to) = (i * n / parts, (i + 1) * n / parts);
+            backward(self, &batch.try_map(|x| x.narrow(0, from, to - from)?.contiguous())?)
+        });
+        joined_gradients(each.collect::<Result<Vec<_>, _>>()?)
     }
+}
+
+/// Windows whose gradients are taken by one core: candle's own operations run on one, and more windows leave its cache.
+const GRADIENTS_TOGETHER: usize = 8;
+
+/// F and its gradient by one backward pass.
+fn backward<M: Model + ?Sized>(model: &M, batch: &Batch) -> Result<(Output, Batch), ModelError> {
+    let variables = batch.try_map(|t| Var::from_tensor(t).map(Var::into_inner))?;
+    let output = model.forward(&variables)?;
+    let gradients = output.score.sum_all()?.backward()?;
+    // An input the score does not depend on has no entry: its gradient is zero.
+    let gradient = variables.try_map(|v| gradients.get(v).map_or_else(|| v.zeros_like(), |g| Ok(g.clone())))?;
+    let attention = output.attention.map(Attention::detach);
+    Ok((Output { score: output.score.detach(), attention }, gradient))
 }
 
 impl Attention {

@@ -112,21 +112,37 @@ impl<T: Real> Layer<T> {
     }
 }
 
-/// Where a path stands in a view.
+/// A path through a view.
 struct Pass<'a, T> {
     view: &'a PathView<T>,
     /// Units of the first layer that are open at the last node.
     is_open: Vec<bool>,
     /// Of each node, the units that open or close when it is reached from the one before.
     flips: Vec<Vec<u32>>,
-    /// The second layer's sums are `sums[0] + at * sums[1]`, `[positions][padded]`.
-    sums: [Vec<T>; 2],
-    /// 1 where the second layer is open, else 0, `[nodes][positions][padded]`.
-    open: Vec<T>,
-    /// Gradients of the second layer's sums, summed over nodes so far.
+    /// Outputs of the second layer along the window.
+    positions: usize,
+}
+
+/// The second layer's sums are `from + at * change`, `[positions][padded]`: those of the node that a pass stands at.
+struct Sums<T> {
+    from: Vec<T>,
+    change: Vec<T>,
+}
+
+/// What came back from the nodes so far.
+struct Passed<T> {
+    /// Gradients of the second layer's sums, summed, `[positions][padded]`.
     gradient: Vec<T>,
     /// What flipped units pass beside what they pass if they stay as at the end.
-    passed: Vec<T>,
+    beside: Vec<T>,
+}
+
+/// The second layer at some nodes.
+struct AtNodes<T> {
+    /// Its means, `[nodes, windows, filters]`.
+    pooled: Var,
+    /// 1 where it is open, else 0, `[nodes][positions][padded]`.
+    open: Vec<T>,
 }
 
 impl<T: Real> PathView<T> {
@@ -136,8 +152,8 @@ impl<T: Real> PathView<T> {
         Ok(Self { from: numbers(&layers[0].sums(from, true)?)?, change, layers, pool: view.pool })
     }
 
-    /// From the first of `nodes`, which ascend.
-    fn begin(&self, nodes: &[Node]) -> Result<Pass<'_, T>, AttributionError> {
+    /// The path along `nodes`, which ascend, and where it stands at the first.
+    fn begin(&self, nodes: &[Node]) -> Result<(Pass<'_, T>, Sums<T>, Passed<T>), AttributionError> {
         let ats: Vec<T> = nodes.iter().map(|node| T::from_f64(node.at)).collect();
         let (first, last) = (ats[0], ats[ats.len() - 1]);
         let mut flips = vec![Vec::new(); nodes.len()];
@@ -158,9 +174,11 @@ impl<T: Real> PathView<T> {
         let second = &self.layers[1];
         let shape = (1, self.from.len() / second.channels, second.channels);
         let [from, change] = opened.map(|values| Tensor::from_vec(values, shape, &Device::Cpu));
-        let sums = [padded(&second.sums(&from?, true)?)?, padded(&second.sums(&change?, false)?)?];
-        let (gradient, passed) = (vec![T::ZERO; sums[0].len()], vec![T::ZERO; self.from.len()]);
-        Ok(Pass { view: self, is_open, flips, sums, open: Vec::new(), gradient, passed })
+        let (from, change) = (from?, change?);
+        let (from, change) = rayon::join(|| padded(&second.sums(&from, true)?), || padded(&second.sums(&change, false)?));
+        let sums = Sums { from: from?, change: change? };
+        let passed = Passed { gradient: vec![T::ZERO; sums.from.len()], beside: vec![T::ZERO; self.from.len()] };
+        Ok((Pass { view: self, is_open, flips, positions: sums.from.len() / second.padded() }, sums, passed))
     }
 }
 
@@ -173,68 +191,72 @@ fn padded<T: Real>(sums: &Tensor) -> Result<Vec<T>, AttributionError> {
 
 impl<T: Real> Pass<'_, T> {
     fn windows(&self) -> usize {
-        self.gradient.len() / self.view.layers[1].padded() / self.view.pool
+        self.positions / self.view.pool
     }
 
-    /// Pooled outputs at the nodes from `first` on, `[nodes, windows, filters]`.
-    fn advance(&mut self, first: usize, nodes: &[Node]) -> Result<Var, AttributionError> {
+    /// Goes on to the nodes from `first` on, one after the other.
+    fn advance(&self, sums: &mut Sums<T>, first: usize, nodes: &[Node]) -> Result<AtNodes<T>, AttributionError> {
         let layer = &self.view.layers[1];
-        let positions = self.gradient.len() / layer.padded();
-        let row = self.windows() * layer.padded();
+        let (row, all) = (self.windows() * layer.padded(), self.positions * layer.padded());
         let mut pooled = vec![T::ZERO; nodes.len() * row];
-        self.open.resize(nodes.len() * self.gradient.len(), T::ZERO);
-        let each = pooled.chunks_exact_mut(row).zip(self.open.chunks_exact_mut(self.gradient.len()));
+        let mut open = vec![T::ZERO; nodes.len() * all];
+        let each = pooled.chunks_exact_mut(row).zip(open.chunks_exact_mut(all));
         for (i, (node, (pooled, open))) in nodes.iter().zip(each).enumerate() {
             for &unit in &self.flips[first + i] {
                 let unit = unit as usize;
-                let (stretch, taps) = layer.over(unit, positions);
+                let (stretch, taps) = layer.over(unit, self.positions);
                 // What is open at the end was closed until now.
                 let sign = if self.is_open[unit] { T::ONE } else { T::ZERO - T::ONE };
-                let [of_from, of_change] = &mut self.sums;
                 let (from, change) = (sign * self.view.from[unit], sign * self.view.change[unit]);
-                dispatch(Add { factor: from, values: taps, out: &mut of_from[stretch.clone()] });
-                dispatch(Add { factor: change, values: taps, out: &mut of_change[stretch] });
+                dispatch(Add { factor: from, values: taps, out: &mut sums.from[stretch.clone()] });
+                dispatch(Add { factor: change, values: taps, out: &mut sums.change[stretch] });
             }
             let at = T::from_f64(node.at);
             let (padded, pool) = (layer.padded(), self.view.pool);
-            dispatch(PoolNode { at, sums: &self.sums, padded, pool, pooled, open });
+            dispatch(PoolNode { at, sums, padded, pool, pooled, open });
         }
         let rows = nodes.len() * self.windows();
         let pooled = Tensor::from_vec(pooled, (rows, layer.padded()), &Device::Cpu)?.narrow(1, 0, layer.filters)?;
-        Ok(Var::from_tensor(&pooled.contiguous()?.reshape((nodes.len(), self.windows(), layer.filters))?)?)
+        let pooled = pooled.contiguous()?.reshape((nodes.len(), self.windows(), layer.filters))?;
+        Ok(AtNodes { pooled: Var::from_tensor(&pooled)?, open })
     }
 
-    /// Takes the gradients of the pooled outputs of the nodes from `first` on.
-    fn collect(&mut self, first: usize, nodes: &[Node], gradient: &Tensor) -> Result<(), AttributionError> {
+    /// Takes in the gradients of the pooled outputs of the nodes from `first` on.
+    fn collect(
+        &self,
+        passed: &mut Passed<T>,
+        first: usize,
+        nodes: &[Node],
+        open: &[T],
+        gradient: &Tensor,
+    ) -> Result<(), AttributionError> {
         let layer = &self.view.layers[1];
-        let (padded_width, positions) = (layer.padded(), self.gradient.len() / layer.padded());
-        let row = self.windows() * padded_width;
+        let (padded_width, pool) = (layer.padded(), self.view.pool);
         let gradient: Vec<T> = padded(gradient)?;
-        let each = gradient.chunks_exact(row).zip(self.open.chunks_exact(self.gradient.len()));
+        let each = gradient.chunks_exact(self.windows() * padded_width).zip(open.chunks_exact(self.positions * padded_width));
         for (i, (node, (pooled, open))) in nodes.iter().zip(each).enumerate() {
-            let share = T::from_f64(node.weight / self.view.pool as f64);
-            let (padded, pool) = (padded_width, self.view.pool);
-            dispatch(SpreadNode { share, pooled, open, padded, pool, gradient: &mut self.gradient });
+            let share = T::from_f64(node.weight / pool as f64);
+            dispatch(SpreadNode { share, pooled, open, padded: padded_width, pool, gradient: &mut passed.gradient });
             for &unit in self.flips.get(first + i + 1).into_iter().flatten() {
                 let unit = unit as usize;
-                let (stretch, taps) = layer.over(unit, positions);
-                let until_now = dispatch(Dot { a: taps, b: &self.gradient[stretch] });
+                let (stretch, taps) = layer.over(unit, self.positions);
+                let until_now = dispatch(Dot { a: taps, b: &passed.gradient[stretch] });
                 // Closed until now, then open: what it passes at the end is too much by this.
-                self.passed[unit] = if self.is_open[unit] { T::ZERO - until_now } else { until_now };
+                passed.beside[unit] = if self.is_open[unit] { T::ZERO - until_now } else { until_now };
             }
         }
         Ok(())
     }
 
     /// The input's gradient, `[1, length, channels]`.
-    fn finish(self) -> Result<Tensor, AttributionError> {
+    fn finish(self, passed: Passed<T>) -> Result<Tensor, AttributionError> {
         let [first, second] = &self.view.layers;
-        let mut passed: Vec<T> = numbers(&second.transposed(self.gradient)?)?;
-        for ((passed, flipped), is_open) in passed.iter_mut().zip(&self.passed).zip(&self.is_open) {
-            *passed = if *is_open { *passed + *flipped } else { *flipped };
+        let mut all: Vec<T> = numbers(&second.transposed(passed.gradient)?)?;
+        for ((all, beside), is_open) in all.iter_mut().zip(&passed.beside).zip(&self.is_open) {
+            *all = if *is_open { *all + *beside } else { *beside };
         }
-        let passed = Tensor::from_vec(passed, (1, self.view.from.len() / first.filters, first.filters), &Device::Cpu)?;
-        Ok(first.transposed(padded(&passed)?)?.to_dtype(DType::F64)?)
+        let all = Tensor::from_vec(all, (1, self.view.from.len() / first.filters, first.filters), &Device::Cpu)?;
+        Ok(first.transposed(padded(&all)?)?.to_dtype(DType::F64)?)
     }
 }
 
@@ -251,25 +273,52 @@ impl<'a, T: Real> IsegnetPath<'a, T> {
     }
 }
 
+impl<T: Real> IsegnetPath<'_, T> {
+    /// The gradients of the score by the second layers' means at some nodes, by view.
+    fn of_pooled(&self, at: &[AtNodes<T>]) -> Result<Vec<Tensor>, AttributionError> {
+        let pooled: Vec<Tensor> = at.iter().map(|at| at.pooled.as_tensor().clone()).collect();
+        let score = self.model.score_pooled(&pooled)?;
+        finite_scores(&score.detach())?;
+        let gradients = score.sum_all()?.backward()?;
+        let of = pooled.iter().map(|pooled| gradients.get(pooled).map_or_else(|| pooled.zeros_like(), |g| Ok(g.clone())));
+        Ok(of.collect::<candle_core::Result<_>>()?)
+    }
+}
+
 impl<T: Real> PathKernel for IsegnetPath<'_, T> {
     fn gradients(&self, nodes: &[Node], run: &Run<'_>) -> Result<Batch, AttributionError> {
         let mut nodes = nodes.to_vec();
         nodes.sort_by(|a, b| a.at.total_cmp(&b.at));
-        let mut passes = self.views.par_iter().map(|view| view.begin(&nodes)).collect::<Result<Vec<_>, _>>()?;
-        for (i, nodes) in nodes.chunks(TOGETHER).enumerate() {
+        let begun = self.views.par_iter().map(|view| view.begin(&nodes)).collect::<Result<Vec<_>, _>>()?;
+        let (mut passes, mut sums, mut passed) = (Vec::new(), Vec::new(), Vec::new());
+        for (pass, at_first, none) in begun {
+            passes.push(pass);
+            sums.push(at_first);
+            passed.push(none);
+        }
+        let mut advance = |first: usize| -> Result<Vec<AtNodes<T>>, AttributionError> {
+            let nodes = &nodes[first..nodes.len().min(first + TOGETHER)];
+            passes.par_iter().zip(&mut sums).map(|(pass, sums)| pass.advance(sums, first, nodes)).collect()
+        };
+        let mut collect = |first: usize, at: &[AtNodes<T>]| -> Result<(), AttributionError> {
+            let nodes = &nodes[first..nodes.len().min(first + TOGETHER)];
+            let of_pooled = self.of_pooled(at)?;
+            let of_views = passes.par_iter().zip(&mut passed).zip(at).zip(&of_pooled);
+            of_views.try_for_each(|(((pass, passed), at), gradient)| pass.collect(passed, first, nodes, &at.open, gradient))
+        };
+        let mut at = advance(0)?;
+        for first in (0..nodes.len()).step_by(TOGETHER) {
             run.step()?;
-            let first = i * TOGETHER;
-            let pooled = passes.par_iter_mut().map(|pass| pass.advance(first, nodes)).collect::<Result<Vec<_>, _>>()?;
-            let tensors: Vec<Tensor> = pooled.iter().map(|pooled| pooled.as_tensor().clone()).collect();
-            let score = self.model.score_pooled(&tensors)?;
-            finite_scores(&score.detach())?;
-            let gradients = score.sum_all()?.backward()?;
-            let of = pooled.iter().map(|pooled| gradients.get(pooled).map_or_else(|| pooled.zeros_like(), |g| Ok(g.clone())));
-            let of = of.collect::<candle_core::Result<Vec<Tensor>>>()?;
-            passes.par_iter_mut().zip(of).try_for_each(|(pass, gradient)| pass.collect(first, nodes, &gradient))?;
+            // What the next nodes open does not wait for what came back from these.
+            let next = first + TOGETHER;
+            let (ahead, collected) =
+                rayon::join(|| if next < nodes.len() { advance(next) } else { Ok(Vec::new()) }, || collect(first, &at));
+            collected?;
+            at = ahead?;
         }
         run.step()?;
-        let mut inputs = passes.into_par_iter().map(Pass::finish).collect::<Result<Vec<_>, _>>()?.into_iter();
+        let inputs = passes.into_par_iter().zip(passed).map(|(pass, passed)| pass.finish(passed));
+        let mut inputs = inputs.collect::<Result<Vec<_>, _>>()?.into_iter();
         let marks = if self.has_marks { inputs.next() } else { None };
         Ok(Batch { marks, sequence: inputs.next(), ..Batch::default() })
     }
@@ -317,7 +366,7 @@ impl<T: Real> Kernel for Dot<'_, T> {
 /// The second layer at a node: its means over windows, and where it is open.
 struct PoolNode<'a, T> {
     at: T,
-    sums: &'a [Vec<T>; 2],
+    sums: &'a Sums<T>,
     padded: usize,
     pool: usize,
     pooled: &'a mut [T],
@@ -332,7 +381,7 @@ impl<T: Real> Kernel for PoolNode<'_, T> {
         let (at, zero, one) = (T::splat(simd, self.at), T::splat(simd, T::ZERO), T::splat(simd, T::ONE));
         let share = T::splat(simd, T::from_f64(1.0 / self.pool as f64));
         let window = self.pool * self.padded;
-        let sums = self.sums[0].chunks_exact(window).zip(self.sums[1].chunks_exact(window));
+        let sums = self.sums.from.chunks_exact(window).zip(self.sums.change.chunks_exact(window));
         let out = self.pooled.chunks_exact_mut(self.padded).zip(self.open.chunks_exact_mut(window));
         for ((from, change), (pooled, open)) in sums.zip(out) {
             let pooled = T::vectors_mut::<S>(pooled);

@@ -37,5 +37,6 @@ pub use pool::{average_pool, max_pool};
 pub(crate) use product::{Packed, Rows};
 pub use real::Real;
 pub(crate) use real::{Kernel, add_scaled, dispatch};
+pub(crate) use rules::is_gradient;
 pub use rules::{BackwardRule, relu, with_rule};
 pub use sparsemax::sparsemax;

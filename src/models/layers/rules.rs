@@ -48,7 +48,7 @@ pub(super) fn current_rule() -> BackwardRule {
 }
 
 /// Whether the fused layers, whose backward pass is the gradient, can be used.
-pub(super) fn is_gradient() -> bool {
+pub(crate) fn is_gradient() -> bool {
     current_rule() == BackwardRule::Gradient
 }
 
