@@ -299,3 +299,40 @@ fn find_pattern(
         position = if seek.forward { end } else { start };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::SampleId;
+    use std::path::Path;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    #[test]
+    fn a_text_of_intervals_holds_up_no_signal() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/session.toml");
+        let session = Arc::new(Session::open(&path).unwrap());
+        let (tracks, infos): (Vec<TrackId>, Vec<&TrackInfo>) = session.tracks_of(SampleId(0)).unzip();
+        assert_eq!(infos[0].kind, TrackKind::Features, "the first row is of intervals");
+        let look = Look {
+            region: Region::new("chr1", 10_000, 20_000),
+            n_columns: 10,
+            tracks: tracks.clone(),
+            wants_sequence: false,
+            edits: Arc::default(),
+            patterns: Vec::new(),
+            seek: None,
+            beside: None,
+        };
+        let slot = Arc::new(Slot::default());
+        let job = slot.restart(look.clone());
+        let (sender, mut replies) = unbounded_channel();
+        read(&mut Readers::new(session.clone()), &look, job, &slot, &sender);
+        let mut is_features = Vec::new();
+        while let Ok(reply) = replies.try_recv() {
+            assert!(!reply.is_failure(), "{reply:?}");
+            is_features.push(matches!(reply, Reply::Features { .. }));
+        }
+        assert_eq!(is_features.len(), tracks.len());
+        assert!(is_features.is_sorted() && !is_features[0] && is_features[tracks.len() - 1], "{is_features:?}");
+    }
+}
