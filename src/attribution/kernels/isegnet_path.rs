@@ -153,7 +153,7 @@ impl<T: Real> PathView<T> {
     }
 
     /// The path along `nodes`, which ascend, and where it stands at the first.
-    fn begin(&self, nodes: &[Node]) -> Result<(Pass<'_, T>, Sums<T>, Passed<T>), AttributionError> {
+    fn begin(&self, nodes: &[Node]) -> Result<(Pass<'_, T>, Sums<T>), AttributionError> {
         let ats: Vec<T> = nodes.iter().map(|node| T::from_f64(node.at)).collect();
         let (first, last) = (ats[0], ats[ats.len() - 1]);
         let mut flips = vec![Vec::new(); nodes.len()];
@@ -177,8 +177,7 @@ impl<T: Real> PathView<T> {
         let (from, change) = (from?, change?);
         let (from, change) = rayon::join(|| padded(&second.sums(&from, true)?), || padded(&second.sums(&change, false)?));
         let sums = Sums { from: from?, change: change? };
-        let passed = Passed { gradient: vec![T::ZERO; sums.from.len()], beside: vec![T::ZERO; self.from.len()] };
-        Ok((Pass { view: self, is_open, flips, positions: sums.from.len() / second.padded() }, sums, passed))
+        Ok((Pass { view: self, is_open, flips, positions: sums.from.len() / second.padded() }, sums))
     }
 }
 
@@ -192,6 +191,11 @@ fn padded<T: Real>(sums: &Tensor) -> Result<Vec<T>, AttributionError> {
 impl<T: Real> Pass<'_, T> {
     fn windows(&self) -> usize {
         self.positions / self.view.pool
+    }
+
+    fn nothing_passed(&self) -> Passed<T> {
+        let sums = self.positions * self.view.layers[1].padded();
+        Passed { gradient: vec![T::ZERO; sums], beside: vec![T::ZERO; self.view.from.len()] }
     }
 
     /// Goes on to the nodes from `first` on, one after the other.
@@ -290,12 +294,8 @@ impl<T: Real> PathKernel for IsegnetPath<'_, T> {
         let mut nodes = nodes.to_vec();
         nodes.sort_by(|a, b| a.at.total_cmp(&b.at));
         let begun = self.views.par_iter().map(|view| view.begin(&nodes)).collect::<Result<Vec<_>, _>>()?;
-        let (mut passes, mut sums, mut passed) = (Vec::new(), Vec::new(), Vec::new());
-        for (pass, at_first, none) in begun {
-            passes.push(pass);
-            sums.push(at_first);
-            passed.push(none);
-        }
+        let (passes, mut sums): (Vec<_>, Vec<_>) = begun.into_iter().unzip();
+        let mut passed: Vec<_> = passes.iter().map(Pass::nothing_passed).collect();
         let mut advance = |first: usize| -> Result<Vec<AtNodes<T>>, AttributionError> {
             let nodes = &nodes[first..nodes.len().min(first + TOGETHER)];
             passes.par_iter().zip(&mut sums).map(|(pass, sums)| pass.advance(sums, first, nodes)).collect()
