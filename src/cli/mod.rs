@@ -129,8 +129,11 @@ pub fn run() -> ExitCode {
     // Our own pools do the parallel work.
     set_candle_threads();
     allow_many_files();
-    crate::models::keep_freed_blocks();
     let cli = Cli::parse();
+    // The browser runs for hours with every network in turn, whose blocks are of no use to each other.
+    if !matches!(cli.command, None | Some(Command::View(_))) {
+        crate::models::keep_freed_blocks();
+    }
     if keeps_on_disk(&cli) {
         opening::keep_genes();
     }
