@@ -1,6 +1,6 @@
 //! Gzipped text inflated on a thread of its own, some blocks ahead of who takes its lines apart: each takes about as long.
 
-use super::reading::Telling;
+use super::reading::{Telling, Told};
 use flate2::bufread::MultiGzDecoder;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -26,11 +26,11 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Begins to inflate `file`.
+    /// Begins to inflate `file`. What it tells is heard by nobody on its new thread: `telling` says it where it is read.
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub(super) fn start(file: impl Read + Send + 'static, telling: Telling) -> io::Result<Self> {
+    pub(super) fn start(file: BufReader<Told<impl Read + Send + 'static>>, telling: Telling) -> io::Result<Self> {
         let (give, blocks) = sync_channel(MOST_WAITING);
         std::thread::Builder::new().name("inflate".to_owned()).spawn(move || inflate(file, &give))?;
         Ok(Self { blocks, block: Block { text: Vec::new(), read: 0 }, at: 0, is_over: false, telling })
@@ -38,12 +38,12 @@ impl Ahead {
 }
 
 /// Gives the blocks of a file until its end, an error, or nobody wants more.
-fn inflate(file: impl Read, give: &SyncSender<io::Result<Block>>) {
-    let mut file = MultiGzDecoder::new(BufReader::with_capacity(BLOCK, Counted { file, read: 0 }));
+fn inflate(file: BufReader<Told<impl Read>>, give: &SyncSender<io::Result<Block>>) {
+    let mut file = MultiGzDecoder::new(file);
     loop {
         let mut text = Vec::with_capacity(BLOCK);
         let inflated = (&mut file).take(BLOCK as u64).read_to_end(&mut text);
-        let read = file.get_ref().get_ref().read;
+        let read = file.get_ref().get_ref().read_so_far();
         let is_over = inflated.is_err() || text.is_empty();
         // What was inflated before damage is read first, and damage is no end.
         let has_block = inflated.is_ok() || !text.is_empty();
@@ -84,19 +84,6 @@ impl Read for Ahead {
     }
 }
 
-struct Counted<R> {
-    file: R,
-    read: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(buffer)?;
-        self.read += n as u64;
-        Ok(n)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,9 +98,16 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn telling() -> Telling {
+        Telling::new(Path::new("a.gz"), 1 << 20)
+    }
+
+    fn file<R: Read>(file: R) -> BufReader<Told<R>> {
+        BufReader::new(Told::new(file, telling()))
+    }
+
     fn ahead(bytes: Vec<u8>) -> Ahead {
-        let len = bytes.len() as u64;
-        Ahead::start(io::Cursor::new(bytes), Telling::new(Path::new("a.gz"), len)).unwrap()
+        Ahead::start(file(io::Cursor::new(bytes)), telling()).unwrap()
     }
 
     /// Text that does not compress well, of several blocks.
@@ -157,7 +151,7 @@ mod tests {
                 panic!("as a decoder might")
             }
         }
-        let mut ahead = Ahead::start(Panics, Telling::new(Path::new("a.gz"), 1)).unwrap();
+        let mut ahead = Ahead::start(file(Panics), telling()).unwrap();
         assert!(ahead.fill_buf().unwrap_err().to_string().contains("ended early"));
     }
 
@@ -165,7 +159,7 @@ mod tests {
     fn nobody_waits_for_a_text_that_is_not_read_to_its_end() {
         let (give, blocks) = sync_channel(1);
         let bytes = gzip(&text(200_000));
-        let thread = std::thread::spawn(move || inflate(io::Cursor::new(bytes), &give));
+        let thread = std::thread::spawn(move || inflate(file(io::Cursor::new(bytes)), &give));
         assert!(blocks.recv().unwrap().is_ok());
         drop(blocks);
         thread.join().unwrap();

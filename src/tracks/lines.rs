@@ -3,16 +3,13 @@
 use super::TrackError;
 use super::ahead::Ahead;
 use super::reading::{Telling, Told};
-use super::remote::is_url;
 use super::source::Source;
 use flate2::bufread::MultiGzDecoder;
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// What gzip and bgzip begin with.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes of a gzipped file from which a thread pays.
 const LONG: u64 = 1 << 15;
 /// Longest line that is read; a longer one is no line of a table.
@@ -35,26 +32,25 @@ pub(super) fn open_regular(path: &Path) -> Result<(File, u64), TrackError> {
 
 /// The file's bytes, unzipped where they begin as gzip or bgzip does.
 pub(super) fn open_unzipped(path: &Path) -> Result<Box<dyn BufRead>, TrackError> {
-    let (source, len) = Source::open(path)?;
-    let mut file = BufReader::with_capacity(1 << 16, Told::new(source, Telling::new(path, len)));
-    let is_gzip = file.fill_buf().map_err(|e| TrackError::io(path, e))?.starts_with(&GZIP);
-    Ok(if is_gzip { Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file))) } else { Box::new(file) })
+    open(path, false)
 }
 
-/// The same for a file that is read to its end: a long one on disk is unzipped ahead of its reader.
+/// The same for a file that is read to its end: a long one is unzipped ahead of its reader.
 pub(super) fn open_whole(path: &Path) -> Result<Box<dyn BufRead>, TrackError> {
-    if is_url(path) {
-        return open_unzipped(path); // whether it is still wanted is known on this thread only
-    }
-    let (mut file, len) = open_regular(path)?;
-    let mut magic = Vec::new();
-    let begin = (&mut file).take(GZIP.len() as u64).read_to_end(&mut magic).and_then(|_| file.rewind());
-    begin.map_err(|e| TrackError::io(path, e))?;
-    if len < LONG || magic != GZIP {
-        return open_unzipped(path);
-    }
-    let ahead = Ahead::start(file, Telling::new(path, len)).map_err(|e| TrackError::io(path, e))?;
-    Ok(Box::new(ahead))
+    open(path, true)
+}
+
+fn open(path: &Path, is_whole: bool) -> Result<Box<dyn BufRead>, TrackError> {
+    let (source, len) = Source::open(path)?;
+    // Whether what is behind a URL is still wanted is known on this thread only.
+    let is_ahead = is_whole && len >= LONG && matches!(source, Source::Disk(_));
+    let mut file = BufReader::with_capacity(1 << 16, Told::new(source, Telling::new(path, len)));
+    let is_gzip = file.fill_buf().map_err(|e| TrackError::io(path, e))?.starts_with(&[0x1f, 0x8b]);
+    Ok(match (is_gzip, is_ahead) {
+        (false, _) => Box::new(file),
+        (true, false) => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file))),
+        (true, true) => Box::new(Ahead::start(file, Telling::new(path, len)).map_err(|e| TrackError::io(path, e))?),
+    })
 }
 
 /// What a line was.

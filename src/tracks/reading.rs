@@ -64,9 +64,14 @@ pub(super) struct Told<R> {
 }
 
 impl<R> Told<R> {
-    /// Tells it so.
+    /// Nothing of it is read yet.
     pub(super) fn new(file: R, telling: Telling) -> Self {
         Self { file, read: 0, telling }
+    }
+
+    /// Bytes read so far.
+    pub(super) fn read_so_far(&self) -> u64 {
+        self.read
     }
 }
 

@@ -259,3 +259,22 @@ fn path_kernels_equal_the_direct_path() {
         }
     }
 }
+
+#[test]
+fn path_gradients_have_the_same_bits_on_any_number_of_threads() {
+    let nodes: Vec<Node> = (0..27).map(|i| Node { at: (f64::from(i) + 0.5) / 27.0, weight: 1.0 / 27.0 }).collect();
+    for manifest in manifests() {
+        let model = network(&manifest, 6, DType::F32, &[]);
+        let to = random_input(&manifest, 6).batch(DType::F32).unwrap();
+        let from = to.try_map(Tensor::zeros_like).unwrap();
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| shares(&*model, &from, &to, &nodes))
+        };
+        let alone = on(1);
+        assert!(alone.iter().all(|shares| shares.iter().any(|share| *share != 0.0)));
+        for threads in [2, 3] {
+            assert_eq!(on(threads), alone, "{} on {threads} threads", manifest.architecture);
+        }
+    }
+}

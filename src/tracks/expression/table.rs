@@ -178,22 +178,9 @@ pub(super) fn delimiter_of(line: &str) -> Option<char> {
 }
 
 pub(super) fn split(line: &str, delimiter: Option<char>) -> Vec<Cow<'_, str>> {
+    let clean = |field| clean_text(str::trim_matches(str::trim(field), '"'));
     match delimiter {
-        Some(delimiter) if delimiter.is_ascii() => {
-            let mut from = 0;
-            let ends = memchr::memchr_iter(delimiter as u8, line.as_bytes()).chain([line.len()]);
-            ends.map(|end| field(&line[std::mem::replace(&mut from, end + 1)..end])).collect()
-        }
-        Some(delimiter) => line.split(delimiter).map(field).collect(),
-        None => line.split_whitespace().map(field).collect(),
+        Some(delimiter) => line.split(delimiter).map(clean).collect(),
+        None => line.split_whitespace().map(clean).collect(),
     }
-}
-
-/// A field without the quotes, the blanks around it and control characters.
-fn field(text: &str) -> Cow<'_, str> {
-    // Most are ids and numbers, which have none of them.
-    if text.bytes().all(|b| b.is_ascii_graphic() && b != b'"') {
-        return Cow::Borrowed(text);
-    }
-    clean_text(text.trim().trim_matches('"'))
 }
