@@ -6,10 +6,10 @@
 use super::baseline::{baselines, views_of};
 use super::options::{Baseline, Options, Rule};
 use super::path::{Node, Path};
-use super::quadrature::levels;
+use super::quadrature::{levels, thirds};
 use super::shuffle::draw;
 use super::variants::{Parts, batch_of};
-use super::{Attribution, AttributionError, Method, Run, scores, values};
+use super::{Attribution, AttributionError, LARGE_GAP, Method, Run, completeness, scores, values};
 use crate::models::{Batch, Input, Model, N_INPUTS};
 use rand::Rng;
 
@@ -33,7 +33,11 @@ impl Method for IntegratedGradients {
     }
 
     fn settings(&self) -> &'static [&'static str] {
-        &["n-steps", "rule", "baseline", "views", "samples", "seed"]
+        &["n-steps", "refine-to", "rule", "baseline", "views", "samples", "seed"]
+    }
+
+    fn defaults(&self) -> Options {
+        Options { refine_to: 243, ..Options::default() }
     }
 
     fn attribute(
@@ -48,13 +52,21 @@ impl Method for IntegratedGradients {
         let levels = levels(options.rule, n);
         let mut mean = Mean::new(self.name(), model, input, options, n * baselines.len())?;
         for baseline in &baselines {
-            mean.begin(baseline)?;
+            mean.begin(baseline, run)?;
             // Coarse nodes first: of one baseline, what is there after each group is a rule of its own.
+            let mut steps = n;
             for level in &levels {
                 mean.add(level, run)?;
                 if mean.done < mean.total {
                     run.partial(&mean.result(Some(options.rule)))?;
                 }
+            }
+            while options.rule == Rule::Midpoint && 3 * steps <= options.refine_to && mean.gap() > LARGE_GAP {
+                let level = thirds(steps, 1.0 / n as f64);
+                mean.total += level.len();
+                run.partial(&mean.result(Some(options.rule)))?;
+                mean.add(&level, run)?;
+                steps *= 3;
             }
             mean.finish();
         }
@@ -87,7 +99,7 @@ impl Method for ExpectedGradients {
         let n = baselines.len();
         let mut mean = Mean::new(self.name(), model, input, &options, n)?;
         for (i, baseline) in baselines.iter().enumerate() {
-            mean.begin(baseline)?;
+            mean.begin(baseline, run)?;
             // A point in each of n equal stretches of the path: as random, and less spread.
             let at = (i as f64 + draw(options.seed, n + i).random::<f64>()) / n as f64;
             mean.add(&[Node { at, weight: 1.0 }], run)?;
@@ -176,9 +188,11 @@ impl<'a> Mean<'a> {
         })
     }
 
-    fn begin(&mut self, baseline: &Parts) -> Result<(), AttributionError> {
+    fn begin(&mut self, baseline: &Parts, run: &Run<'_>) -> Result<(), AttributionError> {
+        run.step()?;
         let batch = batch_of(self.model, self.input, std::slice::from_ref(baseline))?;
         self.baseline_score = scores(self.model, &batch)?[0];
+        run.step()?;
         self.path = Some(Path::new(self.model, &batch, &self.batch)?);
         for (i, (part, from)) in self.parts.iter().zip(baseline).enumerate() {
             self.change[i] = part.iter().zip(from).map(|(x, from)| f64::from(*x) - f64::from(*from)).collect();
@@ -218,6 +232,11 @@ impl<'a> Mean<'a> {
     fn of_this_baseline(&self, i: usize) -> Vec<f64> {
         let weight = if self.weight > 0.0 { self.weight } else { 1.0 };
         self.change[i].iter().zip(&self.gradient[i]).map(|(x, g)| x * g / weight).collect()
+    }
+
+    /// How far the attributions of the baseline under way are from complete.
+    fn gap(&self) -> f64 {
+        completeness(&std::array::from_fn(|i| self.of_this_baseline(i)), self.score - self.baseline_score).1
     }
 
     fn result(&self, rule: Option<Rule>) -> Attribution {

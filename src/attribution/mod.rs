@@ -246,12 +246,8 @@ impl Attribution {
 
     /// Takes in how far the attributions are from summing to `change`, F(x) - F(baseline).
     fn set_completeness(&mut self, attributions: &[Vec<f64>; N_INPUTS], change: f64) {
-        let all = || attributions.iter().flatten();
-        let delta = all().sum::<f64>() - change;
-        let size: f64 = all().map(|v| v.abs()).sum();
-        let scale = change.abs().max(1e-3 * size);
-        self.delta = Some(delta);
-        self.gap = Some(if scale > 0.0 { delta.abs() / scale } else { 0.0 });
+        let (delta, gap) = completeness(attributions, change);
+        (self.delta, self.gap) = (Some(delta), Some(gap));
     }
 
     /// Takes in a value for each number of each input, in the order of [`Batch::parts`]; the network's base order becomes A,C,G,T.
@@ -260,6 +256,18 @@ impl Attribution {
         self.sequence = input.sequence.as_ref().map(|_| in_acgt(input, &sequence));
         (self.marks, self.expression, self.motif_scores) = (given(marks), given(expression), given(motif_scores));
     }
+}
+
+/// A larger gap is warned of, and a path with it refined where that is wanted.
+pub const LARGE_GAP: f64 = 0.01;
+
+/// [`Attribution::delta`] and [`Attribution::gap`].
+fn completeness(attributions: &[Vec<f64>; N_INPUTS], change: f64) -> (f64, f64) {
+    let all = || attributions.iter().flatten();
+    let delta = all().sum::<f64>() - change;
+    let size: f64 = all().map(|v| v.abs()).sum();
+    let scale = change.abs().max(1e-3 * size);
+    (delta, if scale > 0.0 { delta.abs() / scale } else { 0.0 })
 }
 
 /// A run's link to whoever started it: may it go on, and where partial results go.

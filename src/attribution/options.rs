@@ -10,6 +10,8 @@ use std::str::FromStr;
 pub struct Options {
     /// Path nodes of integrated gradients, steps of class optimisation.
     pub n_steps: usize,
+    /// Integrated gradients by midpoints: nodes up to which a path whose gap is large gets three times as many, and three times again.
+    pub refine_to: usize,
     /// Quadrature of integrated gradients.
     pub rule: Rule,
     /// Where the path of integrated gradients begins, and DeepLIFT's reference.
@@ -40,6 +42,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             n_steps: 81,
+            refine_to: 0,
             rule: Rule::Midpoint,
             baseline: Baseline::Zero,
             views: None,

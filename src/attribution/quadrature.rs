@@ -29,9 +29,15 @@ fn midpoints(n: usize) -> Vec<Vec<Node>> {
     }
     let mut levels = midpoints(n / 3);
     levels.iter_mut().flatten().for_each(|node| node.weight = 1.0 / n as f64);
-    // Of each three neighbouring midpoints the middle one is a midpoint of the coarser rule.
-    levels.push((0..n).filter(|i| i % 3 != 1).map(node).collect());
+    levels.push(thirds(n / 3, 1.0 / n as f64));
     levels
+}
+
+/// What the midpoints of `n` steps lack of those of 3n, each of one weight.
+pub(super) fn thirds(n: usize, weight: f64) -> Vec<Node> {
+    // Of each three neighbouring midpoints the middle one is a midpoint of the coarser rule.
+    let at = |i: usize| (2 * i + 1) as f64 / (6 * n) as f64;
+    (0..3 * n).filter(|i| i % 3 != 1).map(|i| Node { at: at(i), weight }).collect()
 }
 
 /// The zeros of the Legendre polynomial of degree n on 0 to 1, by Newton's method.

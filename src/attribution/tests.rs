@@ -149,6 +149,33 @@ fn integrated_gradients_of_a_smooth_network_are_complete() {
 }
 
 #[test]
+fn a_path_with_a_large_gap_goes_on_to_three_times_the_steps() {
+    let mut model = Toy::linear(12, &["a", "b"], Some(BaseOrder::ACGT));
+    model.is_smooth = true;
+    let refined = |n_steps, refine_to| whole("ig", &model, &Options { n_steps, refine_to, ..Options::default() });
+    let gaps = [3, 9, 27].map(|n| refined(n, 0).gap.unwrap());
+    assert!(gaps[0] > LARGE_GAP && gaps[1] > LARGE_GAP && gaps[2] < LARGE_GAP, "{gaps:?}");
+    for (refine_to, steps) in [(8, 3), (9, 9), (26, 9), (27, 27), (243, 27)] {
+        let (result, whole) = (refined(3, refine_to), refined(steps, 0));
+        assert_eq!((result.done, &result.settings), (steps, &whole.settings));
+        assert!(result.is_complete());
+        for (a, b) in result.marks.unwrap().iter().zip(whole.marks.unwrap()) {
+            assert!((a - b).abs() <= 1e-6 * b.abs(), "{a} and {b} of {steps} steps at once");
+        }
+    }
+    // Five steps are no third of a rule of their own, but their nodes are among those of fifteen.
+    assert!((refined(5, 15).gap.unwrap() - refined(15, 0).gap.unwrap()).abs() < 1e-9);
+    let mut partial = Vec::new();
+    let mut report = |result: &Attribution| partial.push((result.done, result.total));
+    let mut run = Run::new(&|| true, &mut report);
+    let options = Options { n_steps: 3, refine_to: 27, ..Options::default() };
+    method("ig").unwrap().attribute(&model, &input(&model), &options, &mut run).unwrap();
+    assert_eq!(partial, [(3, 9), (9, 27)], "what is there is shown while it is refined");
+    let gauss = Options { n_steps: 2, refine_to: 27, rule: Rule::GaussLegendre, ..Options::default() };
+    assert_eq!(whole("ig", &model, &gauss).done, 2, "its nodes do not nest");
+}
+
+#[test]
 fn epistasis_of_a_product_is_the_product_of_what_two_units_add() {
     let mut model = Toy::linear(12, &["a", "b"], Some(BaseOrder::ACGT));
     model.is_product = true;

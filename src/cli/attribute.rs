@@ -29,6 +29,10 @@ pub(super) struct AttributeArgs {
     /// Integrated gradients: nodes of the path [default: 81]; class optimisation: steps [default: 1000]
     #[arg(long, alias = "steps", value_name = "N", value_parser = at_least_one)]
     n_steps: Option<usize>,
+    /// Integrated gradients by midpoints: while a path's gap is above 1 %, three times as many nodes, up to this many [default: 243, or
+    /// --n-steps where that is given]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    refine_to: Option<usize>,
     /// Integrated gradients: midpoint [default], gauss-legendre, left, right or trapezoid
     #[arg(long, value_name = "RULE")]
     rule: Option<Rule>,
@@ -286,7 +290,18 @@ fn options(args: &AttributeArgs, method: &dyn Method) -> Result<Options, Failure
             })*
         };
     }
-    set!(n_steps = "n-steps", rule = "rule", baseline = "baseline", samples = "samples", seed = "seed", noise = "noise");
+    if args.n_steps.is_some() {
+        options.refine_to = 0; // as many as were asked for
+    }
+    set!(
+        n_steps = "n-steps",
+        refine_to = "refine-to",
+        rule = "rule",
+        baseline = "baseline",
+        samples = "samples",
+        seed = "seed",
+        noise = "noise"
+    );
     set!(block = "block", unit = "unit", to = "to");
     if options.rule == Rule::GaussLegendre && options.n_steps > MOST_GAUSS_NODES {
         let n = options.n_steps;

@@ -1,7 +1,7 @@
 //! Attention and attributions, at the places of the genome the model read them.
 
 use super::{Block, Geometry, Lane, Plot, Row, bases_of_column};
-use crate::attribution::{Attribution, BLOCK, Method, lanes, method, sums};
+use crate::attribution::{Attribution, BLOCK, LARGE_GAP, Method, lanes, method, sums};
 use crate::genome::{Region, Strand, Window};
 use crate::jobs::{Analysis, Subject};
 use crate::models::{Input, Manifest, OutputKind};
@@ -11,9 +11,6 @@ use std::time::Duration;
 
 /// Label of the lane of bins with significant attention.
 pub const SIGNIFICANT: &str = "q<0.05";
-
-/// Completeness gaps above this are warned of.
-const LARGE_GAP: f64 = 0.01;
 
 /// What one of two models or samples says, and what is said there.
 pub(super) struct Said<'a> {
