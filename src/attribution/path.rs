@@ -17,7 +17,7 @@ pub struct Node {
 /// Numbers that go into one network call: a call must stay under some 25 ms.
 const CALL: usize = 120_000;
 /// Most nodes of a call: recurrent nets take as long for few numbers as others for many.
-const MOST_NODES: usize = 16;
+const MOST_NODES: usize = 12;
 
 /// The straight path from a baseline to an input, one window each, of one network.
 pub struct Path<'a> {

@@ -35,10 +35,11 @@ impl Method for SmoothGrad {
         let spread = standard_deviations(input, options.noise);
         let mut sum: [Vec<f64>; N_INPUTS] = variants.reference().each_ref().map(|part| vec![0.0; part.len()]);
         let mut squares = sum.clone();
-        // A gradient takes some three times as long as a forward pass.
-        for from in (0..n).step_by((variants.per_call() / 3).max(1)) {
+        // A gradient takes three to five times as long as a forward pass.
+        let together = (variants.per_call() / 5).max(1);
+        for from in (0..n).step_by(together) {
             run.step()?;
-            let to = (from + (variants.per_call() / 3).max(1)).min(n);
+            let to = (from + together).min(n);
             let copies: Vec<Parts> = (from..to).map(|i| noisy(variants.reference(), &spread, options.seed, i)).collect();
             let (output, gradient) = model.gradient(&batch_of(model, input, &copies)?)?;
             finite_scores(&output.score)?;

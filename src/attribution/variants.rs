@@ -5,10 +5,13 @@ use super::{AttributionError, Run, in_acgt, scores};
 use crate::models::{Batch, Input, Model, N_INPUTS};
 use candle_core::{Device, Tensor};
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// Numbers that a call of a network reads, about: a call must stay under some 25 ms.
-const NUMBERS_PER_CALL: usize = 400_000;
+const NUMBERS_PER_CALL: usize = 300_000;
 const MOST_PER_CALL: usize = 64;
+/// What a kernel's call should take.
+const CALL: Duration = Duration::from_millis(12);
 /// Numbers of one change above which fewer changes make a chunk.
 const LARGE: usize = 200;
 
@@ -163,14 +166,19 @@ impl<'a> Setter<'a> {
                 done(span, scores.into_iter().map(|score| score - self.score).collect(), run)
             });
         };
-        // A chunk is of single changes; the last job is among the largest.
+        // A chunk is of single changes; the last job is among the largest. What one costs is known when some are done.
         let size = if n == 0 { 0 } else { set(n - 1).len() };
-        let step = (evaluator.chunk() / (1 + size / LARGE)).max(1);
-        for from in (0..n).step_by(step) {
+        let most = (evaluator.chunk() / (1 + size / LARGE)).max(1);
+        let (mut from, mut step) = (0, (most / 4).max(1));
+        while from < n {
             run.step()?;
             let span = from..(from + step).min(n);
+            let began = Instant::now();
             let edits: Vec<Edit> = span.clone().map(|i| self.edit(&set(i))).collect();
-            done(span, evaluator.deltas(&edits)?, run)?;
+            let deltas = evaluator.deltas(&edits)?;
+            let fits = CALL.as_secs_f64() / began.elapsed().as_secs_f64().max(1e-9);
+            (from, step) = (span.end, ((span.len() as f64 * fits) as usize).clamp(1, most));
+            done(span, deltas, run)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! gradients of pooled values are summed where their maxima lie, and one transposed convolution takes the sum back to the input.
 
 use super::deepcore_view::{PADDED, convolve};
-use super::{PathKernel, numbers};
+use super::{PathKernel, calls, numbers};
 use crate::attribution::path::Node;
 use crate::attribution::{AttributionError, Run, finite_scores, values};
 use crate::models::layers::{Filters, Kernel, Pool, Real, add_scaled, dispatch};
@@ -154,16 +154,13 @@ impl<T: Real> PathView<T> {
 
 impl<T: Real> PathKernel for DeepCorePath<'_, T> {
     fn gradients(&self, nodes: &[Node], run: &Run<'_>) -> Result<Batch, AttributionError> {
-        // A call of some 10 ms; an even number of them, as equal as they can be, for two cores to share.
-        let together = if T::DTYPE == DType::F32 { 16 } else { 4 };
-        let n = nodes.len();
-        let calls = n.div_ceil(together).next_multiple_of(2).min(n);
-        let calls: Vec<&[Node]> = (0..calls).map(|i| &nodes[i * n / calls..(i + 1) * n / calls]).collect();
+        // A call of some 10 ms.
+        let calls = calls(nodes.len(), if T::DTYPE == DType::F32 { 10 } else { 4 });
         let mut sum: Option<Batch> = None;
         for calls in calls.chunks(rayon::current_num_threads()) {
             run.step()?;
             // Added up in their order, however many run at once.
-            for of_nodes in calls.par_iter().map(|nodes| self.gradients_together(nodes)).collect::<Vec<_>>() {
+            for of_nodes in calls.par_iter().map(|call| self.gradients_together(&nodes[call.clone()])).collect::<Vec<_>>() {
                 sum = Some(match sum {
                     Some(sum) => sum.try_zip(&of_nodes?, |sum, gradient| sum + gradient)?,
                     None => of_nodes?,

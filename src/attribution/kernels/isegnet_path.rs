@@ -6,7 +6,7 @@
 //! it: their sum over the nodes so far, read where the unit flips, and one transposed convolution of the whole sum give the sum over
 //! the nodes at which it was open.
 
-use super::{PathKernel, numbers};
+use super::{PathKernel, calls, numbers};
 use crate::attribution::path::Node;
 use crate::attribution::{AttributionError, Run, finite_scores};
 use crate::models::layers::{ConvOptions, Kernel, Normed, Real, add_scaled, conv, dispatch};
@@ -14,6 +14,7 @@ use crate::models::{Batch, Isegnet, IsegnetView, Model};
 use candle_core::{DType, Device, Tensor, Var};
 use pulp::Simd;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The kernel, where the network is iSEGnet.
 pub(super) fn build<'a>(
@@ -103,7 +104,7 @@ impl<T: Real> Layer<T> {
 
     /// The stretch of the sums, as indices into `[positions][padded]`, that input `unit` of `[length][channels]` is read by, and what
     /// it adds to them.
-    fn over(&self, unit: usize, positions: usize) -> (std::ops::Range<usize>, &[T]) {
+    fn over(&self, unit: usize, positions: usize) -> (Range<usize>, &[T]) {
         let (padded, last) = (self.padded(), unit / self.channels + self.padding[0]);
         let taps = &self.turned[unit % self.channels * self.kernel * padded..][..self.kernel * padded];
         let (from, until) = ((last + 1).saturating_sub(self.kernel), (last + 1).min(positions));
@@ -115,6 +116,8 @@ impl<T: Real> Layer<T> {
 /// A path through a view.
 struct Pass<'a, T> {
     view: &'a PathView<T>,
+    /// In ascending order.
+    nodes: &'a [Node],
     /// Units of the first layer that are open at the last node.
     is_open: Vec<bool>,
     /// Of each node, the units that open or close when it is reached from the one before.
@@ -153,7 +156,7 @@ impl<T: Real> PathView<T> {
     }
 
     /// The path along `nodes`, which ascend, and where it stands at the first.
-    fn begin(&self, nodes: &[Node]) -> Result<(Pass<'_, T>, Sums<T>), AttributionError> {
+    fn begin<'p>(&'p self, nodes: &'p [Node]) -> Result<(Pass<'p, T>, Sums<T>), AttributionError> {
         let ats: Vec<T> = nodes.iter().map(|node| T::from_f64(node.at)).collect();
         let (first, last) = (ats[0], ats[ats.len() - 1]);
         let mut flips = vec![Vec::new(); nodes.len()];
@@ -177,7 +180,7 @@ impl<T: Real> PathView<T> {
         let (from, change) = (from?, change?);
         let (from, change) = rayon::join(|| padded(&second.sums(&from, true)?), || padded(&second.sums(&change, false)?));
         let sums = Sums { from: from?, change: change? };
-        Ok((Pass { view: self, is_open, flips, positions: sums.from.len() / second.padded() }, sums))
+        Ok((Pass { view: self, nodes, is_open, flips, positions: sums.from.len() / second.padded() }, sums))
     }
 }
 
@@ -198,15 +201,16 @@ impl<T: Real> Pass<'_, T> {
         Passed { gradient: vec![T::ZERO; sums], beside: vec![T::ZERO; self.view.from.len()] }
     }
 
-    /// Goes on to the nodes from `first` on, one after the other.
-    fn advance(&self, sums: &mut Sums<T>, first: usize, nodes: &[Node]) -> Result<AtNodes<T>, AttributionError> {
+    /// Goes on to the nodes of `call`, one after the other.
+    fn advance(&self, sums: &mut Sums<T>, call: Range<usize>) -> Result<AtNodes<T>, AttributionError> {
         let layer = &self.view.layers[1];
         let (row, all) = (self.windows() * layer.padded(), self.positions * layer.padded());
-        let mut pooled = vec![T::ZERO; nodes.len() * row];
-        let mut open = vec![T::ZERO; nodes.len() * all];
+        let n = call.len();
+        let mut pooled = vec![T::ZERO; n * row];
+        let mut open = vec![T::ZERO; n * all];
         let each = pooled.chunks_exact_mut(row).zip(open.chunks_exact_mut(all));
-        for (i, (node, (pooled, open))) in nodes.iter().zip(each).enumerate() {
-            for &unit in &self.flips[first + i] {
+        for (k, (pooled, open)) in call.zip(each) {
+            for &unit in &self.flips[k] {
                 let unit = unit as usize;
                 let (stretch, taps) = layer.over(unit, self.positions);
                 // What is open at the end was closed until now.
@@ -215,33 +219,26 @@ impl<T: Real> Pass<'_, T> {
                 dispatch(Add { factor: from, values: taps, out: &mut sums.from[stretch.clone()] });
                 dispatch(Add { factor: change, values: taps, out: &mut sums.change[stretch] });
             }
-            let at = T::from_f64(node.at);
+            let at = T::from_f64(self.nodes[k].at);
             let (padded, pool) = (layer.padded(), self.view.pool);
             dispatch(PoolNode { at, sums, padded, pool, pooled, open });
         }
-        let rows = nodes.len() * self.windows();
+        let rows = n * self.windows();
         let pooled = Tensor::from_vec(pooled, (rows, layer.padded()), &Device::Cpu)?.narrow(1, 0, layer.filters)?;
-        let pooled = pooled.contiguous()?.reshape((nodes.len(), self.windows(), layer.filters))?;
+        let pooled = pooled.contiguous()?.reshape((n, self.windows(), layer.filters))?;
         Ok(AtNodes { pooled: Var::from_tensor(&pooled)?, open })
     }
 
-    /// Takes in the gradients of the pooled outputs of the nodes from `first` on.
-    fn collect(
-        &self,
-        passed: &mut Passed<T>,
-        first: usize,
-        nodes: &[Node],
-        open: &[T],
-        gradient: &Tensor,
-    ) -> Result<(), AttributionError> {
+    /// Takes in the gradients of the pooled outputs of the nodes of `call`.
+    fn collect(&self, passed: &mut Passed<T>, call: Range<usize>, open: &[T], gradient: &Tensor) -> Result<(), AttributionError> {
         let layer = &self.view.layers[1];
         let (padded_width, pool) = (layer.padded(), self.view.pool);
         let gradient: Vec<T> = padded(gradient)?;
         let each = gradient.chunks_exact(self.windows() * padded_width).zip(open.chunks_exact(self.positions * padded_width));
-        for (i, (node, (pooled, open))) in nodes.iter().zip(each).enumerate() {
-            let share = T::from_f64(node.weight / pool as f64);
+        for (k, (pooled, open)) in call.zip(each) {
+            let share = T::from_f64(self.nodes[k].weight / pool as f64);
             dispatch(SpreadNode { share, pooled, open, padded: padded_width, pool, gradient: &mut passed.gradient });
-            for &unit in self.flips.get(first + i + 1).into_iter().flatten() {
+            for &unit in self.flips.get(k + 1).into_iter().flatten() {
                 let unit = unit as usize;
                 let (stretch, taps) = layer.over(unit, self.positions);
                 let until_now = dispatch(Dot { a: taps, b: &passed.gradient[stretch] });
@@ -266,21 +263,19 @@ impl<T: Real> Pass<'_, T> {
 
 impl<'a, T: Real> IsegnetPath<'a, T> {
     fn new(model: &'a Isegnet, baseline: &Batch, input: &Batch) -> Result<Self, AttributionError> {
-        let mut views = Vec::new();
         let of = [(&model.marks, &baseline.marks, &input.marks), (&model.sequence, &baseline.sequence, &input.sequence)];
-        for (view, from, to) in of {
-            if let (Some(view), Some(from), Some(to)) = (view, from, to) {
-                views.push(PathView::new(view, from, to)?);
-            }
-        }
-        Ok(Self { model, views, has_marks: model.marks.is_some() })
+        let views = of.into_par_iter().filter_map(|(view, from, to)| {
+            let (view, from, to) = (view.as_ref()?, from.as_ref()?, to.as_ref()?);
+            Some(PathView::new(view, from, to))
+        });
+        Ok(Self { model, views: views.collect::<Result<_, _>>()?, has_marks: model.marks.is_some() })
     }
 }
 
 impl<T: Real> IsegnetPath<'_, T> {
     /// The gradients of the score by the second layers' means at some nodes, by view.
-    fn of_pooled(&self, at: &[AtNodes<T>]) -> Result<Vec<Tensor>, AttributionError> {
-        let pooled: Vec<Tensor> = at.iter().map(|at| at.pooled.as_tensor().clone()).collect();
+    fn of_pooled<'t>(&self, at: impl Iterator<Item = &'t AtNodes<T>>) -> Result<Vec<Tensor>, AttributionError> {
+        let pooled: Vec<Tensor> = at.map(|at| at.pooled.as_tensor().clone()).collect();
         let score = self.model.score_pooled(&pooled)?;
         finite_scores(&score.detach())?;
         let gradients = score.sum_all()?.backward()?;
@@ -296,23 +291,29 @@ impl<T: Real> PathKernel for IsegnetPath<'_, T> {
         let begun = self.views.par_iter().map(|view| view.begin(&nodes)).collect::<Result<Vec<_>, _>>()?;
         let (passes, mut sums): (Vec<_>, Vec<_>) = begun.into_iter().unzip();
         let mut passed: Vec<_> = passes.iter().map(Pass::nothing_passed).collect();
-        let mut advance = |first: usize| -> Result<Vec<AtNodes<T>>, AttributionError> {
-            let nodes = &nodes[first..nodes.len().min(first + TOGETHER)];
-            passes.par_iter().zip(&mut sums).map(|(pass, sums)| pass.advance(sums, first, nodes)).collect()
+        // A call of the layers behind the views for each thread, side by side: one call alone does not keep two threads busy.
+        let calls = calls(nodes.len(), TOGETHER);
+        let rounds: Vec<&[Range<usize>]> = calls.chunks(rayon::current_num_threads()).collect();
+        let mut advance = |round: usize| -> Result<Vec<Vec<AtNodes<T>>>, AttributionError> {
+            let calls = rounds.get(round).copied().unwrap_or_default();
+            let views = passes.par_iter().zip(&mut sums);
+            views.map(|(pass, sums)| calls.iter().map(|call| pass.advance(sums, call.clone())).collect()).collect()
         };
-        let mut collect = |first: usize, at: &[AtNodes<T>]| -> Result<(), AttributionError> {
-            let nodes = &nodes[first..nodes.len().min(first + TOGETHER)];
-            let of_pooled = self.of_pooled(at)?;
-            let of_views = passes.par_iter().zip(&mut passed).zip(at).zip(&of_pooled);
-            of_views.try_for_each(|(((pass, passed), at), gradient)| pass.collect(passed, first, nodes, &at.open, gradient))
+        let mut collect = |round: usize, at: &[Vec<AtNodes<T>>]| -> Result<(), AttributionError> {
+            let calls = rounds[round];
+            let of_calls = (0..calls.len()).into_par_iter().map(|call| self.of_pooled(at.iter().map(|view| &view[call])));
+            let of_calls = of_calls.collect::<Result<Vec<_>, _>>()?;
+            let views = passes.par_iter().zip(&mut passed).zip(at).enumerate();
+            views.try_for_each(|(view, ((pass, passed), at))| {
+                let mut each = calls.iter().zip(at).zip(&of_calls);
+                each.try_for_each(|((call, at), of_views)| pass.collect(passed, call.clone(), &at.open, &of_views[view]))
+            })
         };
         let mut at = advance(0)?;
-        for first in (0..nodes.len()).step_by(TOGETHER) {
+        for round in 0..rounds.len() {
             run.step()?;
             // What the next nodes open does not wait for what came back from these.
-            let next = first + TOGETHER;
-            let (ahead, collected) =
-                rayon::join(|| if next < nodes.len() { advance(next) } else { Ok(Vec::new()) }, || collect(first, &at));
+            let (ahead, collected) = rayon::join(|| advance(round + 1), || collect(round, &at));
             collected?;
             at = ahead?;
         }

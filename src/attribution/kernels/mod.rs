@@ -26,6 +26,7 @@ use crate::models::layers::Real;
 use crate::models::{Batch, Input, Model, ModelError};
 use candle_core::Tensor;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// A change of an input. What is listed twice ends as listed last.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,6 +81,13 @@ type Build = for<'a> fn(&'a dyn Model, &'a Input) -> Option<Result<Box<dyn Evalu
 pub(super) trait PathKernel {
     /// `sum_k weight_k * dF/dx` at the nodes, in f64 and the shapes of the input.
     fn gradients(&self, nodes: &[Node], run: &Run<'_>) -> Result<Batch, AttributionError>;
+}
+
+/// Which of `n` nodes run together, at most `most`: an even number of calls, as equal as they can be, for two cores to share. The same
+/// for any number of threads, for sums are rounded call by call.
+fn calls(n: usize, most: usize) -> Vec<Range<usize>> {
+    let calls = n.div_ceil(most).next_multiple_of(2).min(n);
+    (0..calls).map(|i| i * n / calls..(i + 1) * n / calls).collect()
 }
 
 /// Builds a path's kernel from baseline and input, if the network is one that it knows.

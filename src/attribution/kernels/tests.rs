@@ -138,7 +138,7 @@ fn edits(input: &Input, seed: u64) -> Vec<Edit> {
     }
     if k > 0 {
         let block = (positions / 14).max(1);
-        let blank = |from: usize, marks: std::ops::Range<usize>| Edit {
+        let blank = |from: usize, marks: Range<usize>| Edit {
             bases: Vec::new(),
             marks: (from..(from + block).min(positions))
                 .flat_map(|p| marks.clone().map(move |mark| (p * k + mark, 0.0)))
