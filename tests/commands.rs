@@ -271,6 +271,10 @@ fn what_is_asked_wrongly_is_explained_with_status_2() {
             &["saturation-mutagenesis says nothing about model attentive-chrome", "reads no DNA"],
         ),
         ("attribute saliency deepcore --all --steps 9 --out a.npz", &["--n-steps is for integrated-gradients"]),
+        (
+            "attribute ig deepcore --all --rule gauss-legendre --refine-to 243 --out a.npz",
+            &["--refine-to: nodes of gauss-legendre are not among those of three times as many"],
+        ),
         ("attribute ig deepcore --all --steps 0 --out a.npz", &["invalid value '0'", "a whole number from 1 to 1,000,000"]),
         ("predict other --all --out a.npz", &["model attentive-chrome: needs H3K79me2, H4K20me1, sample toy has "]),
         ("predict deepcore --session nodna.toml --all --out a.npz", &["needs DNA, the session has no reference sequence"]),

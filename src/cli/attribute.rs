@@ -307,6 +307,9 @@ fn options(args: &AttributeArgs, method: &dyn Method) -> Result<Options, Failure
         let n = options.n_steps;
         return Err(Failure::Usage(format!("--n-steps {n}: gauss-legendre has at most {MOST_GAUSS_NODES}")));
     }
+    if args.refine_to.is_some() && options.rule != Rule::Midpoint {
+        return Err(Failure::Usage(format!("--refine-to: nodes of {} are not among those of three times as many", options.rule)));
+    }
     if let Some(views) = args.views {
         reads("views")?;
         options.views = Some(views);
