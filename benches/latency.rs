@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench latency` prints the table of docs/performance.md; `cargo bench --bench latency -- --soak MINUTES` walks
 //! through genes for so long and prints the memory on the way. `cargo test --bench latency` is a short run that shows that every
-//! figure can be taken; it judges none, for a busy machine would fail it.
+//! figure can be taken; it judges none, for a busy machine would fail it. `RAYON_NUM_THREADS=1` keeps candle to one thread where methods
+//! run in this process, as the program does.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
 use cislens::attribution::{AttributionError, METHODS, Options, Run as AttributionRun};

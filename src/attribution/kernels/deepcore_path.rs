@@ -154,8 +154,8 @@ impl<T: Real> PathView<T> {
 
 impl<T: Real> PathKernel for DeepCorePath<'_, T> {
     fn gradients(&self, nodes: &[Node], run: &Run<'_>) -> Result<Batch, AttributionError> {
-        // A call of some 10 ms.
-        let calls = calls(nodes.len(), if T::DTYPE == DType::F32 { 10 } else { 4 });
+        // A call of some 20 ms.
+        let calls = calls(nodes.len(), if T::DTYPE == DType::F32 { 13 } else { 4 });
         let mut sum: Option<Batch> = None;
         for calls in calls.chunks(rayon::current_num_threads()) {
             run.step()?;
