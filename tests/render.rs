@@ -84,7 +84,7 @@ fn a_gene_is_drawn_with_what_the_model_says_and_what_was_measured() {
     render(&["sample/session.toml", "--out", "gene.svg"]).success().stdout(contains("gene.svg"));
     let texts = texts(&out);
     for part in
-        ["H3K4me3", "5mC", "GeneHancer", "attention", "IG", "81 steps", "occlusion", "predicted", "measured", "ln(TPM+0.01)"]
+        ["H3K4me3", "5mC", "GeneHancer", "attention", "IG", "243 steps", "occlusion", "predicted", "measured", "ln(TPM+0.01)"]
     {
         assert!(has(&texts, part), "{part} is not in {texts:?}");
     }
