@@ -54,13 +54,13 @@ impl Method for IntegratedGradients {
         for baseline in &baselines {
             mean.begin(baseline, run)?;
             // Coarse nodes first: of one baseline, what is there after each group is a rule of its own.
-            let mut steps = n;
             for level in &levels {
                 mean.add(level, run)?;
                 if mean.done < mean.total {
                     run.partial(&mean.result(Some(options.rule)))?;
                 }
             }
+            let mut steps = n;
             while options.rule == Rule::Midpoint && 3 * steps <= options.refine_to && mean.gap() > LARGE_GAP {
                 let level = thirds(steps, 1.0 / n as f64);
                 mean.total += level.len();

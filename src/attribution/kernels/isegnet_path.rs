@@ -37,6 +37,8 @@ pub(super) fn build<'a>(
 
 /// Nodes whose layers behind the views run together.
 const TOGETHER: usize = 8;
+/// Most calls of them at once, whatever the number of cores: each keeps 10 MB (20 with 64 filters), and as many again are made ready.
+const SIDE_BY_SIDE: usize = 4;
 /// Channels of the second layer are padded to whole vectors of every width.
 const PADDED: usize = 16;
 
@@ -293,7 +295,7 @@ impl<T: Real> PathKernel for IsegnetPath<'_, T> {
         let mut passed: Vec<_> = passes.iter().map(Pass::nothing_passed).collect();
         // A call of the layers behind the views for each thread, side by side: one call alone does not keep two threads busy.
         let calls = calls(nodes.len(), TOGETHER);
-        let rounds: Vec<&[Range<usize>]> = calls.chunks(rayon::current_num_threads()).collect();
+        let rounds: Vec<&[Range<usize>]> = calls.chunks(rayon::current_num_threads().min(SIDE_BY_SIDE)).collect();
         let mut advance = |round: usize| -> Result<Vec<Vec<AtNodes<T>>>, AttributionError> {
             let calls = rounds.get(round).copied().unwrap_or_default();
             let views = passes.par_iter().zip(&mut sums);
