@@ -23,9 +23,11 @@ impl<'a> Columns<'a> {
         let mut columns = [&b""[..]; 9];
         let mut split = line.splitn(9, |&b| b == b'\t');
         for (i, column) in columns.iter_mut().enumerate() {
-            *column = split.next().ok_or_else(|| format!("{i} columns where 9 are needed: {}", quote(line)))?.trim_ascii();
+            *column = split.next().ok_or_else(|| format!("{i} columns where 9 are needed: {}", quote(line)))?;
         }
         let [chrom, _, kind, start, end, score, strand, _, attributes] = columns;
+        let [chrom, kind, start, end] = [chrom, kind, start, end].map(<[u8]>::trim_ascii);
+        let [score, strand, attributes] = [score, strand, attributes].map(<[u8]>::trim_ascii);
         let position = |text| parse_position(text).filter(|&p| p > 0).ok_or_else(|| format!("{} is no position", quote(text)));
         let (first, last) = (position(start)?, position(end)?);
         if last < first {

@@ -49,13 +49,18 @@ fn gencode_positions_tags_and_names() {
     assert_eq!((gene.tss(TssChoice::Canonical), gene.tss(TssChoice::FivePrime)), (699, 899));
 }
 
+/// Keys and values of a column that comes after those that `attributes` has read.
+fn pairs_after(attributes: &mut gtf::Attributes, column: &str) -> Vec<(String, String)> {
+    attributes.read(column.as_bytes());
+    attributes.iter().map(|(k, v)| (String::from_utf8_lossy(k).into(), String::from_utf8_lossy(v).into())).collect()
+}
+
+fn pairs(column: &str) -> Vec<(String, String)> {
+    pairs_after(&mut gtf::Attributes::default(), column)
+}
+
 #[test]
 fn attributes_in_the_forms_that_are_met() {
-    let pairs = |column: &str| -> Vec<(String, String)> {
-        gtf::attributes(column.as_bytes())
-            .map(|(k, v)| (String::from_utf8_lossy(k).into(), String::from_utf8_lossy(v).into()))
-            .collect()
-    };
     let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
     assert_eq!(pairs("a \"b c\"; d 2"), [pair("a", "b c"), pair("d", "2")]);
     assert_eq!(pairs(" a  \"x;y\" ;;b=\"z\"; c=4;"), [pair("a", "x;y"), pair("b", "z"), pair("c", "4")]);
@@ -63,6 +68,25 @@ fn attributes_in_the_forms_that_are_met() {
     assert_eq!(pairs("a \"open; b 2"), [pair("a", "open; b 2")]);
     for column in ["", ";", "\"", "a", "a ", "= ;", "\"\"\"", "a \"", ". ; ."] {
         pairs(column); // ends, and does not panic
+    }
+}
+
+#[test]
+fn attributes_are_the_same_whatever_line_came_before() {
+    let long = "gene_id \"ENSG00000000001.1\"; transcript_id \"ENST00000000001.1\"; level 2; tag \"basic;\"; exon_id=E1; gene_name \"A\\\"B\"";
+    let mut columns: Vec<String> = (0..=long.len()).map(|end| long[..end].to_owned()).collect();
+    for at in (0..long.len()).step_by(3) {
+        // A value that goes on, ends sooner, or is another.
+        for byte in ["", ";", "\"", "x", " "] {
+            columns.push(format!("{}{byte}{}", &long[..at], &long[at + 1..]));
+        }
+    }
+    let mut attributes = gtf::Attributes::default();
+    for (i, column) in columns.iter().enumerate() {
+        for other in [long, &columns[(i * 37) % columns.len()]] {
+            pairs_after(&mut attributes, other);
+            assert_eq!(pairs_after(&mut attributes, column), pairs(column), "{column} after {other}");
+        }
     }
 }
 

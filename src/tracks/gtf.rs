@@ -8,6 +8,7 @@ use super::lines::{Line, clean, read_records};
 use super::{Loaded, TrackError};
 use crate::genome::{ChromSizes, Gene, Genes};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 /// Reads the genes of a GTF.
@@ -30,6 +31,7 @@ pub(super) struct Reader {
     /// By id and gene.
     transcripts: Known,
     key: Vec<u8>,
+    attributes: Attributes,
 }
 
 /// Places by key. The next line is mostly of the same gene and transcript, for which no map is searched.
@@ -67,7 +69,8 @@ impl Reader {
         let columns = Columns::parse(line)?;
         let (mut gene_id, mut transcript_id, mut name, mut biotype): (&[u8], &[u8], &[u8], &[u8]) = (b"", b"", b"", b"");
         let mut tags = TranscriptDraft::default();
-        for (key, value) in attributes(columns.attributes) {
+        self.attributes.read(columns.attributes);
+        for (key, value) in self.attributes.iter() {
             match key {
                 b"gene_id" => gene_id = value,
                 b"transcript_id" => transcript_id = value,
@@ -121,32 +124,64 @@ impl Reader {
     }
 }
 
-/// Keys and values of the ninth column: `key "value";`, also without quotes, with `=`, with a `;` or an escaped quote inside.
-pub(super) fn attributes(column: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut rest = column;
-    std::iter::from_fn(move || {
-        rest = rest.trim_ascii_start();
-        while let Some(after) = rest.strip_prefix(b";") {
-            rest = after.trim_ascii_start();
+/// The ninth column, taken apart: `key "value";`, also without quotes, with `=`, with a `;` or an escaped quote inside.
+///
+/// Lines of one transcript mostly begin with the same ids and names: what a column begins with as the one before it did is not
+/// taken apart again.
+#[derive(Default)]
+pub(super) struct Attributes {
+    column: Vec<u8>,
+    found: Vec<Attribute>,
+}
+
+/// Where in the column a key and its value stand, and where the next may begin.
+struct Attribute {
+    key: Range<usize>,
+    value: Range<usize>,
+    end: usize,
+}
+
+impl Attributes {
+    /// Takes a column apart.
+    pub(super) fn read(&mut self, column: &[u8]) {
+        const STEP: usize = 16;
+        let steps = column.chunks_exact(STEP).zip(self.column.chunks_exact(STEP));
+        let same = STEP * steps.take_while(|(new, old)| new == old).count();
+        // The byte at its end ends a value without quotes, so that it has to be the same too.
+        self.found.truncate(self.found.partition_point(|attribute| attribute.end < same));
+        let mut at = self.found.last().map_or(0, |attribute| attribute.end);
+        self.column.truncate(at);
+        self.column.extend_from_slice(&column[at..]);
+        while let Some(attribute) = Attribute::read(&self.column, at) {
+            at = attribute.end;
+            self.found.push(attribute);
         }
-        let key_end = rest.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b'=' | b';' | b'"'))?;
-        let (key, after) = rest.split_at(key_end);
-        rest = after.trim_ascii_start();
-        rest = rest.strip_prefix(b"=").unwrap_or(rest).trim_ascii_start();
-        let value = match rest.strip_prefix(b"\"") {
-            Some(quoted) => {
-                let is_end = |&i: &usize| i == 0 || quoted[i - 1] != b'\\';
-                let end = memchr::memchr_iter(b'"', quoted).find(is_end).unwrap_or(quoted.len());
-                rest = quoted.get(end + 1..).unwrap_or(&[]);
-                &quoted[..end]
-            }
-            None => {
-                let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
-                let value = rest[..end].trim_ascii();
-                rest = &rest[end..];
-                value
-            }
-        };
-        Some((key, value))
-    })
+    }
+
+    /// Keys and values, in the order of the column.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.found.iter().map(|Attribute { key, value, .. }| (&self.column[key.clone()], &self.column[value.clone()]))
+    }
+}
+
+impl Attribute {
+    /// The next one at or after a place of a column.
+    fn read(column: &[u8], at: usize) -> Option<Self> {
+        let skip = |at: usize, is_skipped: fn(&u8) -> bool| at + column[at..].iter().take_while(|b| is_skipped(b)).count();
+        let start = skip(at, |&b| b.is_ascii_whitespace() || b == b';');
+        let is_end = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'=' | b';' | b'"');
+        let key = start..start + column[start..].iter().position(is_end)?;
+        let after = skip(key.end, u8::is_ascii_whitespace);
+        let from = if column.get(after) == Some(&b'=') { skip(after + 1, u8::is_ascii_whitespace) } else { after };
+        if column.get(from) == Some(&b'"') {
+            let from = from + 1;
+            let quoted = &column[from..];
+            let is_closing = |&i: &usize| i == 0 || quoted[i - 1] != b'\\';
+            let closing = memchr::memchr_iter(b'"', quoted).find(is_closing);
+            let value = from..from + closing.unwrap_or(quoted.len());
+            return Some(Self { key, end: column.len().min(value.end + 1), value });
+        }
+        let end = memchr::memchr(b';', &column[from..]).map_or(column.len(), |n| from + n);
+        Some(Self { key, value: from..from + column[from..end].trim_ascii_end().len(), end })
+    }
 }

@@ -7,7 +7,7 @@ use super::source::Source;
 use flate2::bufread::MultiGzDecoder;
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 /// Bytes of a gzipped file from which a thread pays.
@@ -131,7 +131,7 @@ impl Lines {
     /// The next line without its line feed.
     fn next(&mut self) -> Result<Option<&[u8]>, TrackError> {
         self.line.clear();
-        let read = (&mut self.reader).take(LONGEST_LINE as u64 + 1).read_until(b'\n', &mut self.line);
+        let read = read_line(&mut self.reader, LONGEST_LINE + 1, &mut self.line);
         match read {
             Ok(0) => return Ok(None),
             Ok(_) => self.number += 1,
@@ -151,6 +151,28 @@ impl Lines {
 
     fn malformed(&self, reason: String) -> TrackError {
         TrackError::malformed(&self.path, format!("line {}", self.number), reason)
+    }
+}
+
+/// Appends a line with its line feed to `line`, or `limit` bytes of it, and gives how many. The search of std's `read_until` takes
+/// a tenth of the time that an annotation does.
+pub(super) fn read_line(reader: &mut dyn BufRead, limit: usize, line: &mut Vec<u8>) -> io::Result<usize> {
+    let mut read = 0;
+    loop {
+        let text = match reader.fill_buf() {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        let text = &text[..text.len().min(limit - read)];
+        let end = memchr::memchr(b'\n', text);
+        let n = end.map_or(text.len(), |end| end + 1);
+        line.extend_from_slice(&text[..n]);
+        reader.consume(n);
+        read += n;
+        if end.is_some() || n == 0 {
+            return Ok(read);
+        }
     }
 }
 

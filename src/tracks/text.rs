@@ -1,12 +1,12 @@
 //! Lines of tables in which every line counts: plain or gzipped, with their numbers, an error where one cannot be read.
 
 use super::TrackError;
-use super::lines::{clean_text, explain_io, open_whole};
-use std::io::{BufRead, Read};
+use super::lines::{clean_text, explain_io, open_whole, read_line};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 /// A header of 17,000 samples has half a megabyte.
-const MAX_LINE: u64 = 16 << 20;
+const MAX_LINE: usize = 16 << 20;
 
 /// Reads a text file line by line. Errors name file and line; a line's length is bounded.
 pub(super) struct TextLines {
@@ -26,13 +26,13 @@ impl TextLines {
     pub fn next(&mut self) -> Result<Option<(usize, &str)>, TrackError> {
         self.buffer.clear();
         self.number += 1;
-        let read = self.reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.buffer);
+        let read = read_line(&mut self.reader, MAX_LINE, &mut self.buffer);
         let malformed = |reason: String| TrackError::malformed(&self.path, format!("line {}", self.number), reason);
         let read = read.map_err(|e| malformed(explain_io(&e)))?;
         if read == 0 {
             return Ok(None);
         }
-        if read as u64 == MAX_LINE {
+        if read == MAX_LINE {
             return Err(malformed(format!("a line of more than {MAX_LINE} bytes")));
         }
         let mut line = self.buffer.as_slice();

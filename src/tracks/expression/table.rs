@@ -177,8 +177,11 @@ pub(super) fn delimiter_of(line: &str) -> Option<char> {
     ['\t', ','].into_iter().find(|&d| line.contains(d))
 }
 
-pub(super) fn split(line: &str, delimiter: Option<char>) -> Vec<Cow<'_, str>> {
-    let clean = |field| clean_text(str::trim_matches(str::trim(field), '"'));
+pub(super) fn split<'a>(line: &'a str, delimiter: Option<char>) -> Vec<Cow<'a, str>> {
+    let clean = |field: &'a str| match field.bytes().all(|b| matches!(b, b'!' | b'#'..=b'~')) {
+        true => Cow::Borrowed(field), // nearly all are
+        false => clean_text(field.trim().trim_matches('"')),
+    };
     match delimiter {
         Some(delimiter) => line.split(delimiter).map(clean).collect(),
         None => line.split_whitespace().map(clean).collect(),
