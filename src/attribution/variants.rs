@@ -169,7 +169,9 @@ impl<'a> Setter<'a> {
         // A chunk is of single changes; the last job is among the largest. What one costs is known when some are done.
         let size = if n == 0 { 0 } else { set(n - 1).len() };
         let most = (evaluator.chunk() / (1 + size / LARGE)).max(1);
-        let (mut from, mut step) = (0, (most / 4).max(1));
+        let together = evaluator.together() * rayon::current_num_threads();
+        let whole = |n: usize| if n > together { n - n % together } else { n };
+        let (mut from, mut step) = (0, whole((most / 4).max(1)));
         while from < n {
             run.step()?;
             let span = from..(from + step).min(n);
@@ -177,7 +179,7 @@ impl<'a> Setter<'a> {
             let edits: Vec<Edit> = span.clone().map(|i| self.edit(&set(i))).collect();
             let deltas = evaluator.deltas(&edits)?;
             let fits = CALL.as_secs_f64() / began.elapsed().as_secs_f64().max(1e-9);
-            (from, step) = (span.end, ((span.len() as f64 * fits) as usize).clamp(1, most));
+            (from, step) = (span.end, whole(((span.len() as f64 * fits) as usize).clamp(1, most)));
             done(span, deltas, run)?;
         }
         Ok(())

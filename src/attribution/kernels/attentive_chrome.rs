@@ -155,6 +155,11 @@ impl<T: Real> Evaluator for AttentiveChromeKernel<T> {
         blocks * LANES * rayon::current_num_threads()
     }
 
+    fn together(&self) -> usize {
+        // A block is of one mark, and bins come with all marks of theirs.
+        LANES * self.marks.len()
+    }
+
     fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError> {
         check_finite(edits)?;
         let mut edited: Vec<Edited<T>> = Vec::with_capacity(edits.len());

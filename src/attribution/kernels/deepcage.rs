@@ -262,6 +262,10 @@ impl<T: Real> Evaluator for DeepCageKernel<T> {
         2 * TOGETHER * rayon::current_num_threads()
     }
 
+    fn together(&self) -> usize {
+        TOGETHER
+    }
+
     fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError> {
         let groups: Vec<Vec<f64>> = edits
             .par_chunks(TOGETHER)

@@ -150,6 +150,10 @@ impl<T: Real> Evaluator for DeepCoreKernel<T> {
         blocks * LANES * rayon::current_num_threads()
     }
 
+    fn together(&self) -> usize {
+        LANES
+    }
+
     fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError> {
         check_finite(edits)?;
         let changes: Vec<Vec<Changes<T>>> =

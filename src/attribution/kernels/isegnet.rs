@@ -159,6 +159,10 @@ impl<T: Real> Evaluator for IsegnetKernel<T> {
         16 * TOGETHER * rayon::current_num_threads()
     }
 
+    fn together(&self) -> usize {
+        TOGETHER
+    }
+
     fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError> {
         check_finite(edits)?;
         let groups: Vec<Vec<f64>> = edits

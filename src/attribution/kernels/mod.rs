@@ -70,6 +70,11 @@ pub trait Evaluator: Sync {
     /// Edits of a call that takes some 10 ms: callers ask whether to go on between calls.
     fn chunk(&self) -> usize;
 
+    /// Edits that are evaluated side by side: a call of a multiple of them leaves no place empty.
+    fn together(&self) -> usize {
+        1
+    }
+
     /// F of each edited input minus F. Runs in the rayon pool the caller has installed.
     fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError>;
 }
