@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Numbers that a call of a network reads, about: a call must stay under some 25 ms.
-const NUMBERS_PER_CALL: usize = 300_000;
+const NUMBERS_PER_CALL: usize = 200_000;
 const MOST_PER_CALL: usize = 64;
 /// What a kernel's call should take.
 const CALL: Duration = Duration::from_millis(12);
