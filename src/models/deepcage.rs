@@ -1,7 +1,7 @@
 //! DeepCAGE (Liu et al. 2020): chromatin accessibility of a 1,000-bp sequence in a cell type, from densely connected convolutions and
 //! the expression and motif scores of transcription factors.
 
-use super::layers::{BatchNorm, ConvOptions, ConvWeights, Linear, Normed, max_pool};
+use super::layers::{BatchNorm, ConvOptions, ConvWeights, Linear, Normed, max_pool, window_by_window};
 use super::weights::{Init, Weights};
 use super::{
     Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
@@ -239,11 +239,14 @@ impl DeepCage {
         if found != length {
             return Err(ModelError::Input(format!("{found} bases, where deepcage's dense layer was made for {length}")));
         }
-        let mut x = x.to_dtype(self.dtype)?;
-        for stage in &self.stages {
-            x = stage.forward(&x, &mut dropout)?;
-        }
-        x = x.flatten_from(1)?;
+        let maps = |x: &Tensor, dropout: &mut Option<&mut Dropout>| {
+            self.stages.iter().try_fold(x.clone(), |x, stage| stage.forward(&x, dropout))?.flatten_from(1)
+        };
+        let x = x.to_dtype(self.dtype)?;
+        let mut x = match dropout {
+            None => window_by_window(&[x], |x| maps(&x[0], &mut None))?,
+            Some(_) => maps(&x, &mut dropout)?,
+        };
         if let Some([expression, motif_scores]) = batch.tfs_for(input)? {
             x = Tensor::cat(&[x, self.products(expression, motif_scores)?], 1)?;
         }

@@ -1,7 +1,7 @@
 //! iSEGnet (Zhang et al.): sequence and epigenetic tracks around a gene's start and end, each through two convolutions, then convolved
 //! together.
 
-use super::layers::{Linear, Normed, average_pool};
+use super::layers::{Linear, Normed, average_pool, window_by_window};
 use super::weights::Weights;
 use super::{
     Architecture, Batch, BinStatistic, Dropout, InputSpec, Manifest, Model, ModelError, Orientation, Output, OutputKind,
@@ -205,20 +205,33 @@ impl Isegnet {
             if found != length {
                 return Err(ModelError::Input(format!("{found} positions, where isegnet's dense layer was made for {length}")));
             }
-            views.push(view.forward(&x.to_dtype(self.dtype)?, &mut run)?);
+            views.push((view, x.to_dtype(self.dtype)?));
         }
-        Ok(Output { score: self.merge(&views, &mut run)?, attention: None })
+        let (views, inputs): (Vec<_>, Vec<_>) = views.into_iter().unzip();
+        let map = |inputs: &[Tensor], run: &mut Run<'_>| {
+            let each = views.iter().zip(inputs).map(|(view, x)| view.forward(x, run));
+            self.merge(&each.collect::<candle_core::Result<Vec<_>>>()?, run)
+        };
+        let map = match run {
+            None => window_by_window(&inputs, |inputs| map(inputs, &mut None))?,
+            Some(_) => map(&inputs, &mut run)?,
+        };
+        Ok(Output { score: self.score_map(map, &mut run)?, attention: None })
     }
 
     /// F from the pooled maps of the views, marks before sequence.
     pub(crate) fn score_pooled(&self, views: &[Tensor]) -> Result<Tensor, ModelError> {
-        self.merge(views, &mut None)
+        self.score_map(self.merge(views, &mut None)?, &mut None)
     }
 
-    fn merge(&self, views: &[Tensor], run: &mut Run<'_>) -> Result<Tensor, ModelError> {
+    /// The convolutions over the maps of both views, pooled, as a row for the dense layers.
+    fn merge(&self, views: &[Tensor], run: &mut Run<'_>) -> candle_core::Result<Tensor> {
         let x = Tensor::cat(views, D::Minus1)?;
         let x = apply(&self.merged[1], &apply(&self.merged[0], &x, run)?, run)?;
-        let mut x = average_pool(&x, self.pool)?.flatten_from(1)?.unsqueeze(1)?;
+        average_pool(&x, self.pool)?.flatten_from(1)?.unsqueeze(1)
+    }
+
+    fn score_map(&self, mut x: Tensor, run: &mut Run<'_>) -> Result<Tensor, ModelError> {
         let [first, second, third] = &self.dense;
         for layer in [first, second] {
             x = apply(layer, &x, run)?;

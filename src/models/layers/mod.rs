@@ -22,6 +22,7 @@ mod rules;
 mod sparsemax;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub use batch_norm::BatchNorm;
 pub use bilstm::BiLstm;
@@ -40,3 +41,4 @@ pub(crate) use real::{Kernel, add_scaled, dispatch};
 pub(crate) use rules::is_gradient;
 pub use rules::{BackwardRule, relu, with_rule};
 pub use sparsemax::sparsemax;
+pub(crate) use windows::window_by_window;
