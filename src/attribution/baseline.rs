@@ -8,31 +8,49 @@ use crate::models::{Input, Model, N_INPUTS};
 use crate::session::METHYLATION;
 use rand::Rng;
 
-/// The baselines of a setting, with inputs that do not move at their values; several for shuffles.
-pub(super) fn baselines(model: &dyn Model, input: &Input, options: &Options) -> Result<Vec<Parts>, AttributionError> {
-    let moving = views_of(input, options)?.of_parts();
-    let parts = input.parts();
-    let fixed = |mut baseline: Parts| {
-        for i in 0..N_INPUTS {
-            if !moving[i] {
-                baseline[i].clone_from(&parts[i]);
+/// The baselines of a setting, with inputs that do not move at their values; several for shuffles, each made when it is asked for.
+pub(super) struct Baselines<'a> {
+    input: &'a Input,
+    parts: Parts,
+    moving: [bool; N_INPUTS],
+    seed: u64,
+    /// The only one; `None` for shuffles.
+    one: Option<Parts>,
+    n: usize,
+}
+
+impl Baselines<'_> {
+    /// How many there are, 1 or more.
+    pub(super) fn len(&self) -> usize {
+        self.n
+    }
+
+    /// The `i`th.
+    pub(super) fn get(&self, i: usize) -> Parts {
+        let mut baseline = self.one.clone().unwrap_or_else(|| shuffled(self.input, self.seed, i));
+        for (i, moves) in self.moving.into_iter().enumerate() {
+            if !moves {
+                baseline[i].clone_from(&self.parts[i]);
             }
         }
         baseline
-    };
-    let zero = || parts.each_ref().map(|part| vec![0.0; part.len()]);
-    Ok(match options.baseline {
-        Baseline::Zero => vec![fixed(zero())],
+    }
+}
+
+/// The baselines that `options` ask for.
+pub(super) fn baselines<'a>(model: &dyn Model, input: &'a Input, options: &Options) -> Result<Baselines<'a>, AttributionError> {
+    let parts = input.parts();
+    let mut zero = parts.each_ref().map(|part| vec![0.0; part.len()]);
+    let one = match options.baseline {
+        Baseline::Zero => Some(zero),
         Baseline::Uniform => {
-            let mut baseline = zero();
-            baseline[DNA].fill(0.25);
-            vec![fixed(baseline)]
+            zero[DNA].fill(0.25);
+            Some(zero)
         }
         Baseline::Mean => {
-            let mut baseline = zero();
-            baseline[DNA] = replaced(input, &parts[DNA], DNA, Replacement::Mean, &[]);
-            baseline[MARKS] = replaced(input, &parts[MARKS], MARKS, Replacement::Mean, &options.mark_means);
-            vec![fixed(baseline)]
+            zero[DNA] = replaced(input, &parts[DNA], DNA, Replacement::Mean, &[]);
+            zero[MARKS] = replaced(input, &parts[MARKS], MARKS, Replacement::Mean, &options.mark_means);
+            Some(zero)
         }
         Baseline::Methylated => {
             let spec = &model.manifest().input;
@@ -40,13 +58,14 @@ pub(super) fn baselines(model: &dyn Model, input: &Input, options: &Options) -> 
             else {
                 return Err(unfit(format!("no mark of the model is methylation ({})", METHYLATION.join(", "))));
             };
-            let mut baseline = zero();
             let full = spec.value(channel, 1.0);
-            baseline[MARKS].iter_mut().skip(channel).step_by(input.n_marks()).for_each(|v| *v = full);
-            vec![fixed(baseline)]
+            zero[MARKS].iter_mut().skip(channel).step_by(input.n_marks()).for_each(|v| *v = full);
+            Some(zero)
         }
-        Baseline::Shuffles => (0..options.samples.max(1)).map(|i| fixed(shuffled(input, options.seed, i))).collect(),
-    })
+        Baseline::Shuffles => None,
+    };
+    let n = if one.is_some() { 1 } else { options.samples.max(1) };
+    Ok(Baselines { input, parts, moving: views_of(input, options)?.of_parts(), seed: options.seed, one, n })
 }
 
 /// The inputs that move: as asked, else all that the network reads.

@@ -2,7 +2,7 @@
 
 use super::shuffle::draw;
 use super::variants::{MARKS, Parts, batch_of};
-use super::{Attribution, AttributionError, Method, Options, Run, finite_scores, values};
+use super::{Attribution, AttributionError, Method, Options, Run, finite_scores, scores, values};
 use crate::models::{Input, Model, OutputKind};
 use rand::Rng;
 
@@ -51,9 +51,11 @@ impl Method for ClassOptimisation {
         run: &mut Run<'_>,
     ) -> Result<Attribution, AttributionError> {
         let n = options.n_steps.max(1);
+        let score = scores(model, &input.batch(model.dtype())?)?[0];
         let optimum = optimise(model, input, n, options.seed, run)?;
-        let settings = format!("{n} steps of RMSprop, penalty {PENALTY}, loss {:.6}", optimum.loss);
-        let mut result = Attribution::new(self.name(), settings, optimum.score, input, model);
+        let settings =
+            format!("{n} steps of RMSprop, penalty {PENALTY}, loss {:.6} where F is {:.6}", optimum.loss, optimum.score);
+        let mut result = Attribution::new(self.name(), settings, score, input, model);
         let cut: Vec<f64> = optimum.marks.iter().map(|x| x.clamp(0.0, 1.0)).collect();
         let largest = cut.iter().copied().fold(0.0, f64::max);
         result.marks = Some(cut.iter().map(|x| if largest > 0.0 { (x / largest) as f32 } else { 0.0 }).collect());

@@ -1,7 +1,7 @@
 //! DeepLIFT with the rescale rule (Shrikumar 2017), for networks of convolutions, pools, rectifiers and dense layers.
 
 use super::baseline::{baselines, views_of};
-use super::options::Views;
+use super::options::{Baseline, Views};
 use super::variants::batch_of;
 use super::{Attribution, AttributionError, Method, Options, Run, finite_scores, values};
 use crate::models::layers::{BackwardRule, with_rule};
@@ -44,7 +44,7 @@ impl Method for DeepLift {
         let parts = input.parts();
         let mut sum: [Vec<f64>; N_INPUTS] = parts.each_ref().map(|part| vec![0.0; part.len()]);
         let (mut score, mut reference_scores) = (0.0, 0.0);
-        for reference in &references {
+        for reference in (0..references.len()).map(|i| references.get(i)) {
             run.step()?;
             let batch = batch_of(model, input, &[parts.clone(), reference.clone()])?;
             let (output, multipliers) = with_rule(BackwardRule::Rescale, || model.gradient(&batch))?;
@@ -61,11 +61,11 @@ impl Method for DeepLift {
         let attributions = sum.map(|part| part.into_iter().map(|s| s / n as f64).collect());
         let settings = format!(
             "rescale rule, baseline {}{}, {views}",
-            if n > 1 { format!("{n} ") } else { String::new() },
+            if options.baseline == Baseline::Shuffles { format!("{n} ") } else { String::new() },
             options.baseline
         );
         let mut result = Attribution::new(self.name(), settings, score, input, model);
-        result.seed = (n > 1).then_some(options.seed);
+        result.seed = (options.baseline == Baseline::Shuffles).then_some(options.seed);
         result.set_completeness(&attributions, score - reference_scores / n as f64);
         result.set_parts(input, attributions);
         (result.done, result.total) = (n, n);

@@ -8,10 +8,12 @@ use crate::models::{Input, Model};
 /// from it moves up, and `N` fills the window's end. Marks stay.
 pub struct Deletion;
 
-/// `F(x with the motif put in before each block) - F(x)`: bases beyond, on the side away from the TSS, move out of the window.
+/// `F(x with the motif put in before each block) - F(x)`: bases beyond, on the side away from the TSS, move out of the window. NaN
+/// where the motif would itself move out of it.
 pub struct Insertion;
 
-/// `F(x with the motif written over the bases at the start of each block) - F(x)`.
+/// `F(x with the motif written over the bases at the start of each block) - F(x)`. NaN where the window ends, or goes on elsewhere on
+/// the genome, within the motif.
 pub struct MotifInsertion;
 
 impl Method for Deletion {
@@ -41,7 +43,8 @@ impl Method for Deletion {
         let block = options.block.max(1);
         let settings = format!("{block} bp, the far flank moved up, filled with N");
         let tss = model.manifest().window.tss_index as usize;
-        scan((self.name(), settings), model, input, block, block, run, |sequence, at| delete(sequence, at, block, tss))
+        let scan = Scan { name: self.name(), settings, block, width: block };
+        scan.run(model, input, run, |_| true, |sequence, at| delete(sequence, at, block, tss))
     }
 }
 
@@ -72,7 +75,10 @@ impl Method for Insertion {
         let (block, motif) = (options.block.max(1), &options.motif);
         let settings = format!("{} every {block} bp, the far flank moved out", String::from_utf8_lossy(motif));
         let tss = model.manifest().window.tss_index as usize;
-        scan((self.name(), settings), model, input, block, motif.len(), run, |sequence, at| insert(sequence, at, motif, tss))
+        let scan = Scan { name: self.name(), settings, block, width: motif.len() };
+        let length = input.window.len() as usize;
+        let fits = |at: usize| if at <= tss { at >= motif.len() } else { at + motif.len() <= length };
+        scan.run(model, input, run, fits, |sequence, at| insert(sequence, at, motif, tss))
     }
 }
 
@@ -104,12 +110,11 @@ impl Method for MotifInsertion {
         let settings = format!("{} in place every {block} bp", String::from_utf8_lossy(motif));
         let write = |sequence: &mut Vec<u8>, at: usize| {
             for (i, &base) in motif.iter().enumerate() {
-                if at + i < sequence.len() {
-                    input.window.copies((at + i) as u64).for_each(|copy| sequence[copy as usize] = base);
-                }
+                input.window.copies((at + i) as u64).for_each(|copy| sequence[copy as usize] = base);
             }
         };
-        scan((self.name(), settings), model, input, block, motif.len(), run, write)
+        let scan = Scan { name: self.name(), settings, block, width: motif.len() };
+        scan.run(model, input, run, |at| input.window.is_unbroken(at as u64..(at + motif.len()) as u64), write)
     }
 }
 
@@ -118,43 +123,60 @@ fn moves_across_a_seam(model: &dyn Model) -> Option<String> {
     manifest.window.tts.map(|_| format!("{} reads two stretches joined: bases would move across the seam", manifest.architecture))
 }
 
-/// The change of F by `edit` at the start of every block, shared out over the `width` bases from there (of a deletion, the block).
-fn scan(
-    (name, settings): (&'static str, String),
-    model: &dyn Model,
-    input: &Input,
+/// A scan of a window: one edit at the start of every block.
+struct Scan {
+    name: &'static str,
+    settings: String,
     block: usize,
+    /// Bases from there that share the change of F (of a deletion, the block).
     width: usize,
-    run: &mut Run<'_>,
-    edit: impl Fn(&mut Vec<u8>, usize),
-) -> Result<Attribution, AttributionError> {
-    let Some(sequence) = &input.sequence else {
-        return Err(super::options::unfit("the network reads no DNA".to_owned()));
-    };
-    run.step()?;
-    let variants = Variants::new(model, input);
-    let score = variants.score()?;
-    let mut result = Attribution::new(name, settings, score, input, model);
-    let n = sequence.len().div_ceil(block);
-    result.total = n;
-    let mut values = vec![f64::NAN; sequence.len()];
-    let change = |i: usize, parts: &mut super::variants::Parts| {
-        let mut edited = sequence.clone();
-        edit(&mut edited, i * block);
-        parts[DNA] = input.base_order().one_hot::<u8>(&edited).into_iter().map(f32::from).collect();
-    };
-    variants.each(n, run, change, |span, scores, run| {
-        for (i, edited) in span.clone().zip(scores) {
-            let (from, end) = (i * block, ((i + 1) * block).min(sequence.len()));
-            let to = (from + width).min(end);
-            values[from..end].fill(0.0);
-            values[from..to].fill((edited - score) / (to - from) as f64);
-        }
-        result.done = span.end;
+}
+
+impl Scan {
+    /// The change of F by `edit` at every place where it `fits`.
+    fn run(
+        self,
+        model: &dyn Model,
+        input: &Input,
+        run: &mut Run<'_>,
+        fits: impl Fn(usize) -> bool,
+        edit: impl Fn(&mut Vec<u8>, usize),
+    ) -> Result<Attribution, AttributionError> {
+        let Some(sequence) = &input.sequence else {
+            return Err(super::options::unfit("the network reads no DNA".to_owned()));
+        };
+        run.step()?;
+        let variants = Variants::new(model, input);
+        let score = variants.score()?;
+        let mut result = Attribution::new(self.name, self.settings + variants.held(), score, input, model);
+        let places: Vec<usize> = (0..sequence.len()).step_by(self.block).filter(|&at| fits(at)).collect();
+        result.total = places.len();
+        let mut values = vec![f64::NAN; sequence.len()];
         result.sequence = Some(at_bases(input, &values));
-        if result.done < result.total { run.partial(&result) } else { Ok(()) }
-    })?;
-    Ok(result)
+        let edited = |at: usize| {
+            let mut edited = sequence.clone();
+            edit(&mut edited, at);
+            edited
+        };
+        let change = |i: usize, parts: &mut super::variants::Parts| {
+            parts[DNA] = input.base_order().one_hot::<u8>(&edited(places[i])).into_iter().map(f32::from).collect();
+        };
+        variants.each(places.len(), run, change, |span, scores, run| {
+            for (&from, there) in places[span.clone()].iter().zip(scores) {
+                let end = (from + self.block).min(sequence.len());
+                let to = (from + self.width).min(end);
+                values[from..end].fill(0.0);
+                // The window as it is, scored among others, may be rounded differently.
+                if edited(from) != *sequence {
+                    values[from..to].fill((there - score) / (to - from) as f64);
+                }
+            }
+            result.done = span.end;
+            result.sequence = Some(at_bases(input, &values));
+            if result.done < result.total { run.partial(&result) } else { Ok(()) }
+        })?;
+        Ok(result)
+    }
 }
 
 /// Takes `len` bases out from `at`, the base at `anchor` staying at its index (that after the cut, where it lies inside).

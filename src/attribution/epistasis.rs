@@ -8,7 +8,7 @@ use crate::models::{Input, Model};
 use std::ops::Range;
 
 /// `E_ij = F(i and j blanked) - F(i blanked) - F(j blanked) + F`, with `E_ii = F - F(i blanked)`. The row beside the matrix holds
-/// each unit's sum over the others, shared out over its bases.
+/// each unit's sum over the others, shared out over its bases. NaN where not computed (yet).
 pub struct Epistasis;
 
 /// More units would give more pairs than anyone waits for.
@@ -67,7 +67,7 @@ impl Method for Epistasis {
             let of = if job[0] == job[1] { &job[..1] } else { &job[..] };
             of.iter().flat_map(|&unit| units[unit].numbers.iter().copied()).collect()
         };
-        let mut values = vec![0.0_f64; m * m];
+        let mut values = vec![f64::NAN; m * m];
         result.total = jobs.len();
         setter.each(jobs.len(), set, run, |span, changes, run| {
             for (job, change) in span.clone().zip(changes) {

@@ -51,8 +51,8 @@ impl Method for IntegratedGradients {
         let baselines = baselines(model, input, options)?;
         let levels = levels(options.rule, n);
         let mut mean = Mean::new(self.name(), model, input, options, n * baselines.len())?;
-        for baseline in &baselines {
-            mean.begin(baseline, run)?;
+        for i in 0..baselines.len() {
+            mean.begin(&baselines.get(i), run)?;
             // Coarse nodes first: of one baseline, what is there after each group is a rule of its own.
             for level in &levels {
                 mean.add(level, run)?;
@@ -98,8 +98,8 @@ impl Method for ExpectedGradients {
         let baselines = baselines(model, input, &options)?;
         let n = baselines.len();
         let mut mean = Mean::new(self.name(), model, input, &options, n)?;
-        for (i, baseline) in baselines.iter().enumerate() {
-            mean.begin(baseline, run)?;
+        for i in 0..n {
+            mean.begin(&baselines.get(i), run)?;
             // A point in each of n equal stretches of the path: as random, and less spread.
             let at = (i as f64 + draw(options.seed, n + i).random::<f64>()) / n as f64;
             mean.add(&[Node { at, weight: 1.0 }], run)?;
@@ -150,14 +150,16 @@ impl<'a> Mean<'a> {
         let score = scores(model, &batch)?[0];
         let parts = input.parts();
         let zeros = || parts.each_ref().map(|part| vec![0.0; part.len()]);
-        let views = views_of(input, options)?;
+        let is_random = options.baseline == Baseline::Shuffles;
+        let mut views = views_of(input, options)?;
+        // Shuffles leave transcription factors as they are.
+        views.tfs &= !is_random;
         let is_all = [
             (input.sequence.is_some(), views.dna),
             (input.n_marks() > 0, views.marks),
             (!input.expression.is_empty(), views.tfs),
         ];
         let views = if is_all.iter().all(|(read, moves)| read == moves) { "joint".to_owned() } else { format!("{views} alone") };
-        let is_random = options.baseline == Baseline::Shuffles;
         let baseline = match is_random {
             true => format!("{} {}", options.samples.max(1), options.baseline),
             false => options.baseline.to_string(),

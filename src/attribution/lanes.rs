@@ -11,15 +11,20 @@ pub const BLOCK: usize = 50;
 pub const DNA: &str = "DNA";
 
 /// Methods that change the input: where the window reads a base twice, in both places at once.
-const EDITS_BOTH_COPIES: [&str; 6] = ["occlusion", "deletion", "insertion", "motif-insertion", "marginalisation", "epistasis"];
+const EDITS_BOTH_COPIES: [&str; 7] =
+    ["saturation-mutagenesis", "occlusion", "deletion", "insertion", "motif-insertion", "marginalisation", "epistasis"];
+
+/// What a base is worth, of values at the indices of a window. One that is read twice has two gradients, and is worth their sum; an
+/// edit changes it in both places at once, and both have its value.
+pub fn worth_of_bases(values: Vec<f32>, method: &str, window: &Window) -> Vec<f32> {
+    if EDITS_BOTH_COPIES.contains(&method) { values } else { window.sum_copies(values) }
+}
 
 /// Label and values of each lane of a method's result: DNA where it is explained, what lies along the window without being of one
 /// input (no label), and the marks. NaN where not computed (yet).
 pub fn lanes(attribution: &Attribution, method: &str, manifest: &Manifest, window: &Window) -> Vec<(String, Vec<f32>)> {
     let k = manifest.input.marks.len();
-    // A base read twice has two gradients, and is worth their sum; an edit changes it in both places at once.
-    let is_per_copy = !EDITS_BOTH_COPIES.contains(&method) && manifest.input.bin_size == 1;
-    let at_bases = |values: Vec<f32>| if is_per_copy { window.sum_copies(values) } else { values };
+    let at_bases = |values: Vec<f32>| if manifest.input.bin_size == 1 { worth_of_bases(values, method, window) } else { values };
     let mut lanes: Vec<(String, Vec<f32>)> = Vec::new();
     if let Some(sequence) = &attribution.sequence {
         let reference = attribution.reference.as_deref().unwrap_or_default();

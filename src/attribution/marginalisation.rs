@@ -45,7 +45,7 @@ impl Method for Marginalisation {
         let score = variants.score()?;
         let mut result = Attribution::new(
             self.name(),
-            format!("{} at {from} of {n} dinucleotide shuffles", String::from_utf8_lossy(motif)),
+            format!("{} at {from} of {n} dinucleotide shuffles{}", String::from_utf8_lossy(motif), variants.held()),
             score,
             input,
             model,
@@ -56,7 +56,9 @@ impl Method for Marginalisation {
         let change = |i: usize, parts: &mut Parts| {
             let mut background = dinucleotide_shuffle(sequence, &mut draw(options.seed, i / 2));
             if i % 2 == 1 {
-                background[from..to].copy_from_slice(&motif[..to - from]);
+                for (at, &base) in (from..to).zip(motif) {
+                    input.window.copies(at as u64).for_each(|copy| background[copy as usize] = base);
+                }
             }
             parts[DNA] = input.base_order().one_hot::<u8>(&background).into_iter().map(f32::from).collect();
         };
@@ -85,7 +87,9 @@ fn summarise(result: &mut Attribution, input: &Input, changes: &[f64], span: std
     }
     let mut values = vec![0.0; input.sequence.as_ref().map_or(0, Vec::len)];
     let share = mean / span.len().max(1) as f64;
-    values[span].fill(share);
+    for at in span {
+        input.window.copies(at as u64).for_each(|copy| values[copy as usize] = share);
+    }
     result.sequence = Some(at_bases(input, &values));
     result.done = changes.len();
 }

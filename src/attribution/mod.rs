@@ -10,6 +10,8 @@ mod baseline;
 mod between;
 mod class_optimisation;
 mod deep_lift;
+#[cfg(test)]
+mod definitions;
 mod edits;
 mod epistasis;
 mod integrated_gradients;
@@ -31,7 +33,7 @@ mod variants;
 mod views;
 
 pub use between::between;
-pub use lanes::{BLOCK, DNA, lanes, sums};
+pub use lanes::{BLOCK, DNA, lanes, sums, worth_of_bases};
 pub use options::{Baseline, Options, Replacement, Rule, Unit, Views, parse_motif};
 pub use path::{Node, Path, path_gradients};
 pub use review::{NOT_OFFERED, NotOffered};

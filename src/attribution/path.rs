@@ -35,7 +35,7 @@ impl<'a> Path<'a> {
         Ok(Self { kernel: path_kernel(model, baseline, input)?, ..Self::direct(model, baseline, input)? })
     }
 
-    /// As [`Path::new`], by the network's own gradient at every node: works for any network, shares nothing with a kernel.
+    /// As [`Path::new`], by the network's own gradient at every node: works for any network, and knows none.
     pub fn direct(model: &'a dyn Model, baseline: &Batch, input: &Batch) -> Result<Self, AttributionError> {
         let change = input.try_zip(baseline, |x, from| x - from)?;
         Ok(Self { model, baseline: baseline.clone(), change, kernel: None })
@@ -44,7 +44,7 @@ impl<'a> Path<'a> {
     /// Nodes of a call.
     fn chunk(&self) -> usize {
         let numbers: usize = self.change.parts().into_iter().flatten().map(Tensor::elem_count).sum();
-        (CALL / numbers.max(1)).clamp(1, MOST_NODES)
+        self.model.windows_per_call().unwrap_or((CALL / numbers.max(1)).clamp(1, MOST_NODES))
     }
 
     /// `sum_k weight_k * dF/dx` at the nodes, in f64 and the shapes of the input.

@@ -1,6 +1,7 @@
 //! Saturation mutagenesis: F with each base replaced by each other one, minus F; by the network's exact kernel where it has one.
 
 use super::kernels::{Edit, evaluator};
+use super::variants::Variants;
 use super::{Attribution, AttributionError, Method, Options, Run};
 use crate::genome::BASES;
 use crate::models::{Input, Model};
@@ -41,7 +42,8 @@ impl Method for SaturationMutagenesis {
         };
         run.step()?;
         let evaluator = evaluator(model, input)?;
-        let mut result = Attribution::new(self.name(), "alternative minus reference".to_owned(), evaluator.score(), input, model);
+        let settings = format!("alternative minus reference{}", Variants::new(model, input).held());
+        let mut result = Attribution::new(self.name(), settings, evaluator.score(), input, model);
         let mut deltas = vec![[f32::NAN; 4]; sequence.len()];
         let mutants = mutants_outward(sequence, options.centre.unwrap_or(sequence.len() / 2), &mut deltas);
         (result.sequence, result.total) = (Some(deltas), mutants.len());

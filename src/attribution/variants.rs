@@ -1,6 +1,6 @@
 //! F of many changed copies of one window: the plain path that every method of changed inputs shares.
 
-use super::kernels::{Edit, Evaluator, evaluator};
+use super::kernels::{Edit, Evaluator, kernel};
 use super::{AttributionError, Run, in_acgt, scores};
 use crate::models::{Batch, Input, Model, N_INPUTS};
 use candle_core::{Device, Tensor};
@@ -36,6 +36,11 @@ impl<'a> Variants<'a> {
         Self { model, input, reference: input.parts() }
     }
 
+    /// What to say beside changed DNA of a network that reads motif scores: those of the window as it is.
+    pub(super) fn held(&self) -> &'static str {
+        if self.input.motif_scores.is_empty() { "" } else { ", motif scores of the transcription factors held" }
+    }
+
     /// The window as it is.
     pub(super) fn reference(&self) -> &Parts {
         &self.reference
@@ -46,10 +51,11 @@ impl<'a> Variants<'a> {
         Ok(self.scores(std::slice::from_ref(&self.reference))?[0])
     }
 
-    /// Copies in one call. It depends on the window's size alone: another number of windows a call may round differently.
+    /// Copies in one call. On the processor it depends on the window's size alone: another number of windows a call may round
+    /// differently.
     pub(super) fn per_call(&self) -> usize {
         let numbers: usize = self.reference.iter().map(Vec::len).sum();
-        (NUMBERS_PER_CALL / numbers.max(1)).clamp(1, MOST_PER_CALL)
+        self.model.windows_per_call().unwrap_or((NUMBERS_PER_CALL / numbers.max(1)).clamp(1, MOST_PER_CALL))
     }
 
     /// F of each of `variants`, in one call.
@@ -131,7 +137,7 @@ impl<'a> Setter<'a> {
     /// is all zeros).
     pub(super) fn new(model: &'a dyn Model, input: &'a Input, to: Parts, changes_tfs: bool) -> Result<Self, AttributionError> {
         let is_n = to[DNA].iter().all(|&v| v == 0.0);
-        let evaluator = if is_n && !changes_tfs { Some(evaluator(model, input)?) } else { None };
+        let evaluator = if is_n && !changes_tfs { kernel(model, input).transpose()? } else { None };
         let variants = Variants::new(model, input);
         let score = match &evaluator {
             Some(evaluator) => evaluator.score(),
@@ -163,7 +169,9 @@ impl<'a> Setter<'a> {
                 set(i).into_iter().for_each(|(part, at)| parts[part][at] = self.to[part][at]);
             };
             return self.variants.each(n, run, change, |span, scores, run| {
-                done(span, scores.into_iter().map(|score| score - self.score).collect(), run)
+                // The window as it is, scored among others, may be rounded differently.
+                let change = |(i, score)| if self.moves(&set(i)) { score - self.score } else { 0.0 };
+                done(span.clone(), span.zip(scores).map(change).collect(), run)
             });
         };
         // A chunk is of single changes; the last job is among the largest. What one costs is known when some are done.

@@ -12,6 +12,7 @@ use crate::attribution::{
 };
 use crate::models::{Input, Manifest, Model};
 use clap::Args;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]
@@ -121,12 +122,12 @@ pub(super) fn run(args: &AttributeArgs) -> Result<(), Failure> {
     let key = format!("{made_by}; {}; {options:?}; {}", method.name(), inputs.key());
     let mut journal = Journal::open(&args.out, &key, args.resume)?;
 
-    let mut settings = String::new();
+    let mut settings = BTreeMap::new();
     let (mut kept, mut left_out) = (Vec::new(), Vec::new());
     let mut windows = Vec::new();
     let mut take = |i: usize, input: Input, result: Attribution| -> Result<(), Failure> {
         file.push(&inputs, i, &*model, &input, &result)?;
-        settings = said(&result);
+        *settings.entry(said(&result)).or_insert(0) += 1;
         windows.push(input.window);
         kept.push(i);
         Ok(())
@@ -203,10 +204,10 @@ pub(super) fn run(args: &AttributeArgs) -> Result<(), Failure> {
     left_out.extend(done.left_out.into_iter().map(|(i, reason)| (first + i, reason)));
     left_out.sort_by_key(|(i, _)| *i);
     Done { kept: kept.clone(), left_out }.say(|i| inputs.name(i))?;
-    let made = format!("{made_by}; {}: {settings}", method.name());
+    let made = format!("{made_by}; {}: {}", method.name(), listed(&settings));
     file.finish(&inputs, &kept, &windows, &made)?;
     journal.remove();
-    println!("{}: {} of {} inputs of {}", args.out.display(), method.name(), kept.len(), manifest.name);
+    say!("{}: {} of {} inputs of {}", args.out.display(), method.name(), kept.len(), manifest.name);
     Ok(())
 }
 
@@ -242,9 +243,22 @@ fn explain(
 }
 
 /// What made a result, in words.
-fn said(result: &Attribution) -> String {
+pub(super) fn said(result: &Attribution) -> String {
     let seed = result.seed.map_or_else(String::new, |seed| format!(", seed {seed}"));
     format!("{}{seed}, {}", result.settings, result.precision)
+}
+
+/// Settings with the number of inputs that each holds for, where they differ.
+fn listed(settings: &BTreeMap<String, usize>) -> String {
+    const MOST: usize = 4;
+    if let [settings] = settings.keys().collect::<Vec<_>>()[..] {
+        return settings.clone();
+    }
+    let mut listed: Vec<String> = settings.iter().take(MOST).map(|(said, n)| format!("{said} ({n} of the inputs)")).collect();
+    if settings.len() > MOST {
+        listed.push(format!("{} others", settings.len() - MOST));
+    }
+    listed.join("; ")
 }
 
 /// The mean of each mark over every input.

@@ -1,9 +1,10 @@
 //! Files of attributions: arrays and tables (one row an input), values along the genome, seqlets.
 
 use super::Failure;
+use super::attribute::said;
 use super::input::Inputs;
 use super::output::{Output, Table, place, push_output};
-use crate::attribution::{Attribution, MutagenesisView};
+use crate::attribution::{Attribution, MutagenesisView, worth_of_bases};
 use crate::genome::{BASES, ChromSizes, Window};
 use crate::models::{Input, Manifest, Model};
 use crate::motifs::{CalledSeqlet, Collection, call_seqlets};
@@ -193,13 +194,15 @@ fn values_of_bases(
     let wants = |name: &str| settings.of.as_deref().is_none_or(|of| of == name);
     if let Some(sequence) = result.sequence.as_ref().filter(|_| wants("dna")) {
         let reference = input.sequence.as_deref().unwrap_or_default();
-        return Ok(settings.view.values(sequence, reference));
+        return Ok(worth_of_bases(settings.view.values(sequence, reference), result.method, &input.window));
     }
     if let Some(marks) = result.marks.as_ref().filter(|_| settings.of.as_deref() != Some("dna")) {
         let names = &manifest.input.marks;
         let chosen: Vec<usize> = (0..names.len()).filter(|&i| wants(&names[i])).collect();
         let k = names.len().max(1);
-        return Ok(spread(marks.chunks_exact(k).map(|row| chosen.iter().map(|&i| row[i]).sum()).collect()));
+        let values: Vec<f32> = marks.chunks_exact(k).map(|row| chosen.iter().map(|&i| row[i]).sum()).collect();
+        let is_by_base = manifest.input.bin_size == 1;
+        return Ok(spread(if is_by_base { worth_of_bases(values, result.method, &input.window) } else { values }));
     }
     match (&result.profile, &settings.of) {
         (Some(profile), None) => Ok(spread(profile.clone())),
@@ -263,15 +266,19 @@ fn push_arrays(rows: &mut NpzRows, model: &dyn Model, input: &Input, result: &At
         rows.push("pairs", &Array::f32(&[pairs.units.len(), pairs.units.len()], pairs.values.clone()))?;
     }
     push_output(rows, model, result.score)?;
-    match result.delta {
-        Some(delta) => rows.push("delta", &Array { shape: Vec::new(), values: Values::F64(vec![delta]) }),
-        None => Ok(()),
+    let numbers = [("delta", result.delta), ("gap", result.gap), ("standard_error", result.standard_error)];
+    for (name, number) in numbers {
+        if let Some(number) = number {
+            rows.push(name, &Array { shape: Vec::new(), values: Values::F64(vec![number]) })?;
+        }
     }
+    Ok(())
 }
 
 fn push_line(table: &mut Table, manifest: &Manifest, inputs: &Inputs, i: usize, (window, result): (&Window, &Attribution)) {
     let mut fields = place(inputs, i, window);
     fields.push(("input_hash".to_owned(), result.input_hash.clone()));
+    fields.push(("settings".to_owned(), said(result)));
     let mut add = |name: &str, value: f64| fields.push((name.to_owned(), (value as f32).to_string()));
     add("output", result.score);
     if let (Some(delta), Some(gap)) = (result.delta, result.gap) {

@@ -1,6 +1,7 @@
 //! A model's input window on the genome, read in the gene's direction: one stretch, or several joined.
 
 use super::{Region, Strand};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// `len` neighbouring bases of a chromosome, read 5' to 3' of `strand`. It may reach past a chromosome's ends.
@@ -174,6 +175,12 @@ impl Window {
         self.indices(self.position(index))
     }
 
+    /// Whether `indices` are of the window, and neighbours on the genome.
+    pub fn is_unbroken(&self, indices: Range<u64>) -> bool {
+        let step = |i: u64| (self.position(i) - self.position(i - 1)).abs();
+        indices.end <= self.len() && (indices.start + 1..indices.end).all(|i| step(i) == 1)
+    }
+
     /// A value an index, each replaced by the sum over the copies of its base: what an attribution to a base is where values add up.
     pub fn sum_copies(&self, values: Vec<f32>) -> Vec<f32> {
         if !self.reads_a_base_twice() || values.len() as u64 != self.len() {
@@ -249,6 +256,9 @@ mod tests {
         assert_eq!(window.copies(1_600).collect::<Vec<_>>(), [1_200, 1_600]);
         let summed = window.sum_copies((0..2_500_u16).map(f32::from).collect());
         assert_eq!([1_099, 1_200, 1_600, 1_900].map(|i: usize| summed[i]), [1_099.0, 2_800.0, 2_800.0, 1_900.0]);
+        assert!(window.is_unbroken(1_490..1_500) && window.is_unbroken(1_500..2_500));
+        assert!(!window.is_unbroken(1_490..1_501), "the next index is of another stretch");
+        assert!(!window.is_unbroken(2_490..2_501), "the window ends");
         assert_eq!(window.indices(20_099).collect::<Vec<_>>(), [1_099]);
         assert_eq!(window.indices(20_500).collect::<Vec<_>>(), [1_900]);
     }

@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Windows that are put on a device together before any smaller number was asked for by its memory.
 const MOST_WINDOWS: usize = 4_096;
+/// Numbers of the windows of a call that methods make for a device: 64 MB, some 400 windows of 10,000 bases.
+const NUMBERS_PER_CALL: usize = 16 << 20;
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -193,6 +195,14 @@ impl Model for OnDevice {
             None => self.name.clone(),
             Some(reason) => format!("on the processor: {} failed ({reason})", self.name),
         })
+    }
+
+    fn windows_per_call(&self) -> Option<usize> {
+        let fits = self.fits.load(Ordering::Relaxed);
+        let (window, input) = (&self.manifest().window, &self.manifest().input);
+        let (dna, bins) = (4 * usize::from(input.sequence.is_some()), window.length / u64::from(input.bin_size.max(1)));
+        let numbers = window.length as usize * dna + bins as usize * input.marks.len();
+        (fits > 0).then(|| (NUMBERS_PER_CALL / numbers.max(1)).clamp(1, fits))
     }
 
     fn forward(&self, batch: &Batch) -> Result<Output, ModelError> {

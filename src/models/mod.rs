@@ -316,6 +316,11 @@ pub trait Model: AsAny + Send + Sync {
         None
     }
 
+    /// Windows that a call should take, where the device says it: the processor's calls are as small as it takes to be cancelled.
+    fn windows_per_call(&self) -> Option<usize> {
+        None
+    }
+
     /// What its sparsemax or softmax makes one attention over bins of, `[n, bins]`; `None` where the network has no such.
     fn attention_scores(&self, _batch: &Batch) -> Result<Option<Tensor>, ModelError> {
         Ok(None)

@@ -115,16 +115,16 @@ const KERNELS: &[Build] = &[deepcore::build, attentive_chrome::build, isegnet::b
 
 /// The network's own kernel for this input, or the plain path where it has none.
 pub fn evaluator<'a>(model: &'a dyn Model, input: &'a Input) -> Result<Box<dyn Evaluator + 'a>, AttributionError> {
-    // Kernels compare numbers; what is not one is the plain path's to report.
-    if !input.marks.iter().all(|value| value.is_finite()) {
-        return plain(model, input);
-    }
-    KERNELS.iter().find_map(|build| build(model, input)).unwrap_or_else(|| plain(model, input))
+    kernel(model, input).unwrap_or_else(|| plain(model, input))
 }
 
-/// Whether there is an exact kernel for this network.
-pub fn has_kernel(model: &dyn Model, input: &Input) -> bool {
-    KERNELS.iter().any(|build| build(model, input).is_some())
+/// The network's own kernel for this input, where it has one.
+pub fn kernel<'a>(model: &'a dyn Model, input: &'a Input) -> Option<Result<Box<dyn Evaluator + 'a>, AttributionError>> {
+    // Kernels compare numbers; what is not one is the plain path's to report.
+    if !input.marks.iter().all(|value| value.is_finite()) {
+        return None;
+    }
+    KERNELS.iter().find_map(|build| build(model, input))
 }
 
 /// A tensor's numbers, row-major.

@@ -119,6 +119,11 @@ fn manifests() -> Vec<Manifest> {
     ]
 }
 
+/// Networks that take the plain path, whose matrix products round by the number of rows.
+fn without_kernels() -> impl Iterator<Item = Manifest> {
+    ["deepchrome", "mlp", "lstm", "lstm-attn", "cnn-attn"].into_iter().map(|name| architecture(name).unwrap().default_manifest())
+}
+
 /// All substitutions at the ends and at some bases between, N, and longer edits; marks by bin, in pairs, together with bases.
 fn edits(input: &Input, seed: u64) -> Vec<Edit> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -172,7 +177,7 @@ fn limit(dtype: DType, exact: &[f64], twin: &[f64], score: f64) -> f64 {
 /// `twin`: deltas of the plain path in f64.
 fn check(model: &dyn Model, input: &Input, edits: &[Edit], twin: &[f64]) {
     let (kernel, slow) = (evaluator(model, input).unwrap(), plain(model, input).unwrap());
-    assert!(has_kernel(model, input));
+    assert!(super::kernel(model, input).is_some());
     let (fast, exact) = (kernel.deltas(edits).unwrap(), slow.deltas(edits).unwrap());
     let limit = limit(model.dtype(), &exact, twin, slow.score());
     assert!((kernel.score() - slow.score()).abs() <= limit, "{} and {}", kernel.score(), slow.score());
@@ -203,7 +208,7 @@ fn kernels_equal_the_plain_path() {
 
 #[test]
 fn deltas_do_not_depend_on_what_is_asked_for_together_nor_on_threads() {
-    for manifest in manifests() {
+    for manifest in manifests().into_iter().chain(without_kernels()) {
         let (model, input) = (network(&manifest, 5, DType::F32, &[]), random_input(&manifest, 5));
         let (kernel, edits) = (evaluator(&*model, &input).unwrap(), edits(&input, 5));
         let together = kernel.deltas(&edits).unwrap();
@@ -215,6 +220,41 @@ fn deltas_do_not_depend_on_what_is_asked_for_together_nor_on_threads() {
             assert_eq!(pool.install(|| kernel.deltas(&edits)).unwrap(), together);
         }
     }
+}
+
+/// A network on a device that takes so many windows at once, and the windows of its calls.
+struct Counted(Box<dyn Model>, Option<usize>, std::sync::Mutex<Vec<usize>>);
+
+impl Model for Counted {
+    fn manifest(&self) -> &Manifest {
+        self.0.manifest()
+    }
+
+    fn windows_per_call(&self) -> Option<usize> {
+        self.1
+    }
+
+    fn forward(&self, batch: &Batch) -> Result<crate::models::Output, ModelError> {
+        self.2.lock().unwrap().push(batch.len());
+        self.0.forward(batch)
+    }
+}
+
+/// DeepCORE's calls on a GPU were of two windows, as the processor's are.
+#[test]
+fn scans_on_a_device_go_in_its_batches() {
+    let manifest = deepcore(203, [7, 9, 4, 5, 3, 6, 2], [true, true]);
+    let input = random_input(&manifest, 3);
+    let edits: Vec<Edit> = (0..203).map(|index| Edit::substitution(index, b'N')).collect();
+    let of = |windows| Counted(network(&manifest, 3, DType::F32, &[]), windows, std::sync::Mutex::default());
+    let (device, processor) = (of(Some(90)), of(None));
+    let on_device = plain(&device, &input).unwrap().deltas(&edits).unwrap();
+    assert_eq!(*device.2.lock().unwrap(), [1, 90, 90, 23]);
+    let slow = plain(&processor, &input).unwrap();
+    let exact = slow.deltas(&edits).unwrap();
+    assert_eq!(*processor.2.lock().unwrap(), vec![slow.chunk(); 1 + 203_usize.div_ceil(slow.chunk())]);
+    // Rounding of f32 where the products have other numbers of rows.
+    assert!(on_device.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 1e-5));
 }
 
 /// Integrated gradients' sums by a kernel and by the network's own gradient, times input minus baseline.
