@@ -308,6 +308,17 @@ fn signals_end_it_and_the_terminal_is_given_back() {
     }
 }
 
+/// Its thread waits for the terminal to take what it draws, and cannot hear of the signal.
+#[test]
+fn a_signal_ends_it_where_the_terminal_takes_no_output() {
+    let mut run = Run::start(&[session().to_str().unwrap()], &[]);
+    run.wait_for("H3K4me3");
+    run.is_deaf.store(true, Ordering::SeqCst);
+    (0..200).for_each(|i| run.send(if i % 2 == 0 { "L" } else { "o" }));
+    run.signal(Signal::TERM);
+    assert_eq!(run.end().exit_code(), 143);
+}
+
 #[test]
 fn control_c_leaves_like_q() {
     let mut run = Run::start(&[session().to_str().unwrap()], &[]);

@@ -287,6 +287,10 @@ impl App {
     }
 
     fn take(&mut self, reply: Reply) {
+        if matches!(reply, Reply::ModelReplaced { .. }) {
+            // What stands beside the explanation was of the model before.
+            self.asked.aside = Aside::default();
+        }
         self.state.apply(reply, self.asked.look_job, self.asked.explain_job);
     }
 
@@ -347,7 +351,7 @@ impl App {
         }
         let is_passing = self.asked.pace.due().is_some() && !is_first;
         let aside = self.state.aside();
-        if !is_passing && !self.asked.aside.covers(&aside) {
+        if !is_passing && (!self.asked.aside.covers(&aside) || self.asked.aside.has_left(&aside)) {
             self.workers.aside(aside.clone());
             self.asked.aside = aside;
         }

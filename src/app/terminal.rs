@@ -9,12 +9,14 @@ use crossterm::{cursor, execute, queue};
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Signal, kill_current_process_group};
 use rustix::time::Timespec;
+use std::convert::Infallible;
 use std::io::{self, BufWriter, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Whether the terminal is ours now.
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
@@ -86,7 +88,8 @@ impl Screen {
     /// Gives the terminal back, stops the process until `fg`, takes it again.
     pub fn suspend(&mut self) -> io::Result<()> {
         give_back();
-        kill_process(getpid(), Signal::STOP)?;
+        // All that the shell started with it, as the terminal would: a script that waits for it stops, too.
+        kill_current_process_group(Signal::STOP)?;
         take()?;
         // A new one, which takes the screen for empty: `Terminal::clear` would ask the terminal for its cursor and wait.
         self.terminal = new_terminal()?;
@@ -149,19 +152,47 @@ pub fn install_panic_hook() {
     }));
 }
 
-/// Ends the process once the terminal is gone without a signal: crossterm 0.29 would spin a core for ever (its issue 793).
+/// How long a signal that ends the program may take to: the screen's thread may be held up by a terminal that takes no output.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Starts the thread that ends the process where the screen's cannot.
 fn watch_terminal() -> io::Result<()> {
-    let watch = || {
-        loop {
-            thread::sleep(Duration::from_secs(1));
-            let stdin = rustix::stdio::stdin();
-            let mut polled = [PollFd::new(&stdin, PollFlags::empty())];
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-            if poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().intersects(gone) {
-                std::process::exit(129);
-            }
-        }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let work = move || {
+        let Err(error) = runtime.block_on(end_where_stuck());
+        tracing::warn!("signals: {error}");
     };
-    thread::Builder::new().name("terminal".to_owned()).spawn(watch).map(|_| ())
+    thread::Builder::new().name("terminal".to_owned()).spawn(work).map(|_| ())
+}
+
+/// Ends the process where the terminal is gone without a signal (crossterm 0.29 would spin a core for ever, its issue 793), or where a
+/// signal has come and nothing followed.
+async fn end_where_stuck() -> io::Result<Infallible> {
+    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        let number = tokio::select! {
+            _ = terminate.recv() => 15,
+            _ = hang_up.recv() => 1,
+            _ = interrupt.recv() => 2,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {
+                if is_terminal_gone() {
+                    std::process::exit(129);
+                }
+                continue;
+            }
+        };
+        tokio::time::sleep(PATIENCE).await;
+        // The escapes would wait for the terminal, too.
+        let _ = disable_raw_mode();
+        std::process::exit(128 + number);
+    }
+}
+
+fn is_terminal_gone() -> bool {
+    let stdin = rustix::stdio::stdin();
+    let mut polled = [PollFd::new(&stdin, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().intersects(gone)
 }

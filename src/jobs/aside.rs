@@ -12,7 +12,7 @@ use crate::models::Model;
 use crate::regulation::minimal_change::{Found, Search, minimal_change};
 use crate::regulation::variants::{Allele, AlleleIndex, Effect, alleles, effects};
 use crate::session::{Edit, Readers, Session};
-use crate::tracks::read_variants;
+use crate::tracks::{is_wanted, read_variants, while_wanted};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +47,11 @@ impl Aside {
             && has(&self.cores, &other.cores)
             && has(&self.listing, &other.listing)
             && other.briefs.iter().all(|subject| self.briefs.contains(subject))
+    }
+
+    /// Whether `other` gave up what would take a core for as long as the genome is: a list is asked for until it is complete.
+    pub fn has_left(&self, other: &Self) -> bool {
+        self.listing.is_some() && other.listing.is_none()
     }
 }
 
@@ -103,9 +108,10 @@ impl<'a> AsideWorker<'a> {
     }
 
     /// Answers until the slot closes.
-    pub(super) fn serve(&mut self, slot: &Slot<Aside>) {
+    pub(super) fn serve(&mut self, slot: &Arc<Slot<Aside>>) {
         while let Some((job, aside)) = slot.take() {
-            self.answer(&aside, &|| slot.is_current(job));
+            let wanted = slot.clone();
+            while_wanted(move || wanted.is_current(job), || self.answer(&aside, &|| slot.is_current(job)));
         }
     }
 
@@ -288,6 +294,8 @@ fn finished<T>(result: Result<Result<T, Stopped>, String>) -> Option<Result<T, S
     match result {
         Ok(Ok(value)) => Some(Ok(value)),
         Ok(Err(Stopped::Superseded)) => None,
+        // A server that was not waited for any longer is no failure.
+        Ok(Err(Stopped::Failed(_))) if !is_wanted() => None,
         Ok(Err(Stopped::Failed(reason))) | Err(reason) => Some(Err(reason)),
     }
 }

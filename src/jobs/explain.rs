@@ -8,7 +8,7 @@ use super::store::{Store, StoreKey};
 use super::{AnalysisFailure, Caches, JobId, LoadModel, Reply, Slot, Subject, contained, predict, send, seqlets_of};
 use crate::attribution::{self, Attribution, AttributionError, Options, Run};
 use crate::genome::GeneId;
-use crate::models::{Input, Model};
+use crate::models::{EXTERNAL, Input, Model};
 use crate::motifs::Collection;
 use crate::regulation::significance::{PROCEDURES, Pool};
 use crate::session::{Readers, SampleId, Session};
@@ -316,8 +316,9 @@ impl<'a> Explainer<'a> {
             method: method.name().to_owned(),
             options: format!("{options:?}"),
         };
-        // A model without a hash was not read from a file.
-        let is_stored = !model.manifest().hash.is_empty();
+        // A model without a hash was not read from a file; what the command of an external one reads is not known.
+        let manifest = model.manifest();
+        let is_stored = !manifest.hash.is_empty() && manifest.architecture != EXTERNAL;
         let store = self.store.as_ref().filter(|_| is_stored);
         if let Some((attribution, stored)) = store.and_then(|store| store.get(&key)) {
             let kept = Kept { attribution: Arc::new(attribution), stored: Some(stored) };

@@ -75,45 +75,46 @@ impl Look {
 pub(super) fn serve(slot: &Arc<Slot<Look>>, session: Arc<Session>, replies: &UnboundedSender<Reply>) {
     let mut readers = Readers::new(session.clone());
     while let Some((job, look)) = slot.take() {
-        if let Some(seek) = &look.seek {
-            let is_current = || slot.is_current(job);
-            let found = contained(|| match &seek.sought {
-                Sought::Peak { track, threshold } => find_peak(&mut readers, seek, (*track, *threshold), &is_current),
-                Sought::Pattern(pattern) => find_pattern(&mut readers, seek, pattern, &is_current),
-            });
-            match found.and_then(|r| r.map_err(|e| e.to_string())) {
-                Err(reason) => send(replies, Reply::Found { seek: seek.clone(), found: Err(reason) }),
-                Ok(Search::Ended(found)) => send(replies, Reply::Found { seek: seek.clone(), found: Ok(found) }),
-                Ok(Search::Superseded) => continue,
-            }
+        let wanted = slot.clone();
+        while_wanted(move || wanted.is_current(job), || answer(&mut readers, &look, job, slot, replies));
+    }
+}
+
+fn answer(readers: &mut Readers, look: &Look, job: JobId, slot: &Slot<Look>, replies: &UnboundedSender<Reply>) {
+    if let Some(seek) = &look.seek {
+        let is_current = || slot.is_current(job);
+        let found = contained(|| match &seek.sought {
+            Sought::Peak { track, threshold } => find_peak(readers, seek, (*track, *threshold), &is_current),
+            Sought::Pattern(pattern) => find_pattern(readers, seek, pattern, &is_current),
+        });
+        match found.and_then(|r| r.map_err(|e| e.to_string())) {
+            Err(_) if !is_current() => return,
+            Err(reason) => send(replies, Reply::Found { seek: seek.clone(), found: Err(reason) }),
+            Ok(Search::Ended(found)) => send(replies, Reply::Found { seek: seek.clone(), found: Ok(found) }),
+            Ok(Search::Superseded) => return,
         }
-        for look in std::iter::once(&look).chain(look.beside.as_deref()) {
-            read(&mut readers, look, job, slot, replies);
-        }
-        for (track, reason) in readers.take_mismatches() {
-            send(replies, Reply::Mismatch { track, reason });
-        }
-        let warnings = readers.take_warnings();
-        if !warnings.is_empty() {
-            send(replies, Reply::Warnings(warnings));
-        }
-        if slot.is_current(job) {
-            send(replies, Reply::Looked(job));
-        }
+    }
+    for look in std::iter::once(look).chain(look.beside.as_deref()) {
+        read(readers, look, job, slot, replies);
+    }
+    for (track, reason) in readers.take_mismatches() {
+        send(replies, Reply::Mismatch { track, reason });
+    }
+    let warnings = readers.take_warnings();
+    if !warnings.is_empty() {
+        send(replies, Reply::Warnings(warnings));
+    }
+    if slot.is_current(job) {
+        send(replies, Reply::Looked(job));
     }
 }
 
 /// Reads what one place in view needs, as long as it is wanted.
-fn read(readers: &mut Readers, look: &Look, job: JobId, slot: &Arc<Slot<Look>>, replies: &UnboundedSender<Reply>) {
+fn read(readers: &mut Readers, look: &Look, job: JobId, slot: &Slot<Look>, replies: &UnboundedSender<Reply>) {
     let (region, session) = (&look.region, readers.session().clone());
-    if look.wants_sequence {
-        let bases = match contained(|| readers.bases(region)) {
-            Ok(Ok(Some(bases))) => Ok(bases),
-            Ok(Ok(None)) => Err("the session has no reference sequence".to_owned()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(panic) => Err(panic),
-        };
-        send(replies, Reply::Sequence { job, region: region.clone(), bases });
+    let is_far = session.genome.fasta.as_deref().is_some_and(is_url);
+    if look.wants_sequence && !is_far {
+        read_sequence(readers, look, job, slot, replies);
     }
     // A server that is slow holds up what is behind servers only, and a long text of intervals no signal, which an index leads to.
     let mut tracks = look.tracks.clone();
@@ -123,12 +124,14 @@ fn read(readers: &mut Readers, look: &Look, job: JobId, slot: &Arc<Slot<Look>>, 
         if !slot.is_current(job) {
             break;
         }
-        let wanted = slot.clone();
-        let reply = while_wanted(move || wanted.is_current(job), || read_track(readers, track, look, job));
+        let reply = read_track(readers, track, look, job);
         // What was given up because it is no longer asked for has no reason to show.
         if slot.is_current(job) || !reply.is_failure() {
             send(replies, reply);
         }
+    }
+    if look.wants_sequence && is_far && slot.is_current(job) {
+        read_sequence(readers, look, job, slot, replies);
     }
     for pattern in look.patterns.iter().take_while(|_| slot.is_current(job)) {
         let found = contained(|| readers.bases(region)).and_then(|r| r.map_err(|e| e.to_string()));
@@ -137,6 +140,18 @@ fn read(readers: &mut Readers, look: &Look, job: JobId, slot: &Arc<Slot<Look>>, 
             Arc::new(places.into_iter().map(|(i, strand)| (region.start + i as u64, strand)).collect())
         });
         send(replies, Reply::Occurrences { pattern: pattern.clone(), region: region.clone(), found });
+    }
+}
+
+fn read_sequence(readers: &mut Readers, look: &Look, job: JobId, slot: &Slot<Look>, replies: &UnboundedSender<Reply>) {
+    let bases = match contained(|| readers.bases(&look.region)) {
+        Ok(Ok(Some(bases))) => Ok(bases),
+        Ok(Ok(None)) => Err("the session has no reference sequence".to_owned()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(panic) => Err(panic),
+    };
+    if slot.is_current(job) || bases.is_ok() {
+        send(replies, Reply::Sequence { job, region: look.region.clone(), bases });
     }
 }
 

@@ -8,14 +8,17 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// Changes whenever a kernel or the form of a file does, so that no older result is taken for a new one.
-const FORM: &str = concat!("2 cislens ", env!("CARGO_PKG_VERSION"));
+const FORM: &str = concat!("3 cislens ", env!("CARGO_PKG_VERSION"));
 const EXTENSION: &str = "attribution";
 /// No attribution is larger; a longer file is not ours.
 const MAX_BYTES: u64 = 256 << 20;
 const DIGEST_BYTES: usize = 32;
+/// More files make a folder slow.
+const MOST_ENTRIES: usize = 50_000;
 
 /// What an attribution depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ struct Record<T> {
 pub struct Store {
     folder: PathBuf,
     budget: u64,
+    /// What it holds, about, once it was looked through: other programs add to it, too.
+    held: Arc<Mutex<Option<StoreInfo>>>,
 }
 
 /// What a store holds.
@@ -58,7 +63,7 @@ impl Store {
     /// Where the folder cannot be made.
     pub fn open(folder: &Path, budget: u64) -> std::io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned(), budget })
+        Ok(Self { folder: folder.to_owned(), budget, held: Arc::default() })
     }
 
     /// The stored attribution and when it was computed; `None` where there is none or its file is damaged.
@@ -85,7 +90,8 @@ impl Store {
             let written = out.write_all(&Sha256::digest(&content)).and_then(|()| out.write_all(&content));
             written.map_err(|e| TrackError::io(&path, e))
         })?;
-        self.keep_to_budget(&path);
+        let bytes = (DIGEST_BYTES + content.len()) as u64;
+        self.keep_to_budget(&path, bytes);
         Ok(())
     }
 
@@ -102,7 +108,14 @@ impl Store {
     /// Where a file cannot be removed.
     pub fn clear(&self) -> std::io::Result<StoreInfo> {
         let info = self.info();
-        self.files().iter().try_for_each(|file| fs::remove_file(&file.path))?;
+        for file in self.files() {
+            match fs::remove_file(&file.path) {
+                // Another program removed it first.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
+        }
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(info)
     }
 
@@ -122,23 +135,28 @@ impl Store {
         folder.flatten().filter_map(file).collect()
     }
 
-    /// Files of one moment are in no order: the one just written is never among those removed.
-    fn keep_to_budget(&self, newest: &Path) {
-        let mut files = self.files();
-        let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
-        if bytes <= self.budget {
+    /// Looks through the folder at the first new file and where there are too many, not at every one. Files of one moment are in no
+    /// order: the one just written is never among those removed.
+    fn keep_to_budget(&self, newest: &Path, bytes: u64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = held.map_or_else(|| self.info(), |held| StoreInfo { entries: held.entries + 1, bytes: held.bytes + bytes });
+        *held = Some(now);
+        if now.bytes <= self.budget && now.entries <= MOST_ENTRIES {
             return;
         }
+        let mut files = self.files();
+        let mut left = StoreInfo { entries: files.len(), bytes: files.iter().map(|file| file.bytes).sum() };
         files.sort_by_key(|file| file.modified);
         for file in files.into_iter().filter(|file| file.path != newest) {
-            // Some room below the budget, so that not every new result looks through the folder in vain.
-            if bytes <= self.budget / 10 * 9 {
+            // Some room below the budget, so that not every new result looks through the folder.
+            if left.bytes <= self.budget / 10 * 9 && left.entries <= MOST_ENTRIES / 10 * 9 {
                 break;
             }
             // Another run may have removed it already.
             let _ = fs::remove_file(&file.path);
-            bytes -= file.bytes;
+            left = StoreInfo { entries: left.entries - 1, bytes: left.bytes - file.bytes };
         }
+        *held = Some(left);
     }
 }
 

@@ -1,12 +1,13 @@
 //! A predicted signal along the view (DeepCAGE's accessibility): the bins tiled over it, each read as one window, beside what was
 //! measured there and the mean of the training samples, which knows the place and nothing of the sample.
 
+use super::predict::predict_input;
 use super::shelf::Shelf;
 use super::{LoadModel, Reply, Slot, contained, send};
 use crate::genome::{Region, Strand};
 use crate::models::{EditedSource, Input, Manifest, Model, OutputKind, SignalTarget, edit_obstacle};
 use crate::session::{Edit, Readers, SampleId, Session};
-use candle_core::DType;
+use crate::tracks::while_wanted;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -133,9 +134,10 @@ impl<'a> Tiler<'a> {
     }
 
     /// Answers requests until the slot closes.
-    pub(super) fn serve(&mut self, slot: &Slot<Tiling>, replies: &UnboundedSender<Reply>) {
+    pub(super) fn serve(&mut self, slot: &Arc<Slot<Tiling>>, replies: &UnboundedSender<Reply>) {
         while let Some((job, tiling)) = slot.take() {
-            self.work(&tiling, &|| slot.is_current(job), replies);
+            let wanted = slot.clone();
+            while_wanted(move || wanted.is_current(job), || self.work(&tiling, &|| slot.is_current(job), replies));
         }
     }
 
@@ -149,6 +151,8 @@ impl<'a> Tiler<'a> {
         match tiled.and_then(|r| r) {
             Ok(tiles) if tiles.is_complete() => reply(Ok(Arc::new(tiles))),
             Ok(_) => {}
+            // A server that was not waited for any longer is no failure.
+            Err(_) if !is_current() => {}
             Err(reason) => reply(Err(reason)),
         }
     }
@@ -222,12 +226,8 @@ fn predict_bin(model: &dyn Model, readers: &mut Readers, tiling: &Tiling, anchor
     let edits: Vec<Edit> = tiling.edits.iter().filter(is_read).cloned().collect();
     let mut source = EditedSource::new(readers, tiling.sample, manifest, &window, &edits);
     let input = Input::assemble(manifest, &window, &mut source).map_err(|e| e.to_string())?;
-    let score = input.batch(model.dtype()).and_then(|batch| {
-        let score = model.forward(&batch)?.score;
-        Ok(score.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?[0])
-    });
-    let score = score.map_err(|e| e.to_string())?;
-    Ok(manifest.output.kind.of_score(score) as f32)
+    // One that is not a number is an error, and no gap of the assembly.
+    predict_input(model, &input).map(|prediction| prediction.output as f32).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
@@ -299,6 +299,26 @@ mod tests {
         assert_eq!(tiles.bins.end, 4_000_000);
         let genes = Counting(test_manifest(1_000, 1, &[], Some(BaseOrder::ACGT)), Arc::default());
         assert!(predict_tiles(&genes, &mut readers, &tiling, &|_| None, &|| true, &mut |_| ()).is_err());
+    }
+
+    /// It was drawn as a gap of the assembly.
+    #[test]
+    fn a_prediction_that_is_no_number_is_an_error() {
+        struct NotANumber(Manifest);
+
+        impl Model for NotANumber {
+            fn manifest(&self) -> &Manifest {
+                &self.0
+            }
+
+            fn forward(&self, _: &Batch) -> Result<Output, ModelError> {
+                Ok(Output { score: Tensor::new(&[f32::NAN], &Device::Cpu)?, attention: None })
+            }
+        }
+
+        let (model, mut readers) = (NotANumber(manifest()), Readers::new(session()));
+        let tiles = predict_tiles(&model, &mut readers, &view(11_050, 13_000), &|_| None, &|| true, &mut |_| ());
+        assert!(tiles.unwrap_err().contains("NaN is not a finite number"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::table::{Cell, Line, Table};
 use crate::genome::{GeneId, Locus, Region};
 use crate::models::measured_output;
 use crate::session::SampleId;
+use crate::tracks::read_text;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -19,19 +20,12 @@ pub struct Walk {
     pub places: HashMap<GeneId, (Region, String)>,
 }
 
-/// Largest file of a list.
-const MOST_BYTES: u64 = 64 << 20;
-
 impl State {
     /// Reads a list of genes: names, one a line, or a table with a header (`gene`, `gene_id` or `name`) and a column to order by,
     /// from the furthest from zero. `error` is a column too where the table has a model's `output` for measured genes.
     pub fn read_walk(&self, path: &Path, by: Option<&str>) -> Result<Walk, String> {
         let in_file = |reason: String| format!("{}: {reason}", path.display());
-        let size = std::fs::metadata(path).map_err(|e| in_file(e.to_string()))?.len();
-        if size > MOST_BYTES {
-            return Err(in_file(format!("{size} bytes are no list of genes")));
-        }
-        let text = std::fs::read_to_string(path).map_err(|e| in_file(e.to_string()))?;
+        let text = read_text(path).map_err(|e| in_file(e.to_string()))?;
         let walk = self.walk_of_text(&text, by).map_err(in_file)?;
         let title = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Walk { title: by.map_or(title.clone(), |by| format!("{title} by {by}")), ..walk })
