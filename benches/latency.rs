@@ -212,16 +212,17 @@ fn measure_starts(size: &Size, condition: impl Fn(&vt100::Screen) -> bool + Copy
     (0..size.starts).map(start).collect()
 }
 
-/// Pans and zooms while the explainer works: on the gene, and then on its neighbours.
+/// Pans and zooms while the explainer works on the gene in view.
 fn measure_keys(size: &Size) {
     let mut run = Run::sample_data();
     run.wait("an explained gene", is_explained);
     let (mut to_first, mut to_quiet, mut to_frame) = (Vec::new(), Vec::new(), Vec::new());
-    for (i, key) in ["l", "h", "L", "H", "o", "z", "+", "-", "j", "k"].iter().cycle().take(size.keys).enumerate() {
-        if i % 20 == 0 {
-            // New work: this gene's, then its neighbours'.
-            run.send("W");
-            run.wait("an explained gene", is_explained);
+    for key in ["l", "h", "L", "H", "o", "z", "+", "-", "j", "k"].iter().cycle().take(size.keys) {
+        if is_explained(run.screen.screen()) {
+            // New work: a gene past those that are prepared.
+            run.send("WWWWW");
+            run.wait("the old answer gone", |screen| !is_explained(screen));
+            run.wait("a prediction", has_prediction);
         }
         let (pressed, first, last) = run.press(key);
         to_first.push(first - pressed);

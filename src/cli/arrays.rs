@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::genome::{Strand, Stretch};
 use crate::models::{BinStatistic, Input, InputSource, Manifest, ModelError, TfSpec};
-use crate::tracks::NpzReader;
+use crate::tracks::{NpzReader, read_text_or_pipe};
 use anyhow::{Context, anyhow};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ fn read_sequences(path: &Path, length: u64) -> Result<Vec<Vec<u8>>, Failure> {
     if bytes > MOST_BYTES {
         return Err(anyhow!("{}: {bytes} bytes are more than {MOST_BYTES}", path.display()).into());
     }
-    let text = std::fs::read_to_string(path).with_context(place)?;
+    let text = read_text_or_pipe(path).with_context(place)?;
     let mut sequences = Vec::new();
     for (i, line) in text.lines().enumerate() {
         let sequence = line.trim_end().to_ascii_uppercase().into_bytes();

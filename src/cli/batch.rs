@@ -56,10 +56,9 @@ pub(super) fn for_each<R, T: Send>(
     mut take: impl FnMut(usize, T) -> Result<(), Failure>,
 ) -> Result<Done, Failure> {
     interrupt::listen()?;
-    let threads = match threads {
-        0 => thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
+    // More threads than cores would only take memory.
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let threads = if threads == 0 { cores } else { threads.min(cores) };
     // Drawn on stderr, and only where that is a terminal.
     let bar = ProgressBar::new(n as u64 * STEPS);
     bar.set_style(ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}  {elapsed} left {eta}")?);

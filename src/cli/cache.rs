@@ -28,7 +28,7 @@ enum What {
 pub(super) fn run(args: &CacheArgs) -> Result<(), Failure> {
     let (folder, store) = (folder()?, store(BUDGET_BYTES)?);
     let say = |what: &str, info: StoreInfo| {
-        println!("{}: {what}{} results, {}", folder.display(), info.entries, HumanBytes(info.bytes));
+        say!("{}: {what}{} results, {}", folder.display(), info.entries, HumanBytes(info.bytes));
     };
     let genes = annotations()?;
     let (n, bytes) = kept_genes(&genes);
@@ -43,7 +43,7 @@ pub(super) fn run(args: &CacheArgs) -> Result<(), Failure> {
             "removed "
         }
     };
-    println!("{}: {removed}genes of {n} annotations, {}", genes.display(), HumanBytes(bytes));
+    say!("{}: {removed}genes of {n} annotations, {}", genes.display(), HumanBytes(bytes));
     Ok(())
 }
 

@@ -3,11 +3,10 @@
 use super::{Failure, find_session};
 use crate::genome::{ChromSizes, Region};
 use crate::models::{EXTERNAL, External, load_model, missing_input, read_manifest};
-use crate::session::{SampleId, Session, SessionFile};
+use crate::session::{SampleId, Session, SessionFile, read_session_file};
 use crate::state::{ModelInfo, State};
 use crate::theme::Theme;
 use crate::tracks::{self, Track, clean_text};
-use anyhow::Context;
 use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,17 +23,16 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let path = find_session(args.session.as_ref())?;
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let file: SessionFile = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    let file = read_session_file(&path)?;
     let found = check(&file, path.parent().unwrap_or(Path::new(".")));
     for line in found.problems.iter().chain(&found.remarks) {
-        println!("{}", clean_text(line));
+        say!("{}", clean_text(line));
     }
     let (n, tracks, samples, models) = (found.problems.len(), file.tracks.len(), file.samples.len(), file.models.len());
     if n > 0 {
         return Err(anyhow::anyhow!("{}: {n} problem{}", path.display(), if n == 1 { "" } else { "s" }).into());
     }
-    println!("{}: {tracks} tracks, {samples} samples, {models} models: no problem", path.display());
+    say!("{}: {tracks} tracks, {samples} samples, {models} models: no problem", path.display());
     Ok(())
 }
 

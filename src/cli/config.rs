@@ -1,6 +1,7 @@
 //! Settings of the user: `config.toml` in the settings folder, and `cislens config`.
 
 use super::Failure;
+use crate::tracks::read_text;
 use anyhow::Context;
 use clap::Args;
 use etcetera::BaseStrategy;
@@ -51,7 +52,7 @@ pub(super) fn last_session() -> Option<PathBuf> {
 /// Reads the settings file, where there is one.
 pub(super) fn read() -> Result<Settings, Failure> {
     let Some(path) = path().filter(|path| path.exists()) else { return Ok(Settings::default()) };
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let text = read_text(&path).with_context(|| path.display().to_string())?;
     toml::from_str(&text).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))
 }
 
@@ -63,14 +64,14 @@ fn template() -> String {
 
 pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
     if args.print {
-        print!("{}", template());
+        say!("{}", template().trim_end());
         return Ok(());
     }
     let settings = read()?;
     match path() {
-        Some(path) if path.exists() => println!("{}: {settings:?}", path.display()),
-        Some(path) => println!("{} is not there; cislens config --print > {0} begins one", path.display()),
-        None => println!("there is no settings folder here"),
+        Some(path) if path.exists() => say!("{}: {settings:?}", path.display()),
+        Some(path) => say!("{} is not there; cislens config --print > {0} begins one", path.display()),
+        None => say!("there is no settings folder here"),
     }
     Ok(())
 }

@@ -204,7 +204,7 @@ pub(super) fn run(args: &CoresArgs) -> Result<(), Failure> {
     if loops.is_some() {
         notes.push(overlap.said());
     }
-    notes.iter().for_each(|note| println!("{}", clean_text(note)));
+    notes.iter().for_each(|note| say!("{}", clean_text(note)));
     let made = format!("{made_by}; {}", notes.join("; "));
     let loop_column = if loops.is_some() { "\tloop" } else { "" };
     let across_column = if replicates.is_empty() { "" } else { "\tr_across" };

@@ -3,7 +3,7 @@
 use super::opening::open_session;
 use super::{Failure, interrupt};
 use crate::genome::{ChromSizes, Genes, Region, TssChoice, Window};
-use crate::tracks::{Track, TrackError, clean_text, count_reads, open, write_whole};
+use crate::tracks::{Track, TrackError, clean_text, count_reads, open, read_text_or_pipe, write_whole};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -79,7 +79,7 @@ pub(super) fn run(args: &CountArgs) -> Result<(), Failure> {
         })?;
         let Some((counts, tally)) = counted else { return Err(Failure::Interrupted) };
         bar.suspend(|| {
-            println!(
+            say!(
                 "{}: {} reads, {} left out (unmapped, duplicate or failed), {} on other chromosomes",
                 clean_text(&path.display().to_string()),
                 tally.reads,
@@ -100,7 +100,7 @@ pub(super) fn run(args: &CountArgs) -> Result<(), Failure> {
         }
         Ok(())
     })?;
-    println!("{}: {} windows, {} columns", args.out.display(), rows.names.len(), columns.len());
+    say!("{}: {} windows, {} columns", args.out.display(), rows.names.len(), columns.len());
     Ok(())
 }
 
@@ -137,7 +137,7 @@ fn bins(args: &CountArgs, genes: &Arc<Genes>, tss: TssChoice) -> Result<Rows, Fa
 }
 
 fn read_windows(path: &Path) -> Result<Rows, Failure> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+    let text = read_text_or_pipe(path).with_context(|| format!("{}", path.display()))?;
     let mut rows = Rows { windows: Vec::new(), names: Vec::new(), separator: '\t' };
     for (i, line) in text.lines().enumerate() {
         if line.trim().is_empty() || line.starts_with('#') || line.starts_with("track") || line.starts_with("browser") {

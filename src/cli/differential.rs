@@ -155,7 +155,7 @@ pub(super) fn run(args: &DifferentialArgs) -> Result<(), Failure> {
     }
     journal.remove();
     let worst = results.iter().map(|(_, found)| found.gap).fold(0.0, f64::max);
-    println!("{}: {} genes, completeness gap {:.2} % at most", args.out.display(), results.len(), 100.0 * worst);
+    say!("{}: {} genes, completeness gap {:.2} % at most", args.out.display(), results.len(), 100.0 * worst);
     Ok(())
 }
 
@@ -314,7 +314,7 @@ fn write_sets(
         found.len()
     );
     Table { provenance, columns, rows }.write(path)?;
-    println!("{}: {} sets, {} with q below 0.05", path.display(), found.len(), found.iter().filter(|e| e.q < 0.05).count());
+    say!("{}: {} sets, {} with q below 0.05", path.display(), found.len(), found.iter().filter(|e| e.q < 0.05).count());
     Ok(())
 }
 

@@ -202,7 +202,7 @@ pub(super) fn run(args: &DisagreementArgs) -> Result<(), Failure> {
     journal.remove();
     let compared: Vec<f64> = results.iter().filter_map(|(_, of)| of.found.as_ref().map(|found| found.distance)).collect();
     let median = crate::regulation::statistics::median(&compared);
-    println!("{}: {} genes, disagreement {median:.3} in the median", args.out.display(), results.len());
+    say!("{}: {} genes, disagreement {median:.3} in the median", args.out.display(), results.len());
     Ok(())
 }
 
@@ -248,7 +248,7 @@ fn page(
         chart("Input of the largest difference", ["genes", ""], Marks::Bars(most)),
     ];
     if found.is_empty() {
-        println!("{}: no gene could be compared, there is nothing to draw", path.display());
+        say!("{}: no gene could be compared, there is nothing to draw", path.display());
         return Ok(());
     }
     if let Some(points) = predictions {

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::models::{ImportOptions, ModelError, architecture, import};
-use crate::tracks::{PUBLISHED_BIN_SIZE, clean_text};
+use crate::tracks::{PUBLISHED_BIN_SIZE, clean_text, read_text_or_pipe};
 use anyhow::anyhow;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -78,12 +78,12 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
         manifest.window.length,
         manifest.hash
     );
-    println!("{}", clean_text(&line));
+    say!("{}", clean_text(&line));
     Ok(())
 }
 
 /// Words of a file, one a line.
 fn read_names(path: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|e| anyhow!("{}: {e}", path.display()))?;
+    let text = read_text_or_pipe(path).map_err(|e| anyhow!("{}: {e}", path.display()))?;
     Ok(text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect())
 }

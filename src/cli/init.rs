@@ -97,7 +97,7 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
     let text = toml::to_string(&made.file)?;
     write_whole(&args.out, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(&args.out, e)))?;
     for line in &made.understood {
-        println!("{}", clean_text(line));
+        say!("{}", clean_text(line));
     }
     for line in made.problems.iter().chain(&session.warnings) {
         eprintln!("cislens: {}", clean_text(line));
@@ -106,7 +106,7 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
     let place = made.file.locus.as_ref().map_or_else(String::new, |locus| format!("; opens at {locus}"));
     let samples: Vec<&str> = session.samples.iter().map(|s| s.name.as_str()).filter(|name| !name.is_empty()).collect();
     let samples = if samples.is_empty() { "no sample".to_owned() } else { format!("samples {}", samples.join(", ")) };
-    println!("{}: {tracks} rows, {genes} genes, {}{place}", args.out.display(), clean_text(&samples));
+    say!("{}: {tracks} rows, {genes} genes, {}{place}", args.out.display(), clean_text(&samples));
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use crate::models::{
 };
 use crate::motifs::read_tf_motifs;
 use crate::session::{Readers, SampleId, Session};
-use crate::tracks::clean_text;
+use crate::tracks::{clean_text, read_text_or_pipe};
 use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -239,7 +239,7 @@ fn find_genes(args: &InputArgs, session: &Session) -> Result<Vec<GeneId>, Failur
 
 /// Genes of a file in its order, each once; names that are none are counted and listed.
 pub(super) fn listed_genes(path: &Path, session: &Session) -> Result<Vec<GeneId>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+    let text = read_text_or_pipe(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
     let (mut found, mut seen, mut unknown) = (Vec::new(), BTreeSet::new(), Vec::new());
     for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
         let name = line.split(['\t', ',', ' ']).next().unwrap_or_default();

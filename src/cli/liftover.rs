@@ -35,7 +35,7 @@ pub(super) fn run(args: &LiftOverArgs) -> Result<(), Failure> {
         Err(error) => return Err(Failure::Usage(error.to_string())),
     };
     let (place, is_turned) = chains.lift(&region).map_err(|reason| anyhow::anyhow!("{region}: {reason}"))?;
-    println!("{}{}", clean_text(&place.to_string()), if is_turned { " (on the other strand)" } else { "" });
+    say!("{}{}", clean_text(&place.to_string()), if is_turned { " (on the other strand)" } else { "" });
     Ok(())
 }
 

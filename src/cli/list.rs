@@ -43,7 +43,7 @@ pub(super) fn run(args: &ListArgs) -> Result<(), Failure> {
         What::Procedures => procedures(),
     };
     for line in lines {
-        println!("{}", line.trim_end());
+        say!("{}", line.trim_end());
     }
     Ok(())
 }

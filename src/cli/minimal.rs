@@ -73,18 +73,18 @@ pub(super) fn run(args: &MinimalArgs) -> Result<(), Failure> {
     journal.remove();
     let is_there = |found: &Found| found.is_reached && found.edits.is_empty();
     if let [(_, found)] = &results[..] {
-        found.edits.iter().for_each(|edit| println!("{edit}"));
+        found.edits.iter().for_each(|edit| say!("{edit}"));
         match found {
-            found if is_there(found) => println!("F {:.4} is there already: {}", found.before, found.goal),
+            found if is_there(found) => say!("F {:.4} is there already: {}", found.before, found.goal),
             Found { before, after, goal, is_reached, .. } => {
-                println!("F {before:.4} before, {after:.4} after: {goal}{}", if *is_reached { "" } else { " is not reached" });
+                say!("F {before:.4} before, {after:.4} after: {goal}{}", if *is_reached { "" } else { " is not reached" });
             }
         }
     }
     let there = results.iter().filter(|(_, found)| is_there(found)).count();
     let turned = results.iter().filter(|(_, found)| found.is_reached).count() - there;
     let already = if there == 0 { String::new() } else { format!(", {there} there already") };
-    println!("{}: {turned} of {} genes turned{already}", args.out.display(), results.len());
+    say!("{}: {turned} of {} genes turned{already}", args.out.display(), results.len());
     Ok(())
 }
 

@@ -1,6 +1,11 @@
 //! The command line: arguments to the loop, or one answer and exit. Exit status: 0 done, 1 failed, 2 asked wrongly,
 //! 130 interrupted.
 
+/// As `println!`, but for a reader that has gone: files are written all the same.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::stdout::say(format_args!($($text)*)) };
+}
+
 mod arrays;
 mod attribute;
 mod attribution_files;
@@ -32,6 +37,7 @@ mod render;
 mod serve;
 mod simulate;
 mod minimal;
+mod stdout;
 mod train;
 mod variants;
 mod view;
@@ -129,6 +135,7 @@ pub fn run() -> ExitCode {
     // Our own pools do the parallel work.
     set_candle_threads();
     allow_many_files();
+    silence_contained_panics();
     let cli = Cli::parse();
     // The browser runs for hours with every network in turn, whose blocks are of no use to each other.
     if !matches!(cli.command, None | Some(Command::View(_))) {
@@ -167,7 +174,7 @@ pub fn run() -> ExitCode {
     };
     // A command of an external model may hang, and would stay behind.
     crate::models::stop_commands();
-    match done {
+    match done.and_then(|()| stdout::check()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
             complain(&message);
@@ -186,6 +193,16 @@ pub fn run() -> ExitCode {
             ExitCode::from(130)
         }
     }
+}
+
+/// A library's panic that is caught is told as an error of the file, once.
+fn silence_contained_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !crate::tracks::is_contained_panic() {
+            print(info);
+        }
+    }));
 }
 
 /// Whether anything may be kept on disk for the next run.

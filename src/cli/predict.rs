@@ -53,7 +53,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
     )?;
     done.say(|i| inputs.name(i))?;
     output.finish(&inputs, &done.kept, &windows, &provenance("predict", manifest, &inputs))?;
-    println!("{}: {} predictions of {}", args.out.display(), done.kept.len(), manifest.name);
+    say!("{}: {} predictions of {}", args.out.display(), done.kept.len(), manifest.name);
     Ok(())
 }
 

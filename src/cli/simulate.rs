@@ -27,7 +27,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     })?;
     bar.finish_and_clear();
     let bytes: u64 = summary.files.iter().map(|(_, size)| size).sum();
-    println!(
+    say!(
         "{}: simulated {} Mb, {} genes, {} samples; {} files, {:.1} MB",
         args.out.display(),
         summary.bases / 1_000_000,

@@ -121,7 +121,7 @@ pub(super) fn run(args: &VariantsArgs) -> Result<(), Failure> {
     }
     say(&alleles, &lines);
     let scored = lines.iter().filter(|line| line.effect.is_ok()).count();
-    println!("{}: {scored} effects of {} alleles on {} genes", args.out.display(), alleles.len(), held.len());
+    say!("{}: {scored} effects of {} alleles on {} genes", args.out.display(), alleles.len(), held.len());
     Ok(())
 }
 

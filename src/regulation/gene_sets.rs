@@ -2,6 +2,7 @@
 //! correction over the sets tested.
 
 use super::statistics::{benjamini_hochberg, fisher_exact};
+use crate::tracks::read_text_or_pipe;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -50,7 +51,7 @@ pub fn read_gmt(path: &Path) -> Result<Vec<GeneSet>, String> {
     if bytes > MAX_BYTES {
         return Err(format!("{place}: {bytes} bytes are more than {MAX_BYTES}"));
     }
-    parse_gmt(&std::fs::read_to_string(path).map_err(|e| format!("{place}: {e}"))?).map_err(|reason| format!("{place}: {reason}"))
+    parse_gmt(&read_text_or_pipe(path).map_err(|e| format!("{place}: {e}"))?).map_err(|reason| format!("{place}: {reason}"))
 }
 
 fn parse_gmt(text: &str) -> Result<Vec<GeneSet>, String> {

@@ -141,8 +141,11 @@ pub struct Session {
 }
 
 /// Parses a session file.
-pub(super) fn read_session_file(path: &Path) -> Result<SessionFile, SessionError> {
-    let text = std::fs::read_to_string(path).map_err(|reason| SessionError::Read { path: path.to_owned(), reason })?;
+///
+/// # Errors
+/// Where it cannot be read, is no session, or of a later version.
+pub fn read_session_file(path: &Path) -> Result<SessionFile, SessionError> {
+    let text = tracks::read_text_or_pipe(path).map_err(|reason| SessionError::Read { path: path.to_owned(), reason })?;
     let parsed = toml::from_str::<SessionFile>(&text);
     // A later version may say what this one does not know.
     let version = match &parsed {
@@ -427,7 +430,7 @@ impl Session {
 fn read_text(path: &Path) -> Result<String, TrackError> {
     match tracks::is_url(path) {
         true => tracks::fetch_text(path),
-        false => std::fs::read_to_string(path).map_err(|e| TrackError::io(path, e)),
+        false => tracks::read_text(path).map_err(|e| TrackError::io(path, e)),
     }
 }
 

@@ -46,6 +46,7 @@ mod tabix_signal;
 mod text;
 mod two_bit;
 pub mod vcf;
+mod whole_text;
 mod wig;
 mod write;
 
@@ -74,6 +75,7 @@ pub use remote::{fetch_text, is_url, is_wanted, locate, while_wanted};
 pub use signal::{Column, SignalReader, SignalUnit, columns_of_values};
 pub use text::read_text_lines;
 pub use vcf::{Variant, read_variants};
+pub use whole_text::{read_text, read_text_or_pipe};
 pub use write::write_whole;
 
 use crate::genome::{ChromSizes, Genes, Region};

@@ -147,7 +147,7 @@ pub(super) fn run(args: &EnrichArgs) -> Result<(), Failure> {
         notes.extend(unseen::unseen(args, mark, &*model, genes, &found, high_above)?);
     }
     let made = format!("{made_by}; {}", notes.join("; "));
-    notes.iter().for_each(|note| println!("{}", clean_text(note)));
+    notes.iter().for_each(|note| say!("{}", clean_text(note)));
     report::write_sets(&args.table.out, &made, &sets, &tests, found.len())?;
     if let Some(path) = &args.by_gene {
         report::write_genes(path, &made, &sets, &tests, &found, &place)?;

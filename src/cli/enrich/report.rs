@@ -74,7 +74,7 @@ pub(super) fn write_sets(
         ]
     };
     for (set, e) in sets.iter().zip(tests) {
-        println!(
+        say!(
             "{}: {} of {} elements hit; {:.1} expected of shifted bins (p {:.2e}), {:.1} of another gene's bins (p {:.2e})",
             clean_text(&set.name),
             e.hits,

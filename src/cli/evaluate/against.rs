@@ -4,6 +4,7 @@ use super::super::Failure;
 use super::super::input::find_model;
 use crate::models::{Model, load_model, missing_input};
 use crate::session::{Readers, Session};
+use crate::tracks::read_text_or_pipe;
 use crate::training::{Baseline, Dataset, Scores, baseline_scores, predict};
 use anyhow::{Context, anyhow};
 use std::collections::BTreeMap;
@@ -86,7 +87,7 @@ fn read_table(path: &Path) -> Result<BTreeMap<String, f64>, Failure> {
     if std::fs::metadata(path).with_context(place)?.len() > MAX_BYTES {
         return Err(anyhow!("{}: more than {MAX_BYTES} bytes", path.display()).into());
     }
-    let text = std::fs::read_to_string(path).with_context(place)?;
+    let text = read_text_or_pipe(path).with_context(place)?;
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty());
     let header: Vec<&str> = lines.next().map(|(_, line)| line.split('\t').collect()).unwrap_or_default();
     let column = |name: &str| {

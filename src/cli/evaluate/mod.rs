@@ -19,6 +19,7 @@ use crate::training::{
     BASELINES, Dataset, Evaluation, Example, Panel, Part, Parts, Scores, baseline_scores, count_overlapping, mean_over_samples,
     predict,
 };
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -68,7 +69,7 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "F.svg")]
     svg: Option<PathBuf>,
     /// Resamplings of the genes for 95 % intervals and tests
-    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     bootstraps: usize,
     /// Where to compute
     #[arg(long, value_name = "D", default_value_t)]
@@ -116,7 +117,7 @@ impl Table {
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
         for row in std::iter::once(&self.columns).chain(&self.rows) {
             let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            println!("{}", clean_text(cells.join("  ").trim_end()));
+            say!("{}", clean_text(cells.join("  ").trim_end()));
         }
     }
 }
@@ -358,7 +359,7 @@ fn report(args: &EvaluateArgs, manifest: &Manifest, data: &Dataset, judged: &[Of
     );
     let columns = ["sample", "genes", "predictor", "statistic", "value", "low", "high", "p"];
     let table = Table { provenance, columns: columns.map(str::to_owned).to_vec(), rows };
-    notes.iter().for_each(|note| println!("{}", clean_text(note)));
+    notes.iter().for_each(|note| say!("{}", clean_text(note)));
     table.print();
     if let Some(path) = &args.out {
         table.write(path)?;

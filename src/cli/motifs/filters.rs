@@ -79,12 +79,7 @@ pub(super) fn filters(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs, mot
     );
     let head = ["filter", "sites", "information_bits", "consensus", "motif", "tf", "p", "e_value", "influence", "influence_size"];
     write_table(&args.table.out, &made, &head, &rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>())?;
-    println!(
-        "{} filters, {} excited, {matched} like a motif at E < 0.01 (of {} motifs)",
-        filters.len(),
-        logos.len(),
-        motifs.len()
-    );
+    say!("{} filters, {} excited, {matched} like a motif at E < 0.01 (of {} motifs)", filters.len(), logos.len(), motifs.len());
     if let Some(path) = &args.meme {
         let text = (MOTIF_FORMATS[0].format)(&found, &made);
         write_whole(path, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(path, e)))?;

@@ -75,7 +75,7 @@ pub(super) fn enrichment(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs, 
     let head = ["motif", "tf", "stretches", "with_site", "shuffled_with_site", "p", "q"];
     write_table(&args.table.out, &made, &head, &tests.iter().map(row).collect::<Vec<_>>())?;
     let called: Vec<&str> = tests.iter().filter(|e| e.q < 0.05).map(|e| motifs[e.motif].name.as_str()).collect();
-    println!(
+    say!(
         "{} stretches; {} of {} motifs enriched at q < 0.05: {}",
         sites.len(),
         called.len(),
@@ -124,7 +124,7 @@ pub(super) fn knock_out(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs, m
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(_, row)| row).collect();
     write_table(&args.table.out, &made, &["motif", "tf", "windows_with_site", "sites", "mean_loss", "mean_size"], &rows)?;
     let first: Vec<String> = rows.iter().take(5).map(|row| format!("{} {}", row[0], row[4])).collect();
-    println!("{} windows, {} motifs; largest: {}", found.len(), motifs.len(), clean_text(&first.join(", ")));
+    say!("{} windows, {} motifs; largest: {}", found.len(), motifs.len(), clean_text(&first.join(", ")));
     journal.remove();
     Ok(())
 }
@@ -173,7 +173,7 @@ pub(super) fn peaks(args: &MotifsArgs, model: &dyn Model, inputs: &Inputs) -> Re
     for (i, (name, _)) in sets.iter().enumerate() {
         let window = |of: &InWindow| (of.0.iter().map(|(a, b)| *a..*b).collect::<Vec<_>>(), of.1[i].clone());
         let o = analysis::peak_overlap(&found.iter().map(window).collect::<Vec<_>>(), SHIFTS, args.table.seed);
-        println!(
+        say!(
             "{}: {} of {} stretches on a peak, {:.1} expected of shifts, p {:.2e}",
             clean_text(name),
             o.on_measured,

@@ -65,7 +65,7 @@ pub(super) fn tfs(args: &MotifsArgs) -> Result<(), Failure> {
         }
         columns.push(factors.iter().map(|f| f.gradient_x_expression).collect());
         let best: Vec<&str> = order.iter().take(5).map(|&tf| names[tf].as_str()).collect();
-        println!("{}: {} loci; largest gradients: {}", clean_text(sample), of.loci, clean_text(&best.join(", ")));
+        say!("{}: {} loci; largest gradients: {}", clean_text(sample), of.loci, clean_text(&best.join(", ")));
     }
     let head: Vec<&str> = ["sample", "rank", "tf", "expression"].into_iter().chain(SCORES).collect();
     write_table(&args.table.out, &made, &head, &rows)?;

@@ -92,7 +92,6 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     };
     let options = composer.options;
     let provenance = provenance(figure, &states, out, &asked);
-    let svg = export::draw_panels(&scenes, panels, &provenance, &options)?;
     let mut messages: Vec<String> = Vec::new();
     for message in states.iter().flat_map(|s| &s.messages) {
         if !messages.contains(message) {
@@ -101,6 +100,9 @@ pub(super) fn compose_of(mut state: State, figure: &FigureArgs, out: &Path, show
     }
     let places = states.iter().map(|s| s.region.to_string()).collect::<Vec<_>>().join("; ");
     let chroms = states.first().map(|s| s.session.genome.chroms.clone()).unwrap_or_default();
+    // Files that could not be read may be why there is nothing to draw.
+    let svg = export::draw_panels(&scenes, panels, &provenance, &options)
+        .map_err(|e| anyhow::anyhow!("{e}{}", messages.iter().map(|message| format!("\n{message}")).collect::<String>()))?;
     Ok(Made { svg, scenes, chroms, options, provenance, messages, places, table: None })
 }
 

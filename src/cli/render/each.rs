@@ -7,7 +7,7 @@ use super::args::FigureArgs;
 use super::compose::compose_of;
 use super::loci::{self, NamedLocus};
 use crate::export::{self, PictureFormat};
-use crate::tracks::{TrackError, clean_text, write_whole};
+use crate::tracks::{TrackError, clean_text, read_text_or_pipe, write_whole};
 use anyhow::{Context, anyhow};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashSet};
@@ -62,7 +62,7 @@ pub(super) fn run(figure: &FigureArgs, list: &Path, out: &Path, format: &str, th
     if !waiting.is_empty() {
         done.say(|i| waiting[i].locus.clone())?;
     }
-    println!("{}: {} figures drawn, {n_kept} kept from before", out.display(), done.kept.len());
+    say!("{}: {} figures drawn, {n_kept} kept from before", out.display(), done.kept.len());
     Ok(())
 }
 
@@ -83,7 +83,7 @@ struct Ledger {
 impl Ledger {
     fn open(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join(LEDGER);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match read_text_or_pipe(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(e) => return Err(anyhow!("{}: {e}", path.display()).into()),

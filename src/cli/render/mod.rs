@@ -56,27 +56,27 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         export::write(out, &made.svg, &made.options)?;
         let size = std::fs::metadata(out).map_or(0, |m| m.len().div_ceil(1_000));
         let rows = if made.scenes.is_empty() { String::new() } else { format!(", {} rows", made.n_rows()) };
-        println!("{}: {}{rows}, {size} kB", out.display(), clean_text(&made.places));
+        say!("{}: {}{rows}, {size} kB", out.display(), clean_text(&made.places));
     }
     let is_table = |path: &&PathBuf| path.extension().is_some_and(|e| e == "tsv");
     if let (Some(table), [path]) = (&made.table, &args.data[..])
         && is_table(&path)
     {
         write_whole(path, |out| out.write_all(table.as_bytes()).map_err(|e| TrackError::io(path, e)))?;
-        println!("{}: values", path.display());
+        say!("{}: values", path.display());
     } else if let (Some(path), true) = (args.data.first(), made.scenes.is_empty()) {
         return Err(Failure::Usage(format!("--data {}: this kind of figure has no values along the genome", path.display())));
     }
     for path in args.data.iter().filter(|_| made.table.is_none()) {
         let made_by = export::made_by(&made.scenes[0], &made.provenance);
         for file in export::write_values(path, &made.scenes, &made.chroms, &made_by)? {
-            println!("{}: values", file.display());
+            say!("{}: values", file.display());
         }
     }
     if let Some(path) = &args.save {
         let text = figure.to_file()?;
         write_whole(path, |out| out.write_all(text.as_bytes()).map_err(|e| TrackError::io(path, e)))?;
-        println!("{}: remakes the figure", path.display());
+        say!("{}: remakes the figure", path.display());
     }
     Ok(())
 }

@@ -162,7 +162,7 @@ fn finish(
     Parts::new(data, split).write(&args.out, plan)?;
     // Last: until the model stands there whole, the state is still of use.
     remove(&args.out)?;
-    println!(
+    say!(
         "{}: {} {} on {} of sample {}; {} genes learnt from, {} to stop by, {} held out ({plan}), {} epochs, the best {}",
         args.out.display(),
         manifest.architecture,
@@ -179,11 +179,11 @@ fn finish(
         [("have no measured expression", data.unmeasured), ("have windows past a chromosome's end", data.past_the_end)]
     {
         if n > 0 {
-            println!("{n} genes {what} and were left out");
+            say!("{n} genes {what} and were left out");
         }
     }
     for (name, interval) in &fitted.test {
-        println!("held out {name} {:.3} (95 % {:.3} to {:.3})", interval.value, interval.low, interval.high);
+        say!("held out {name} {:.3} (95 % {:.3} to {:.3})", interval.value, interval.low, interval.high);
     }
     Ok(())
 }

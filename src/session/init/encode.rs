@@ -1,7 +1,7 @@
 //! ENCODE's `metadata.tsv`: what the files of a batch download are. The files lie beside it, named by their accession.
 
 use super::names;
-use crate::tracks::SignalUnit;
+use crate::tracks::{SignalUnit, read_text};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ pub(super) fn read(table: &Path) -> Result<(Vec<EncodeFile>, Vec<String>), Strin
     if len > MOST_BYTES {
         return Err(format!("{len} bytes are more than any metadata"));
     }
-    let text = std::fs::read_to_string(table).map_err(|e| e.to_string())?;
+    let text = read_text(table).map_err(|e| e.to_string())?;
     let beside = beside(table.parent().unwrap_or(Path::new(".")))?;
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().split('\t').map(|name| name.trim_matches('"')).collect();

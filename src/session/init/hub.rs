@@ -3,7 +3,7 @@
 //! <https://genome.ucsc.edu/goldenPath/help/hgTrackHubHelp.html>. Bigs and packed text are taken; containers, and tracks without
 //! a file, only give their children names.
 
-use crate::tracks::{fetch_text, is_url};
+use crate::tracks::{self, fetch_text, is_url};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -122,7 +122,7 @@ impl Hub {
 fn read_text(path: &Path) -> Result<String, String> {
     match is_url(path) {
         true => fetch_text(path).map_err(|e| e.to_string()),
-        false => std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display())),
+        false => tracks::read_text(path).map_err(|e| format!("{}: {e}", path.display())),
     }
 }
 

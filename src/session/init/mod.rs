@@ -334,7 +334,7 @@ impl<'a> Draft<'a> {
         if self.made.file.genome.sizes.is_some() {
             return Err("the session has chromosome sizes already".to_owned());
         }
-        let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
+        let text = tracks::read_text(path).map_err(|e| e.to_string())?;
         let sizes = ChromSizes::parse(&text).map_err(|e| e.to_string())?;
         self.made.file.genome.sizes = Some(self.place(path));
         self.understand(path, &format!("sizes of {} chromosomes", sizes.len()));
