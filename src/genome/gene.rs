@@ -101,7 +101,7 @@ impl Gene {
     /// Everything it is found by.
     fn names(&self) -> impl Iterator<Item = &str> {
         let own = [self.name.as_str(), self.id.as_str(), self.unversioned_id()];
-        own.into_iter().chain(self.transcripts.iter().map(|t| t.id.as_str()))
+        own.into_iter().chain(self.transcripts.iter().flat_map(|t| [t.id.as_str(), unversioned(&t.id)]))
     }
 }
 

@@ -318,8 +318,10 @@ fn genes(state: &mut State, text: &str) -> Result<(), String> {
 
 fn sample(state: &mut State, name: &str) -> Result<(), String> {
     let samples = &state.session.samples;
-    let known = || samples.iter().take(20).map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
-    let at = samples.iter().position(|s| s.name == name).ok_or_else(|| format!("no sample \"{name}\"; there are {}", known()))?;
+    let known =
+        || samples.iter().map(|s| s.name.as_str()).take(20).chain((samples.len() > 20).then_some("...")).collect::<Vec<_>>();
+    let unknown = || format!("no sample \"{name}\"; there are {}: {}", samples.len(), known().join(", "));
+    let at = samples.iter().position(|s| s.name == name).ok_or_else(unknown)?;
     state.sample = crate::session::SampleId(at);
     Ok(())
 }

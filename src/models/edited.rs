@@ -168,6 +168,15 @@ fn slice(read: &[u8], from: i64, start: i64, end: i64) -> Vec<u8> {
     (start..end.max(start)).map(base).collect()
 }
 
+/// That the reference has the bases an edit says are there, where it says any: `bases` reads them.
+///
+/// # Errors
+/// Where it has others.
+pub fn check_edit(edit: &Edit, bases: impl FnOnce() -> Option<Vec<u8>>) -> Result<(), String> {
+    let Change::Bases { reference: Some(reference), .. } = &edit.change else { return Ok(()) };
+    bases().map_or(Ok(()), |there| check_reference(edit, reference, &there))
+}
+
 /// The bases that an edit says are there must be those that were read. What lies beyond them is beyond the window, and changes nothing.
 fn check_reference(edit: &Edit, reference: &str, there: &[u8]) -> Result<(), String> {
     const SHOWN: usize = 40;

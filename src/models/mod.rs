@@ -44,7 +44,7 @@ pub use deepcore::DeepCore;
 pub(crate) use deepcore::View as DeepCoreView;
 pub use device::{DeviceChoice, OnDevice, open_model_on};
 pub use dropout::Dropout;
-pub use edited::{EditedSource, anchor, edit_obstacle, edit_signal, edited_bases, reach};
+pub use edited::{EditedSource, anchor, check_edit, edit_obstacle, edit_signal, edited_bases, reach};
 pub use error::ModelError;
 pub use external::{EXTERNAL, External, ExternalSpec, ProfileStatistic, serve, stop_commands};
 pub use filters::{FilterSites, SequenceFilters};

@@ -76,8 +76,8 @@ impl Packing {
         let gap = self.geometry.char_columns;
         let right = (!name.is_empty() && to + gap + text <= width).then_some((from, to + gap + text, Some(to + gap)));
         let left = (!name.is_empty() && from - gap - text >= 0.0).then_some((from - gap - text, to, Some(from - gap - text)));
-        // A body that leaves no room beside it, as a gene wider than the view, carries its name inside.
-        let inside = (!name.is_empty() && to - from >= text + 4.0 * gap).then_some((from, to, Some(from + gap)));
+        // A body that leaves no room beside it, as a gene wider than the view, carries its name inside, and shows on both sides of it.
+        let inside = (!name.is_empty() && to - from >= text + 6.0 * gap).then_some((from, to, Some(from + 3.0 * gap)));
         let bare = Some((from, to, None));
         for (from, to, label) in [right, left, inside, bare].into_iter().flatten() {
             let is_free = |lane: &Vec<(f64, f64)>| lane.iter().all(|&(a, b)| to + gap <= a || b + gap <= from);
@@ -408,7 +408,7 @@ mod tests {
     #[test]
     fn a_gene_wider_than_the_view_keeps_its_name_on_the_screen() {
         let mut packing = Packing::new(Geometry { n_columns: 80, char_columns: 1.0, max_lanes: 2 });
-        assert_eq!(packing.place(-500.0, 900.0, "DMD"), Some((0, Some(1.0))));
+        assert_eq!(packing.place(-500.0, 900.0, "DMD"), Some((0, Some(3.0))), "both ends of the body are seen");
         assert_eq!(packing.place(-500.0, 2.0, "LONG-NAME"), Some((1, Some(3.0))), "room at its right");
         assert_eq!(packing.place(4.0, 8.0, ""), None, "no lane left");
     }

@@ -229,7 +229,8 @@ impl Scene {
 
 /// The column (fractional) at which `position` begins.
 fn column_of(region: &Region, n_columns: usize, position: f64) -> f64 {
-    (position - region.start as f64) / region.len().max(1) as f64 * n_columns as f64
+    // Multiplied first: what is a whole number of columns stays one.
+    (position - region.start as f64) * n_columns as f64 / region.len().max(1) as f64
 }
 
 /// The bases of column `i`: from, to (at least one).

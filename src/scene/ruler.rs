@@ -128,6 +128,17 @@ mod tests {
         assert_eq!(ticks[0], Tick { position: 9, label: "10".to_owned() });
     }
 
+    /// Of 110 bases in 110 columns the sixteenth stood in the fifteenth column: 15 / 110 * 110 is less than 15.
+    #[test]
+    fn a_base_stands_in_its_column_at_any_width() {
+        for n in 1..400_usize {
+            let region = Region::new("c", 2_972_265, 2_972_265 + n as u64);
+            let columns = |p: u64| super::super::column_of(&region, n, p as f64);
+            assert!((0..n).all(|i| columns(region.start + i as u64) == i as f64), "{n} columns");
+            assert!((0..n).all(|i| super::super::bases_of_column(&region, n, i).0 == region.start + i as u64));
+        }
+    }
+
     #[test]
     fn gene_relative_ticks_count_from_the_tss() {
         let geometry = Geometry { n_columns: 60, char_columns: 1.0, max_lanes: 3 };

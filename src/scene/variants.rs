@@ -25,6 +25,12 @@ pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry) {
         row.plot = Plot::Message(String::new());
         return;
     }
+    if variants.is_empty() && state_of_row != RowState::Fresh {
+        let reason = "scored in the browser and by cislens variants".to_owned();
+        row.plot = Plot::Message(reason.clone());
+        row.state = Some(RowState::NotApplicable(reason));
+        return;
+    }
     let mut values = vec![f32::NAN; geometry.n_columns];
     for variant in &of_gene {
         let Ok(edit) = &variant.allele.edit else { continue };

@@ -383,7 +383,8 @@ impl<'a> Words<'a> {
     fn amount(&mut self) -> Result<Amount, String> {
         let word = self.pop("how much? a number stands last")?;
         let number = word.strip_prefix(['x', '\u{d7}']).unwrap_or(word).parse::<f32>().ok();
-        number.and_then(Amount::new).ok_or_else(|| format!("\"{word}\" is no number"))
+        let number = number.and_then(Amount::new).ok_or_else(|| format!("\"{word}\" is no number"))?;
+        if number.0 < 0.0 { Err(format!("{word}: a signal is not below 0")) } else { Ok(number) }
     }
 
     /// Bases as letters, or those of a motif by its name.
@@ -490,6 +491,7 @@ mod tests {
                 ("blank H3K4me3 chr1:1-5 more", "\"more\" is not understood"),
                 ("paint H3K4me3 chr1:1-5", "is no number"),
                 ("paint H3K4me3 chr1:1-5 inf", "is no number"),
+                ("scale H3K4me3 chr1:1-5 -1", "not below 0"),
                 ("swap H3K4me3 chr1:1-5 S09", "no sample \"S09\""),
                 ("insert QQQ before chr1:5", "neither bases"),
                 ("insert", "which bases?"),

@@ -2,10 +2,11 @@
 
 use super::{Mode, RowId, State};
 use crate::genome::{Region, Window};
-use crate::models::{Manifest, edit_obstacle};
+use crate::models::{Manifest, check_edit, edit_obstacle};
 use crate::motifs::{Motif, Scanner, bundled_motifs};
 use crate::regulation::motif_analysis::SITE_P;
 use crate::session::{Edit, EditWords, Readers, TrackKind};
+use crate::tracks::is_url;
 use std::sync::Arc;
 use tui_input::Input;
 
@@ -63,6 +64,9 @@ impl State {
             return Ok(());
         }
         let edit = self.edit_words().parse(text)?;
+        // A server is not waited for here: every row that reads the edit checks it, too.
+        let is_near = self.session.genome.fasta.as_deref().is_some_and(|path| !is_url(path));
+        check_edit(&edit, || is_near.then(|| Readers::new(self.session.clone()).bases(&edit.region).ok().flatten()).flatten())?;
         let obstacle = self.edit_obstacle(&edit);
         self.change(&edit.to_string(), |state| state.put_edit(edit.clone()))?;
         self.notice = Some(match obstacle {

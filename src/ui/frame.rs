@@ -119,10 +119,13 @@ pub(super) fn draw_ruler(buffer: &mut Buffer, layout: &Layout, scene: &Scene, pa
     }
     for tick in &scene.ruler.ticks {
         let at = column(tick.position);
-        let text = format!("│{}", tick.label);
-        let end = at + text.chars().count() as u16;
-        if taken.is_none_or(|(a, b)| end < a || b < at) && end <= right {
-            write(buffer, (at, y), end - at, &text, palette.style(role));
+        let is_free = |end: u16| taken.is_none_or(|(a, b)| end < a || b < at) && end <= right;
+        for text in [&*format!("│{}", tick.label), "│"] {
+            let width = text.chars().count() as u16;
+            if is_free(at + width) {
+                write(buffer, (at, y), width, text, palette.style(role));
+                break;
+            }
         }
     }
 }

@@ -85,7 +85,8 @@ pub(super) fn draw_table(buffer: &mut Buffer, area: Rect, table: &Table, palette
     let widths: Vec<u16> = (0..table.columns.len())
         .map(|c| {
             let cells = lines.iter().filter_map(|l| l.cells.get(c)).map(|cell| cell.text().chars().count());
-            cells.chain([table.columns[c].chars().count() + 2]).max().unwrap_or(0).min(40) as u16
+            let most = if c + 1 == table.columns.len() { usize::from(most) } else { 40 };
+            cells.chain([table.columns[c].chars().count() + 2]).max().unwrap_or(0).min(most) as u16
         })
         .collect();
     // As wide as its columns, and as its foot.
