@@ -191,7 +191,9 @@ fn results_are_whole_labelled_and_the_same_at_any_batch() {
         let options = small(method);
         let result = run_whole(method, model, input, &options).unwrap();
         let values = numbers(&result);
-        assert!(!values.is_empty() && values.iter().all(|v| v.is_finite()), "{name}");
+        // A motif is not put in where it would not fit.
+        let may_miss = method.name().ends_with("insertion");
+        assert!(values.iter().any(|v| v.is_finite()) && values.iter().all(|v| v.is_finite() || may_miss), "{name}");
         assert!(result.is_complete() && result.total > 0, "{name}: {} of {}", result.done, result.total);
         assert_eq!((result.input_hash.as_str(), result.precision.as_str()), (input.hash().as_str(), "f64"), "{name}");
         assert!(!result.settings.is_empty() && result.rounding >= 0.0, "{name}");

@@ -4,18 +4,20 @@ use super::{Edit, Evaluator};
 use crate::attribution::{AttributionError, scores};
 use crate::models::{Input, Model};
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 struct Plain<'a> {
     model: &'a dyn Model,
     input: &'a Input,
     score: f64,
+    /// F as the calls of edits round it.
+    reference: OnceLock<f64>,
 }
 
 /// Scores edits by forward passes of the network: works for any, and knows none.
 pub fn plain<'a>(model: &'a dyn Model, input: &'a Input) -> Result<Box<dyn Evaluator + 'a>, AttributionError> {
-    let mut plain = Plain { model, input, score: 0.0 };
-    plain.score = plain.scores(&[Cow::Borrowed(input)])?[0];
-    Ok(Box::new(plain))
+    let score = scores(model, &input.batch(model.dtype())?)?[0];
+    Ok(Box::new(Plain { model, input, score, reference: OnceLock::new() }))
 }
 
 impl Plain<'_> {
@@ -35,6 +37,13 @@ impl Plain<'_> {
         scores.truncate(windows.len());
         Ok(scores)
     }
+
+    fn reference(&self) -> Result<f64, AttributionError> {
+        match self.reference.get() {
+            Some(reference) => Ok(*reference),
+            None => self.scores(&[Cow::Borrowed(self.input)]).map(|scores| *self.reference.get_or_init(|| scores[0])),
+        }
+    }
 }
 
 impl Evaluator for Plain<'_> {
@@ -49,12 +58,12 @@ impl Evaluator for Plain<'_> {
     }
 
     fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError> {
-        let mut deltas = Vec::with_capacity(edits.len());
+        let (reference, mut deltas) = (self.reference()?, Vec::with_capacity(edits.len()));
         for edits in edits.chunks(self.chunk()) {
             let windows: Vec<Cow<'_, Input>> = edits.iter().map(|edit| edit.apply(self.input)).collect();
             let is_changed = |window: &Input| window.sequence != self.input.sequence || window.marks != self.input.marks;
             let scored = windows.iter().zip(self.scores(&windows)?);
-            deltas.extend(scored.map(|(window, score)| if is_changed(window) { score - self.score } else { 0.0 }));
+            deltas.extend(scored.map(|(window, score)| if is_changed(window) { score - reference } else { 0.0 }));
         }
         Ok(deltas)
     }
