@@ -200,7 +200,7 @@ impl Model for OnDevice {
     fn windows_per_call(&self) -> Option<usize> {
         let fits = self.fits.load(Ordering::Relaxed);
         let (window, input) = (&self.manifest().window, &self.manifest().input);
-        let (dna, bins) = (4 * usize::from(input.sequence.is_some()), window.length / u64::from(input.bin_size.max(1)));
+        let (dna, bins) = (4 * usize::from(input.sequence.is_some()), window.length / input.bin_size.max(1));
         let numbers = window.length as usize * dna + bins as usize * input.marks.len();
         (fits > 0).then(|| (NUMBERS_PER_CALL / numbers.max(1)).clamp(1, fits))
     }
