@@ -21,11 +21,12 @@ pub fn plain<'a>(model: &'a dyn Model, input: &'a Input) -> Result<Box<dyn Evalu
 }
 
 impl Plain<'_> {
-    /// F of at most a chunk of windows. On the processor the call is filled up with the input: products of another number of rows may
+    /// F of some windows, in one call. On the processor the call is filled up with the input: products of another number of rows may
     /// be rounded differently, and a score would depend on what was asked for with it.
     fn scores(&self, windows: &[Cow<'_, Input>]) -> Result<Vec<f64>, AttributionError> {
         let is_filled = self.model.windows_per_call().is_none();
-        let n = if is_filled { self.chunk() } else { windows.len() };
+        // A device may be lost between two calls: there may be more windows than a chunk of the processor's.
+        let n = if is_filled { self.chunk().max(windows.len()) } else { windows.len() };
         let (mut sequences, mut marks) = (Vec::new(), Vec::new());
         for i in 0..n {
             let window = windows.get(i).map_or(self.input, Cow::as_ref);

@@ -222,8 +222,11 @@ fn deltas_do_not_depend_on_what_is_asked_for_together_nor_on_threads() {
     }
 }
 
+/// Calls after which [`Counted`] loses its device.
+const LOST_AFTER: usize = 4;
+
 /// A network on a device that takes so many windows at once, and the windows of its calls.
-struct Counted(Box<dyn Model>, Option<usize>, std::sync::Mutex<Vec<usize>>);
+struct Counted(Box<dyn Model>, std::sync::Mutex<Option<usize>>, std::sync::Mutex<Vec<usize>>);
 
 impl Model for Counted {
     fn manifest(&self) -> &Manifest {
@@ -231,22 +234,27 @@ impl Model for Counted {
     }
 
     fn windows_per_call(&self) -> Option<usize> {
-        self.1
+        *self.1.lock().unwrap()
     }
 
     fn forward(&self, batch: &Batch) -> Result<crate::models::Output, ModelError> {
-        self.2.lock().unwrap().push(batch.len());
+        let mut calls = self.2.lock().unwrap();
+        calls.push(batch.len());
+        if calls.len() == LOST_AFTER {
+            *self.1.lock().unwrap() = None;
+        }
         self.0.forward(batch)
     }
 }
 
-/// DeepCORE's calls on a GPU were of two windows, as the processor's are.
+/// DeepCORE's calls on a GPU were of two windows, as the processor's are; windows of a call made when the device was there were left out.
 #[test]
 fn scans_on_a_device_go_in_its_batches() {
     let manifest = deepcore(203, [7, 9, 4, 5, 3, 6, 2], [true, true]);
     let input = random_input(&manifest, 3);
     let edits: Vec<Edit> = (0..203).map(|index| Edit::substitution(index, b'N')).collect();
-    let of = |windows| Counted(network(&manifest, 3, DType::F32, &[]), windows, std::sync::Mutex::default());
+    let of =
+        |windows| Counted(network(&manifest, 3, DType::F32, &[]), std::sync::Mutex::new(windows), std::sync::Mutex::default());
     let (device, processor) = (of(Some(90)), of(None));
     let on_device = plain(&device, &input).unwrap().deltas(&edits).unwrap();
     assert_eq!(*device.2.lock().unwrap(), [1, 1, 90, 90, 23]);
@@ -256,6 +264,7 @@ fn scans_on_a_device_go_in_its_batches() {
     calls[0] = 1;
     assert_eq!(*processor.2.lock().unwrap(), calls, "F, F as calls round it, and the edits");
     // Rounding of f32 where the products have other numbers of rows.
+    assert_eq!(on_device.len(), exact.len());
     assert!(on_device.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 1e-5));
 }
 
