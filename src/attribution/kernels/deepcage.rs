@@ -245,10 +245,11 @@ impl<T: Real> DeepCageKernel<T> {
 
     /// What an edit changes in the first stage's maps.
     fn changed(&self, edit: &Edit) -> Option<Changed<T>> {
-        let patch = self.x.edited(edit.bases.iter().flat_map(|&(index, base)| {
+        let rows = edit.bases.iter().flat_map(|&(index, base)| {
             let channel = self.order.channel(base);
             (0..4).map(move |c| (index * 4 + c, if Some(c) == channel { T::ONE } else { T::ZERO }))
-        }))?;
+        });
+        let patch = self.x.edited(rows, usize::MAX).pop()?;
         self.stages[0].changed(self.first.patch(&self.x, &patch, &self.stages[0].sums)?)
     }
 }

@@ -63,18 +63,26 @@ impl<T: Real> View<T> {
         Ok(Self { order, x, convs, maps: [first, second], pool: view.pool, pooled })
     }
 
-    /// What an edit changes in the pooled map.
+    /// What an edit changes in the pooled map. Blocks that no window of the pool sees both of are computed on their own, not with all
+    /// that lies between them.
     fn patch(&self, edit: &Edit) -> Option<Patch<T>> {
-        let patch = match self.order {
-            Some(order) => self.x.edited(edit.bases.iter().flat_map(|&(index, base)| {
-                let channel = order.channel(base);
-                (0..4).map(move |c| (index * 4 + c, if Some(c) == channel { T::ONE } else { T::ZERO }))
-            })),
-            None => self.x.edited(edit.marks.iter().map(|&(index, value)| (index, T::from_f64(f64::from(value))))),
-        }?;
-        let patch = self.convs[0].patch(&self.x, &patch, &self.maps[0])?;
-        let patch = self.convs[1].patch(&self.maps[0], &patch, &self.maps[1])?;
-        Pooling::Mean.patch(&self.maps[1], &patch, self.pool, &self.pooled)
+        let gap = self.convs.iter().map(Convolution::kernel).sum::<usize>() + self.pool;
+        let edited = match self.order {
+            Some(order) => {
+                let rows = edit.bases.iter().flat_map(|&(index, base)| {
+                    let channel = order.channel(base);
+                    (0..4).map(move |c| (index * 4 + c, if Some(c) == channel { T::ONE } else { T::ZERO }))
+                });
+                self.x.edited(rows, gap)
+            }
+            None => self.x.edited(edit.marks.iter().map(|&(index, value)| (index, T::from_f64(f64::from(value)))), gap),
+        };
+        let pooled = edited.into_iter().filter_map(|patch| {
+            let patch = self.convs[0].patch(&self.x, &patch, &self.maps[0])?;
+            let patch = self.convs[1].patch(&self.maps[0], &patch, &self.maps[1])?;
+            Pooling::Mean.patch(&self.maps[1], &patch, self.pool, &self.pooled)
+        });
+        self.pooled.spanning(pooled.collect())
     }
 }
 
@@ -165,10 +173,10 @@ impl<T: Real> Evaluator for IsegnetKernel<T> {
 
     fn deltas(&self, edits: &[Edit]) -> Result<Vec<f64>, AttributionError> {
         check_finite(edits)?;
-        let groups: Vec<Vec<f64>> = edits
+        let patches: Vec<Option<Patch<T>>> = edits.par_iter().map(|edit| self.patch(edit)).collect();
+        let groups: Vec<Vec<f64>> = patches
             .par_chunks(TOGETHER)
-            .map(|edits| {
-                let patches: Vec<Option<Patch<T>>> = edits.iter().map(|edit| self.patch(edit)).collect();
+            .map(|patches| {
                 let changed: Vec<&Patch<T>> = patches.iter().flatten().collect();
                 let mut scores = self.scores(&changed).into_iter();
                 // Where nothing changed, F is the same.

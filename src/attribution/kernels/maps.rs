@@ -53,16 +53,36 @@ impl<T: Real> Map<T> {
         Some(Patch { from: patch.from + first, values: patch.values })
     }
 
-    /// The map of some edited numbers, by index into the values; `None` where they are what they were.
-    pub fn edited(&self, edits: impl Iterator<Item = (usize, T)>) -> Option<Patch<T>> {
-        let edits: Vec<(usize, T)> = edits.collect();
-        let positions = || edits.iter().map(|(index, _)| index / self.channels);
-        let range = positions().min()?..positions().max()? + 1;
-        let mut patch = Patch { from: range.start, values: self.rows(range).to_vec() };
-        for (index, value) in edits {
-            patch.values[index - patch.from * self.channels] = value;
+    /// The map of some edited numbers, by index into the values, as patches with at least `gap` positions between them; those that are
+    /// what they were are none.
+    pub fn edited(&self, edits: impl Iterator<Item = (usize, T)>, gap: usize) -> Vec<Patch<T>> {
+        let mut edits: Vec<(usize, T)> = edits.collect();
+        edits.sort_by_key(|(index, _)| *index);
+        let position = |edit: &(usize, T)| edit.0 / self.channels;
+        let near = edits.chunk_by(|a, b| position(b) - position(a) <= gap);
+        let patch = |edits: &[(usize, T)]| {
+            let range = position(edits.first()?)..position(edits.last()?) + 1;
+            let mut patch = Patch { from: range.start, values: self.rows(range).to_vec() };
+            for (index, value) in edits {
+                patch.values[index - patch.from * self.channels] = *value;
+            }
+            self.trimmed(patch)
+        };
+        near.filter_map(patch).collect()
+    }
+
+    /// Patches of this map, in order and apart, as one, with what lies between them.
+    pub fn spanning(&self, mut patches: Vec<Patch<T>>) -> Option<Patch<T>> {
+        if patches.len() < 2 {
+            return patches.pop();
         }
-        self.trimmed(patch)
+        let range = patches.first()?.from..patches.last()?.range(self.channels).end;
+        let mut whole = Patch { from: range.start, values: self.rows(range).to_vec() };
+        for patch in patches {
+            let at = (patch.from - whole.from) * self.channels;
+            whole.values[at..at + patch.values.len()].copy_from_slice(&patch.values);
+        }
+        Some(whole)
     }
 
     /// Values at `positions`, which may lie outside (0 there), those of `patch` in place of the map's.
@@ -115,6 +135,11 @@ impl<T: Real> Convolution<T> {
     pub fn normed(layer: &Normed) -> Result<Self, AttributionError> {
         let [weight, bias] = layer.folded()?;
         Self::new(&weight, &bias, layer.padding(), true)
+    }
+
+    /// Positions of the input that an output reads.
+    pub fn kernel(&self) -> usize {
+        self.kernel
     }
 
     /// The map that this layer makes of `x`.

@@ -206,6 +206,19 @@ fn kernels_equal_the_plain_path() {
     }
 }
 
+/// Blocks of one edit are computed on their own where they are far enough apart, together where a pool's window sees both.
+#[test]
+fn edits_of_two_places_at_any_distance_equal_the_plain_path() {
+    for manifest in manifests().iter().filter(|manifest| manifest.architecture == "isegnet") {
+        let (model, input) = (network(manifest, 8, DType::F64, &[]), random_input(manifest, 8));
+        let (n, k) = (input.sequence.as_ref().unwrap().len(), input.n_marks());
+        let both = |i: usize| Edit { bases: vec![(i, b'C')], marks: vec![(i * k + 1, 7.5)] };
+        let edits: Vec<Edit> = (1..n.min(120)).map(|apart| both(40).and(&both((40 + apart) % n))).collect();
+        let twin = plain(&*model, &input).unwrap().deltas(&edits).unwrap();
+        check(&*model, &input, &edits, &twin);
+    }
+}
+
 #[test]
 fn deltas_do_not_depend_on_what_is_asked_for_together_nor_on_threads() {
     for manifest in manifests().into_iter().chain(without_kernels()) {
