@@ -4,6 +4,7 @@
 
 mod toy;
 
+use cislens::tracks::{Array, NpzReader};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -66,6 +67,18 @@ fn values_stand_on_the_genome_whatever_the_strand() {
     }
     assert_eq!(run(folder, &format!("attribute ism {input} --of H3K4me3 --out a.bw")).0, Some(2), "mutagenesis is of DNA");
     assert_eq!(run(folder, &format!("attribute ism {input} --out a.txt")).0, Some(2));
+}
+
+#[test]
+fn pairs_are_written_with_the_names_of_their_units() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    toy::write_session(folder);
+    let (status, errors) = run(folder, "attribute epistasis deepcore --session session.toml --all --block 250 --out a.npz");
+    assert_eq!(status, Some(0), "{errors}");
+    let mut arrays = NpzReader::open(&folder.join("a.npz")).unwrap();
+    assert_eq!(arrays.read("units").unwrap(), Array::text(["0-250", "250-500", "500-600"].map(str::to_owned).to_vec()));
+    assert_eq!(arrays.read("pairs").unwrap().shape, [4, 3, 3]);
 }
 
 #[test]

@@ -370,9 +370,10 @@ fn files_that_cannot_be_read_are_named_with_status_1() {
     cislens(folder, "predict deepcore --session session.toml --all --out absent/a.npz")
         .refused(1, &["absent/a.npz: No such file"]);
     assert!(!folder.join("d").exists() && !folder.join("s.toml").exists());
-    // What is wrong with one file does not keep the others from a session.
+    // What is wrong with one file does not keep the others from a session, but the command has not done what it was asked.
     fs::write(folder.join("bad.gtf"), "no genes\n").unwrap();
-    let made = cislens(folder, "init toy_H3K4me3.bw short.bw bad.gtf noise.pt --out s.toml").done();
+    let made = cislens(folder, "init toy_H3K4me3.bw short.bw bad.gtf noise.pt --out s.toml");
+    assert!(made.status == 1 && made.stderr.contains(" of 4 files are not in s.toml"), "{}", made.stderr);
     assert!(made.stderr.contains("bad.gtf: line 1: ") && !made.stdout.contains("bad.gtf"), "{}{}", made.stdout, made.stderr);
     assert!(made.stdout.contains("toy_H3K4me3.bw: bigwig, mark H3K4me3 of sample toy"), "{}", made.stdout);
     assert!(made.stderr.contains("noise.pt: ") && made.stderr.contains("short.bw: "), "{}", made.stderr);
@@ -424,7 +425,13 @@ fn check_finds_every_problem_at_once() {
     fs::write(folder.join("tpm.tsv"), "gene_id\ttoy\nONE0\t7.5\nELSE\t1\n").unwrap();
     let broken =
         session.replace("toy_H3K4me1.bw", "gone.bw").replace("toy_H3K4me3.bw", "short.bw").replace("H3K27me3\"\n[[", "x\"\n[[");
-    let broken = broken + "[[model]]\npath = \"nowhere\"\n[[track]]\nfile = \"wide.bed\"\n";
+    let broken = broken + "[[model]]\npath = \"nowhere\"\n[[track]]\nfile = \"wide.bed\"\n[[track]]\nfile = \"flipped.bw\"\n";
+    let broken = broken + "[[sample]]\nname = \"twin\"\n[[sample]]\nname = \"twin\"\n";
+    // The last block of values, before the index whose place the header gives (bigWig, fullIndexOffset).
+    let mut flipped = whole.clone();
+    let index = u64::from_le_bytes(whole[24..32].try_into().unwrap()) as usize;
+    flipped[index - 24..index - 8].fill(0xff);
+    fs::write(folder.join("flipped.bw"), flipped).unwrap();
     fs::write(folder.join("wide.bed"), "a\t10\t9000\n").unwrap();
     fs::write(folder.join("broken.toml"), broken).unwrap();
     let ran = cislens(folder, "check broken.toml");
@@ -433,6 +440,8 @@ fn check_finds_every_problem_at_once() {
         "gone.bw: No such file",
         "short.bw: ",
         "nowhere: No such file",
+        "flipped.bw: ",
+        "sample twin stands in the session twice",
         "wide.bed: a reaches 9000 here and has 3000 bases in the genome: another assembly?",
         "3 of 4 genes have no expression here",
         "no sample can feed it: needs H3K27me3",

@@ -30,6 +30,8 @@ pub(super) struct AttributionFile {
     path: PathBuf,
     settings: FileSettings,
     kind: Kind,
+    /// Names of what pairs are of, the same for every input.
+    units: Vec<String>,
 }
 
 enum Kind {
@@ -72,7 +74,7 @@ impl AttributionFile {
             }
         };
         NpzRows::new(path)?; // the folder can be written to
-        Ok(Self { path: path.to_owned(), settings, kind })
+        Ok(Self { path: path.to_owned(), settings, kind, units: Vec::new() })
     }
 
     /// Whether it can hold what the inputs give.
@@ -99,7 +101,12 @@ impl AttributionFile {
     ) -> Result<(), Failure> {
         let manifest = model.manifest();
         match &mut self.kind {
-            Kind::Rows(Output::Npz(rows)) => Ok(push_arrays(rows, model, input, result)?),
+            Kind::Rows(Output::Npz(rows)) => {
+                if let (Some(pairs), true) = (&result.pairs, self.units.is_empty()) {
+                    self.units.clone_from(&pairs.units);
+                }
+                Ok(push_arrays(rows, model, input, result)?)
+            }
             Kind::Rows(Output::Tsv(table)) => {
                 push_line(table, manifest, inputs, i, (&input.window, result));
                 Ok(())
@@ -144,7 +151,10 @@ impl AttributionFile {
         };
         let what = format!("{}; {}", clean_text(provenance), self.settings.said());
         match self.kind {
-            Kind::Rows(output) => output.finish(inputs, kept, windows, provenance),
+            Kind::Rows(output) => {
+                let named = if self.units.is_empty() { Vec::new() } else { vec![("units", Array::text(self.units))] };
+                output.finish(inputs, (kept, windows), named, provenance)
+            }
             Kind::Values(values, is_bigwig) => {
                 let Inputs::Genes(genes) = inputs else { return Ok(()) };
                 let signal = values.intervals();

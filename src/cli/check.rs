@@ -12,8 +12,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bases read of each signal, to see that it can be.
+/// Bases read of each signal at the ends and in the middle of chromosomes, to see that it can be.
 const TRIED: u64 = 10_000;
+/// An assembly's scaffolds are thousands.
+const MOST_CHROMOSOMES: usize = 30;
 
 #[derive(Args, Debug)]
 pub(super) struct CheckArgs {
@@ -120,14 +122,20 @@ fn check_tracks(file: &SessionFile, folder: &Path, genome: &ChromSizes, found: &
         };
         loaded.warnings.iter().for_each(|warning| found.hear(warning));
         if let Track::Signal(mut reader) = loaded.value {
-            let chrom = reader.chroms().iter().next().map(|(name, len)| Region::new(name.clone(), 0, len.min(TRIED)));
-            let read = chrom.map(|region| reader.values(&region));
-            if let Some(Err(error)) = read {
+            let regions: Vec<Region> =
+                reader.chroms().iter().take(MOST_CHROMOSOMES).flat_map(|(name, len)| tried(name, len)).collect();
+            if let Some(error) = regions.iter().find_map(|region| reader.values(region).err()) {
                 found.say(&path, &error.to_string());
             }
             reader.take_warnings().iter().for_each(|warning| found.hear(warning));
         }
     }
+}
+
+fn tried(chrom: &Arc<str>, len: u64) -> impl Iterator<Item = Region> {
+    let last = len.saturating_sub(TRIED);
+    let chrom = chrom.clone();
+    [0, last / 2, last].into_iter().map(move |start| Region::new(chrom.clone(), start, (start + TRIED).min(len)))
 }
 
 fn check_expression(session: &Session, found: &mut Found) {

@@ -1,8 +1,9 @@
 //! `cislens init`: a session file from a list of files.
 
 use super::Failure;
-use crate::session::{InitError, InitOptions, init};
+use crate::session::{InitError, InitOptions, Initialised, init};
 use crate::tracks::{SignalUnit, TrackError, clean_text, write_whole};
+use anyhow::anyhow;
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -107,7 +108,18 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
     let samples: Vec<&str> = session.samples.iter().map(|s| s.name.as_str()).filter(|name| !name.is_empty()).collect();
     let samples = if samples.is_empty() { "no sample".to_owned() } else { format!("samples {}", samples.join(", ")) };
     say!("{}: {tracks} rows, {genes} genes, {}{place}", args.out.display(), clean_text(&samples));
-    Ok(())
+    // A file that was named and is not in the session is a failure; one that lay in a folder is none.
+    let left_out: Vec<&PathBuf> = args.files.iter().filter(|file| is_left_out(file, &made)).collect();
+    match left_out.len() {
+        0 => Ok(()),
+        n => Err(anyhow!("{n} of {} files are not in {}", args.files.len(), args.out.display()).into()),
+    }
+}
+
+fn is_left_out(file: &Path, made: &Initialised) -> bool {
+    let start = format!("{}: ", file.display());
+    let names_it = |lines: &[String]| lines.iter().any(|line| line.starts_with(&start));
+    names_it(&made.problems) && !names_it(&made.understood)
 }
 
 #[cfg(test)]

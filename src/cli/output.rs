@@ -36,11 +36,19 @@ impl Output {
         }
     }
 
-    /// Writes everything: `windows` are the places of the inputs `kept`, `provenance` what made the results.
-    pub(super) fn finish(self, inputs: &Inputs, kept: &[usize], windows: &[Window], provenance: &str) -> Result<(), Failure> {
+    /// Writes everything: `windows` are the places of the inputs `kept`, `provenance` what made the results; `named` are arrays of their
+    /// own among the rows.
+    pub(super) fn finish(
+        self,
+        inputs: &Inputs,
+        (kept, windows): (&[usize], &[Window]),
+        named: Vec<(&'static str, Array)>,
+        provenance: &str,
+    ) -> Result<(), Failure> {
         match self {
             Self::Npz(rows) => {
                 let mut others = places(inputs, kept, windows);
+                others.extend(named);
                 others.push(("provenance", Array { shape: Vec::new(), values: Values::Text(vec![provenance.to_owned()]) }));
                 rows.finish(&others.iter().map(|(name, array)| (*name, array)).collect::<Vec<_>>())?;
             }

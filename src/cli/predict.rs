@@ -52,7 +52,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
         },
     )?;
     done.say(|i| inputs.name(i))?;
-    output.finish(&inputs, &done.kept, &windows, &provenance("predict", manifest, &inputs))?;
+    output.finish(&inputs, (&done.kept, &windows), Vec::new(), &provenance("predict", manifest, &inputs))?;
     say!("{}: {} predictions of {}", args.out.display(), done.kept.len(), manifest.name);
     Ok(())
 }

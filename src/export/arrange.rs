@@ -34,7 +34,7 @@ fn scale(row: &Row) -> Option<(f32, f32)> {
         Plot::Signal(..) => row.axis,
         Plot::Signed(_, limit) | Plot::Letters(_, _, limit) => Some((-limit, *limit)),
         Plot::Heat(_, limit) => Some((0.0, *limit)),
-        Plot::Message(_) | Plot::Genes(_) | Plot::Intervals(..) | Plot::Bases(_) | Plot::Codons(_) => None,
+        Plot::Message(_) | Plot::Note(_) | Plot::Genes(_) | Plot::Intervals(..) | Plot::Bases(_) | Plot::Codons(_) => None,
     }
 }
 
@@ -51,6 +51,6 @@ fn set_scale(row: &mut Row, (lo, hi): (f32, f32)) {
             *limit = hi;
             row.axis = Some((0.0, hi));
         }
-        Plot::Message(_) | Plot::Genes(_) | Plot::Intervals(..) | Plot::Bases(_) | Plot::Codons(_) => {}
+        Plot::Message(_) | Plot::Note(_) | Plot::Genes(_) | Plot::Intervals(..) | Plot::Bases(_) | Plot::Codons(_) => {}
     }
 }

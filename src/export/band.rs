@@ -204,7 +204,7 @@ fn message_lines(row: &Row, sheet: &Sheet) -> Vec<String> {
         (Plot::Message(text), Some(RowState::NotApplicable(_))) => format!("not applicable: {text}"),
         (Plot::Message(text), Some(_)) if text.is_empty() => "not computed".to_owned(),
         (Plot::Message(text), None) if text == "reading" => "not read".to_owned(),
-        (Plot::Message(text), _) => text.clone(),
+        (Plot::Message(text) | Plot::Note(text), _) => text.clone(),
         (Plot::Genes(lanes), _) if lanes.is_empty() => "no gene here".to_owned(),
         (Plot::Intervals(lanes, _), _) if lanes.is_empty() && row.detail.is_empty() => "none here".to_owned(),
         (Plot::Signed(lanes, _) | Plot::Heat(lanes, _), _) if lanes.is_empty() => "nothing to draw".to_owned(),

@@ -25,7 +25,7 @@ pub(super) fn height(row: &Row) -> f64 {
     let stretched = |pt: f64| (pt + 6.0 * f64::from(row.extra_lines)).max(14.0);
     match &row.plot {
         Plot::Signal(..) if row.view.style == SignalStyle::Heatmap => (8.5 + 6.0 * f64::from(row.extra_lines)).max(8.5),
-        Plot::Message(_) => 10.0,
+        Plot::Message(_) | Plot::Note(_) => 10.0,
         Plot::Genes(genes) => lanes(genes.len(), 11.0),
         Plot::Intervals(intervals, _) => lanes(intervals.len(), 9.0),
         Plot::Signal(..) => stretched(27.0),
@@ -47,7 +47,7 @@ pub(super) fn draw(page: &Page<'_>, sheet: &Sheet, scene: &Scene, band: &Band<'_
         return brush.message(row, &band.message);
     }
     match &row.plot {
-        Plot::Message(_) => Ok(()),
+        Plot::Message(_) | Plot::Note(_) => Ok(()),
         Plot::Genes(lanes) => brush.lanes(lanes, |gene, frame| brush.gene(gene, frame)),
         Plot::Intervals(lanes, role) => brush.lanes(lanes, |interval, frame| brush.interval(interval, frame, role)),
         Plot::Signal(columns, role) => brush.signal(row, columns, role),

@@ -133,7 +133,7 @@ fn lanes(row: &Row) -> Vec<(String, Vec<f32>)> {
         }
         Plot::Signed(lanes, _) | Plot::Heat(lanes, _) => lanes.iter().map(of_lane).collect(),
         Plot::Letters(_, values, _) => vec![(String::new(), values.clone())],
-        Plot::Message(_) | Plot::Genes(_) | Plot::Intervals(..) | Plot::Bases(_) | Plot::Codons(_) => Vec::new(),
+        Plot::Message(_) | Plot::Note(_) | Plot::Genes(_) | Plot::Intervals(..) | Plot::Bases(_) | Plot::Codons(_) => Vec::new(),
     }
 }
 
@@ -266,7 +266,7 @@ fn table(scenes: &[Scene], made_by: &[String]) -> String {
                         }
                     }
                 }
-                Plot::Message(_) => {}
+                Plot::Message(_) | Plot::Note(_) => {}
             }
         }
     }

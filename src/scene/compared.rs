@@ -55,8 +55,8 @@ pub(super) fn fill_error(row: &mut Row, state: &State, geometry: Geometry) {
     units.dedup();
     let unit = units.join(" and ");
     row.plot = match (errors.len(), limit > 0.0, is_whole) {
-        (0, ..) => Plot::Message("no TSS in view".to_owned()),
-        (_, false, true) => Plot::Message("nothing was measured of these genes that this model predicts".to_owned()),
+        (0, ..) => Plot::Note("no TSS in view".to_owned()),
+        (_, false, true) => Plot::Note("nothing was measured of these genes that this model predicts".to_owned()),
         _ => Plot::Signed(lanes, limit),
     };
     row.axis = (limit > 0.0).then_some((-limit, limit));
@@ -87,7 +87,7 @@ pub(super) fn fill_difference(row: &mut Row, state: &State, geometry: Geometry) 
     let compared = if is_as_it_is { Some(pairs(&a, &b)).filter(|p| !p.is_empty()) } else { shares(pairs(&a, &b)) };
     row.state = Some(if state_here == RowState::Fresh { state_there } else { state_here });
     let Some(compared) = compared else {
-        row.plot = Plot::Message("they explain nothing in common".to_owned());
+        row.plot = Plot::Note("they explain nothing in common".to_owned());
         return;
     };
     let lanes = lanes(&compared, &anchor, state, geometry);

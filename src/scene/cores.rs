@@ -56,7 +56,7 @@ fn fill_blocks(row: &mut Row, state: &State, geometry: Geometry, found: &GeneCor
         Lane { label: format!("{:+.1} kb", middle / 1e3), note: String::new(), values }
     });
     row.plot = match blocks.is_empty() {
-        true => Plot::Message("no two blocks that enough samples attend to lie far enough apart".to_owned()),
+        true => Plot::Note("no two blocks that enough samples attend to lie far enough apart".to_owned()),
         false => Plot::Signed(lanes.collect(), 1.0),
     };
     row.axis = (!blocks.is_empty()).then_some((-1.0, 1.0));

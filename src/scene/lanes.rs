@@ -263,7 +263,7 @@ pub(super) fn fill_links(row: &mut Row, state: &State, geometry: Geometry, found
     let said =
         format!("{} COREs, {} of {} pairs linked (q < {LEVEL})", cores.cores.len(), cores.called().count(), cores.links.len());
     if found.links.is_empty() {
-        row.plot = Plot::Message(said);
+        row.plot = Plot::Note(said);
     } else {
         row.detail = format!("{} · {said}", row.detail);
     }
@@ -291,7 +291,7 @@ fn fill_features(row: &mut Row, state: &State, geometry: Geometry, features: &Fe
 /// Where a sequence pattern stands, named by its strand.
 pub(super) fn fill_pattern(row: &mut Row, state: &State, geometry: Geometry, index: usize) {
     if state.region.len() > crate::state::MOST_SEARCHED {
-        return row.plot = Plot::Message("zoom in to less than 2 Mb to search the sequence".to_owned());
+        return row.plot = Plot::Note("zoom in to less than 2 Mb to search the sequence".to_owned());
     }
     let Some(pattern) = state.patterns.get(index) else { return };
     let Some((_, found)) = state.occurrences.get(&pattern.to_string()) else { return };

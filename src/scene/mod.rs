@@ -128,8 +128,10 @@ impl Lane {
 /// What a row draws.
 #[derive(Clone, Debug)]
 pub enum Plot {
-    /// Nothing to draw yet, or the reason why there is nothing.
+    /// Nothing to draw yet, or what went wrong.
     Message(String),
+    /// Why there is nothing to draw, where nothing is wrong.
+    Note(String),
     /// Gene models in lanes.
     Genes(Vec<Vec<GeneShape>>),
     /// Intervals in lanes, and the colour role.

@@ -261,7 +261,7 @@ fn by_mark(
     let blocks = of(subject, attribution);
     let others = other.map(|(subject, attribution)| of(subject, attribution)).unwrap_or_default();
     if blocks.is_empty() {
-        return Plot::Message("it is of transcription factors, which have no place here: cislens attribute writes it".to_owned());
+        return Plot::Note("it is of transcription factors, which have no place here: cislens attribute writes it".to_owned());
     }
     let limit = blocks.iter().chain(&others).map(|(_, values)| largest(values)).fold(0.0, f32::max);
     let lanes = blocks

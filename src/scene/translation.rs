@@ -27,7 +27,7 @@ pub struct CodonLane {
 
 pub(super) fn fill(row: &mut Row, state: &State, geometry: Geometry) {
     if state.region.len() > MOST_BASES_PER_COLUMN * geometry.n_columns as u64 {
-        return row.plot = Plot::Message("zoom in to see starts and stops (Z: letters)".to_owned());
+        return row.plot = Plot::Note("zoom in to see starts and stops (Z: letters)".to_owned());
     }
     let Some((region, bases)) = &state.sequence else { return };
     let bases = match bases {

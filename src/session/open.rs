@@ -179,7 +179,11 @@ impl Session {
             ..Self::default()
         };
         for sample in &file.samples {
+            let n_before = session.samples.len();
             session.sample_named(&sample.name);
+            if session.samples.len() == n_before {
+                session.warnings.push(format!("sample {} stands in the session twice", sample.name));
+            }
         }
         let tables = read_tables(file, folder)?;
         // Genes and expression are the two long texts of a session, and do not need each other to be read.

@@ -1,7 +1,7 @@
 //! A table of places over the tracks: sorted, filtered, walked.
 
 use super::State;
-use crate::genome::Region;
+use crate::genome::{Region, thousands};
 use std::sync::Arc;
 
 /// One cell: a word, or a number that sorts as one.
@@ -21,6 +21,7 @@ impl Cell {
         match self {
             Self::Text(text) => text.clone(),
             Self::Number(number) if number.is_nan() => "\u{2013}".to_owned(),
+            Self::Number(number) if number.fract() == 0.0 && (0.0..1e15).contains(number) => thousands(*number as u64),
             Self::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => format!("{number:.0}"),
             Self::Number(number) => format!("{number:.3}"),
             Self::Place(_, region) => region.to_string(),

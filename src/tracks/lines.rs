@@ -226,8 +226,9 @@ pub(super) fn parse_score(text: &[u8]) -> Option<f32> {
 
 /// Text of a file for a message: valid UTF-8, without control characters, short.
 pub(super) fn quote(text: &[u8]) -> String {
-    let text = &text[..text.len().min(200)];
-    let text = clean(text);
+    // Fields stay apart.
+    let text: Vec<u8> = text.iter().take(200).map(|&b| if b == b'\t' { b' ' } else { b }).collect();
+    let text = clean(&text);
     match text.char_indices().nth(40) {
         Some((end, _)) => format!("\"{}...\"", &text[..end]),
         None => format!("\"{text}\""),
@@ -259,6 +260,7 @@ mod tests {
         assert_eq!(clean_text("MYC\u{1b}[31m\u{9b}\u{202e}\0"), "MYC[31m");
         assert!(matches!(clean_text("Sjögren β"), Cow::Borrowed("Sjögren β")));
         assert_eq!(clean(b"a\xffb\x07"), "a\u{fffd}b");
+        assert_eq!(quote(b"chr1\t100"), "\"chr1 100\"");
         assert_eq!(quote(&[b'x'; 300]).len(), 45);
         assert_eq!(quote("é".repeat(150).as_bytes()).chars().count(), 45);
     }

@@ -25,13 +25,22 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Resul
 pub(super) fn begin(folder: &Path) -> io::Result<NamedTempFile> {
     remove_abandoned(folder);
     loop {
-        let temporary = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
+        let temporary = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder).map_err(without_name)?;
         // A file system without locks keeps what was abandoned, and takes what is written.
         let is_locked = temporary.as_file().try_lock().is_ok();
         // Between its making and its lock another writer may have taken it for abandoned.
         if !is_locked || temporary.path().exists() {
             return Ok(temporary);
         }
+    }
+}
+
+/// The reason without the temporary file's name, which nobody chose.
+fn without_name(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|error| error.source()).and_then(|error| error.downcast_ref::<io::Error>());
+    match inner.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error,
     }
 }
 
@@ -77,6 +86,8 @@ mod tests {
         assert!(failed.is_err());
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+        let nowhere = write_whole(&folder.path().join("none/a.txt"), |_| Ok(())).unwrap_err().to_string();
+        assert!(nowhere.contains("none/a.txt: ") && !nowhere.contains(PREFIX), "{nowhere}");
     }
 
     #[test]

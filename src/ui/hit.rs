@@ -95,7 +95,7 @@ fn words(row: &Row, column: usize, line: usize, (from, to): (u64, u64)) -> Strin
             let names: Vec<&str> = lanes.iter().flatten().filter(|i| overlaps(i.start, i.end)).map(|i| i.name.as_str()).collect();
             names.join(", ")
         }
-        Plot::Codons(_) | Plot::Message(_) => String::new(),
+        Plot::Codons(_) | Plot::Message(_) | Plot::Note(_) => String::new(),
     }
 }
 

@@ -116,7 +116,7 @@ impl Layout {
 fn wishes(row: &Row) -> (u16, u16, u16) {
     let lines = |n: usize| n.max(1) as u16;
     match &row.plot {
-        Plot::Message(_) | Plot::Bases(_) => (1, 1, 1),
+        Plot::Message(_) | Plot::Note(_) | Plot::Bases(_) => (1, 1, 1),
         Plot::Codons(lanes) => (lines(lanes.len()), lines(lanes.len()), lines(lanes.len())),
         Plot::Genes(lanes) if row.view.genes == GeneDisplay::Squished => {
             (1, lines(lanes.len().div_ceil(2)), lines(lanes.len().div_ceil(2)))

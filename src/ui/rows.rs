@@ -101,7 +101,13 @@ fn draw_detail(buffer: &mut Buffer, layout: &Layout, lines: Rect, row: &Row, pal
         (x, width) = (x + widest + 2, width.saturating_sub(widest + 2));
     }
     let state = state_text(row);
-    let words = state.split(" · ").chain(row.detail.split(" · ")).filter(|w| !w.is_empty());
+    // Where labels of lanes stand in the place of the axis.
+    let scale = match (lane_labels(row), row.axis) {
+        (Some(_), Some((lo, hi))) if lo < 0.0 => format!("\u{b1} {}", format_value(hi)),
+        (Some(_), Some((lo, hi))) => format!("{} to {}", format_value(lo), format_value(hi)),
+        _ => String::new(),
+    };
+    let words = state.split(" · ").chain([&scale[..]]).chain(row.detail.split(" · ")).filter(|w| !w.is_empty());
     let (mut y, mut line) = (lines.y, String::new());
     for word in words {
         let joined = if line.is_empty() { word.to_owned() } else { format!("{line} · {word}") };
@@ -136,22 +142,28 @@ impl Paint<'_> {
                 let style = self.palette.style(if is_harmless { "dim" } else { "error" });
                 write(self.buffer, (self.plot.x, self.plot.y), self.plot.width, text, style);
             }
+            Plot::Note(text) => {
+                write(self.buffer, (self.plot.x, self.plot.y), self.plot.width, text, self.palette.style("dim"));
+            }
             Plot::Genes(lanes) if row.view.genes == GeneDisplay::Squished => {
                 for (pair, y) in lanes.chunks(2).zip(lines) {
                     pair.iter()
                         .zip([true, false])
                         .for_each(|(lane, is_upper)| lane.iter().for_each(|g| self.half_gene(g, y, is_upper)));
                 }
+                self.say_cut(lanes, 2);
             }
             Plot::Genes(lanes) => {
                 for (lane, y) in lanes.iter().zip(lines) {
                     lane.iter().for_each(|gene| self.gene(gene, y));
                 }
+                self.say_cut(lanes, 1);
             }
             Plot::Intervals(lanes, role) => {
                 for (lane, y) in lanes.iter().zip(lines) {
                     lane.iter().for_each(|interval| self.interval(interval, y, role));
                 }
+                self.say_cut(lanes, 1);
             }
             Plot::Signal(columns, role) => self.signal(row, columns, role),
             Plot::Signed(lanes, limit) => match &lanes[..] {
@@ -169,6 +181,15 @@ impl Paint<'_> {
             }
             Plot::Codons(lanes) => lanes.iter().zip(lines).for_each(|(lane, y)| self.codons(lane, y)),
             Plot::Letters(bases, values, limit) => self.letters(bases, values, *limit),
+        }
+    }
+
+    /// How many are in lanes that the row has no line for, so many lanes a line.
+    fn say_cut<T>(&mut self, lanes: &[Vec<T>], per_line: usize) {
+        let cut: usize = lanes.iter().skip(per_line * usize::from(self.plot.height)).map(Vec::len).sum();
+        if cut > 0 {
+            let at = (self.plot.right(), self.plot.bottom().saturating_sub(1));
+            write_right(self.buffer, at, self.plot.width, &format!(" +{cut}"), self.palette.style("dim"));
         }
     }
 
