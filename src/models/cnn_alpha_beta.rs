@@ -24,9 +24,9 @@ pub const CNN_ALPHA_BETA: Architecture = Architecture {
 };
 
 /// A convolution whose states are averaged by attention.
-struct AttentiveConv {
-    conv: Conv1d,
-    attention: ContextAttention,
+pub(crate) struct AttentiveConv {
+    pub(crate) conv: Conv1d,
+    pub(crate) attention: ContextAttention,
 }
 
 impl AttentiveConv {
@@ -50,9 +50,9 @@ impl AttentiveConv {
 pub struct CnnAlphaBeta {
     manifest: Manifest,
     dtype: DType,
-    marks: Vec<AttentiveConv>,
-    over_marks: AttentiveConv,
-    head: Linear,
+    pub(crate) marks: Vec<AttentiveConv>,
+    pub(crate) over_marks: AttentiveConv,
+    pub(crate) head: Linear,
 }
 
 impl CnnAlphaBeta {

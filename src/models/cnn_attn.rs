@@ -25,9 +25,9 @@ pub const CNN_ATTN: Architecture = Architecture {
 pub struct CnnAttn {
     manifest: Manifest,
     dtype: DType,
-    conv: Conv1d,
-    attention: ContextAttention,
-    head: Linear,
+    pub(crate) conv: Conv1d,
+    pub(crate) attention: ContextAttention,
+    pub(crate) head: Linear,
 }
 
 impl CnnAttn {

@@ -27,9 +27,9 @@ pub const DEEPCHROME: Architecture = Architecture {
 pub struct DeepChrome {
     manifest: Manifest,
     dtype: DType,
-    pool: usize,
-    conv: Conv1d,
-    dense: [Linear; 3],
+    pub(crate) pool: usize,
+    pub(crate) conv: Conv1d,
+    pub(crate) dense: [Linear; 3],
 }
 
 impl DeepChrome {

@@ -21,8 +21,8 @@ pub struct Lstm {
     manifest: Manifest,
     dtype: DType,
     hidden: usize,
-    lstm: BiLstm,
-    head: Linear,
+    pub(crate) lstm: BiLstm,
+    pub(crate) head: Linear,
 }
 
 impl Lstm {

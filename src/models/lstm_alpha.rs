@@ -26,8 +26,8 @@ pub const LSTM_ALPHA: Architecture = Architecture {
 pub struct LstmAlpha {
     manifest: Manifest,
     dtype: DType,
-    marks: Vec<(BiLstm, ContextAttention)>,
-    head: Linear,
+    pub(crate) marks: Vec<(BiLstm, ContextAttention)>,
+    pub(crate) head: Linear,
 }
 
 impl LstmAlpha {

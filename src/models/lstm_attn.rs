@@ -25,9 +25,9 @@ pub const LSTM_ATTN: Architecture = Architecture {
 pub struct LstmAttn {
     manifest: Manifest,
     dtype: DType,
-    lstm: BiLstm,
-    attention: ContextAttention,
-    head: Linear,
+    pub(crate) lstm: BiLstm,
+    pub(crate) attention: ContextAttention,
+    pub(crate) head: Linear,
 }
 
 impl LstmAttn {

@@ -20,7 +20,7 @@ pub const MLP: Architecture = Architecture {
 pub struct Mlp {
     manifest: Manifest,
     dtype: DType,
-    dense: [Linear; 3],
+    pub(crate) dense: [Linear; 3],
 }
 
 impl Mlp {

@@ -35,6 +35,7 @@ mod weights;
 
 pub use attentive_chrome::AttentiveChrome;
 pub(crate) use attentive_chrome::AttentiveLstm;
+pub(crate) use cnn_alpha_beta::AttentiveConv;
 pub use cnn_alpha_beta::CnnAlphaBeta;
 pub use cnn_attn::CnnAttn;
 pub use deepcage::DeepCage;

@@ -235,7 +235,7 @@ fn by_base(mark: &[f32], bins: std::ops::Range<usize>) -> Vec<f32> {
     mark[bins].iter().flat_map(|v| [*v; 100]).collect()
 }
 
-/// A published network on every `step`th gene in the order of their counts, empty ones to those that saturate gates, and on every 60th
+/// A published network, and DeepChrome, on every `step`th gene in the order of their counts, empty ones to those that saturate gates, and on every 60th
 /// of all, for their plain paths take seconds a gene, the golden ones that read DNA: on measured DNA, with the marks about the TSS base
 /// by base, and with the measured expression of a cell type.
 fn check_measured_genes(step: usize, edits: usize) {
@@ -244,6 +244,13 @@ fn check_measured_genes(step: usize, edits: usize) {
     let weights = read_checkpoint(&measured("attentivechrome/model.pt").unwrap()).unwrap();
     let published = twins("attentive-chrome", "published", &weights.into_iter().collect(), |manifest| {
         (manifest.window.length, manifest.window.tss_index, manifest.input.bin_size) = (200, 100, 1);
+    });
+    // DeepChrome's weights are of 100 bins.
+    let deepchrome = golden("deepchrome/weights.pt").map(|path| {
+        let weights = read_checkpoint(&path).unwrap();
+        twins("deepchrome", "published", &weights.into_iter().collect(), |manifest| {
+            (manifest.window.length, manifest.window.tss_index, manifest.input.bin_size) = (100, 50, 1);
+        })
     });
     let deepcore = deepcore_weights().map(|weights| twins("deepcore", "code", &weights, |_| ()));
     let isegnet = golden("isegnet/model.h5").map(|path| twins("isegnet", "paper", &keras::isegnet(&path), |_| ()));
@@ -256,6 +263,10 @@ fn check_measured_genes(step: usize, edits: usize) {
         let counts: Vec<f64> = counts.iter().map(|v| f64::from(*v)).collect();
         let marks = by_mark(&counts, 5);
         published.check(&Arrays { marks: marks.clone(), ..Arrays::default() }, |input| some_edits(input, i as u64, edits));
+        if let Some(deepchrome) = &deepchrome {
+            let marks = marks.iter().map(|mark| mark[50..150].to_vec()).collect();
+            deepchrome.check(&Arrays { marks, ..Arrays::default() }, |input| some_edits(input, i as u64, edits));
+        }
         if i % 60 != 0 {
             continue;
         }

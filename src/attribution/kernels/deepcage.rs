@@ -76,7 +76,7 @@ struct DeepCageKernel<T> {
     first: Convolution<T>,
     stages: Vec<Stage<T>>,
     dense: Flattened<T>,
-    head: Head<T>,
+    head: Head,
     score: f64,
 }
 

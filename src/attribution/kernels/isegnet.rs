@@ -49,7 +49,7 @@ struct IsegnetKernel<T> {
     last: Map<T>,
     first_dense: Flattened<T>,
     dense: [Convolution<T>; 2],
-    head: Head<T>,
+    head: Head,
     score: f64,
 }
 

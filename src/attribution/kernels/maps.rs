@@ -5,7 +5,8 @@
 
 use super::numbers;
 use crate::attribution::AttributionError;
-use crate::models::layers::{Normed, Packed, Real, Rows};
+use crate::models::Input;
+use crate::models::layers::{Conv1d, Linear, Normed, Packed, Real, Rows};
 use candle_core::Tensor;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -29,6 +30,11 @@ pub(super) struct Patch<T> {
 }
 
 impl<T: Real> Map<T> {
+    /// The marks that a network reads, `[positions][marks]`.
+    pub fn of_marks(input: &Input) -> Self {
+        Self { channels: input.n_marks(), values: input.marks.iter().map(|value| T::from_f64(f64::from(*value))).collect() }
+    }
+
     pub fn len(&self) -> usize {
         self.values.len() / self.channels
     }
@@ -135,6 +141,19 @@ impl<T: Real> Convolution<T> {
     pub fn normed(layer: &Normed) -> Result<Self, AttributionError> {
         let [weight, bias] = layer.folded()?;
         Self::new(&weight, &bias, layer.padding(), true)
+    }
+
+    /// A convolution with ReLU; `is_same`: with zeros beyond the ends, the odd one on the right, so that there is an output for each
+    /// position.
+    pub fn torch(layer: &Conv1d, is_same: bool) -> Result<Self, AttributionError> {
+        let beyond = if is_same { layer.weight.dim(2)? - 1 } else { 0 };
+        Self::new(&layer.weight.transpose(1, 2)?.contiguous()?, &layer.bias, [beyond / 2, beyond - beyond / 2], true)
+    }
+
+    /// A dense layer with ReLU, as a convolution of one position.
+    pub fn dense(layer: &Linear) -> Result<Self, AttributionError> {
+        let bias = layer.bias.clone().map_or_else(|| layer.weight.zeros_like()?.narrow(1, 0, 1)?.squeeze(1), Ok)?;
+        Self::new(&layer.weight.unsqueeze(1)?, &bias, [0, 0], true)
     }
 
     /// Positions of the input that an output reads.
@@ -331,19 +350,27 @@ impl<T: Real> Flattened<T> {
 }
 
 /// The last layer: one number a row.
-pub(super) struct Head<T> {
-    weight: Vec<T>,
+pub(super) struct Head {
+    weight: Vec<f64>,
     bias: f64,
 }
 
-impl<T: Real> Head<T> {
-    pub fn new(layer: &crate::models::layers::Linear) -> Result<Self, AttributionError> {
+impl Head {
+    pub fn new(layer: &Linear) -> Result<Self, AttributionError> {
         let bias = layer.bias.as_ref().map_or(Ok(vec![0.0]), numbers::<f64>)?[0];
         Ok(Self { weight: numbers(&layer.weight)?, bias })
     }
 
-    pub fn scores(&self, rows: &[T]) -> Vec<f64> {
-        let score = |row: &[T]| row.iter().zip(&self.weight).fold(self.bias, |sum, (x, w)| sum + x.to_f64() * w.to_f64());
+    /// The first of two numbers less the second.
+    pub fn difference(layer: &Linear) -> Result<Self, AttributionError> {
+        let weight: Vec<f64> = numbers(&layer.weight)?;
+        let bias = layer.bias.as_ref().map_or(Ok(vec![0.0; 2]), numbers::<f64>)?;
+        let (first, second) = weight.split_at(weight.len() / 2);
+        Ok(Self { weight: first.iter().zip(second).map(|(a, b)| a - b).collect(), bias: bias[0] - bias[1] })
+    }
+
+    pub fn scores<T: Real>(&self, rows: &[T]) -> Vec<f64> {
+        let score = |row: &[T]| row.iter().zip(&self.weight).fold(self.bias, |sum, (x, w)| sum + x.to_f64() * w);
         rows.chunks_exact(self.weight.len()).map(score).collect()
     }
 }

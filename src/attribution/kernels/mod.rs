@@ -5,11 +5,13 @@
 //! not depend on which edits are asked for together, nor on the number of threads.
 
 mod alone;
-mod attentive_chrome;
+mod attentive_convs;
+mod bin_lstms;
 mod deepcage;
 mod deepcore;
 mod deepcore_path;
 mod deepcore_view;
+mod dense_bins;
 mod isegnet;
 mod isegnet_path;
 mod lanes;
@@ -111,7 +113,8 @@ pub(super) fn path_kernel<'a>(
 }
 
 /// Every kernel. Adding one is a file and a line here.
-const KERNELS: &[Build] = &[deepcore::build, attentive_chrome::build, isegnet::build, deepcage::build];
+const KERNELS: &[Build] =
+    &[deepcore::build, bin_lstms::build, isegnet::build, deepcage::build, dense_bins::build, attentive_convs::build];
 
 /// The network's own kernel for this input, or the plain path where it has none.
 pub fn evaluator<'a>(model: &'a dyn Model, input: &'a Input) -> Result<Box<dyn Evaluator + 'a>, AttributionError> {

@@ -116,12 +116,30 @@ fn manifests() -> Vec<Manifest> {
         convolutional("isegnet", 211, [("kernel", 7), ("pool", 3)]),
         convolutional("deepcage", 310, [("filters", 21), ("growth", 5)]),
         convolutional("deepcage", 420, [("kernel2", 5), ("pool", 3)]),
+        comparator("deepchrome", 5, 100, &[]),
+        comparator("deepchrome", 2, 33, &[("filters", 7), ("kernel", 4), ("pool", 6), ("dense1", 9), ("dense2", 8)]),
+        comparator("mlp", 5, 100, &[]),
+        comparator("mlp", 3, 4, &[("dense1", 13), ("dense2", 7)]),
+        comparator("cnn-attn", 5, 100, &[]),
+        comparator("cnn-attn", 2, 31, &[("filters", 3), ("kernel", 7)]),
+        comparator("cnn-alpha-beta", 5, 100, &[]),
+        comparator("cnn-alpha-beta", 2, 17, &[("filters", 5), ("kernel", 4), ("mark_filters", 3), ("mark_kernel", 2)]),
+        comparator("lstm", 5, 100, &[]),
+        comparator("lstm", 3, 9, &[("hidden", 5)]),
+        comparator("lstm-attn", 5, 100, &[]),
+        comparator("lstm-attn", 2, 1, &[("hidden", 17)]),
+        comparator("lstm-alpha", 5, 100, &[]),
+        comparator("lstm-alpha", 3, 21, &[("hidden", 7)]),
     ]
 }
 
-/// Networks that take the plain path, whose matrix products round by the number of rows.
-fn without_kernels() -> impl Iterator<Item = Manifest> {
-    ["deepchrome", "mlp", "lstm", "lstm-attn", "cnn-attn"].into_iter().map(|name| architecture(name).unwrap().default_manifest())
+/// A comparator of AttentiveChrome with other sizes.
+fn comparator(name: &str, marks: usize, bins: u64, sizes: &[(&str, usize)]) -> Manifest {
+    let mut manifest = architecture(name).unwrap().default_manifest();
+    (manifest.window.length, manifest.window.tss_index) = (bins * manifest.input.bin_size, bins * manifest.input.bin_size / 2);
+    manifest.input.marks.truncate(marks);
+    manifest.sizes.extend(sizes.iter().map(|(name, size)| ((*name).to_owned(), *size)));
+    manifest
 }
 
 /// All substitutions at the ends and at some bases between, N, and longer edits; marks by bin, in pairs, together with bases.
@@ -221,9 +239,13 @@ fn edits_of_two_places_at_any_distance_equal_the_plain_path() {
 
 #[test]
 fn deltas_do_not_depend_on_what_is_asked_for_together_nor_on_threads() {
-    for manifest in manifests().into_iter().chain(without_kernels()) {
+    // On the plain path too, whose matrix products round by the number of rows.
+    let on_plain_path = ["deepchrome", "mlp", "lstm", "lstm-attn", "cnn-attn"].map(|name| comparator(name, 5, 100, &[]));
+    let all = manifests().into_iter().map(|manifest| (manifest, false)).chain(on_plain_path.map(|manifest| (manifest, true)));
+    for (manifest, is_plain) in all {
         let (model, input) = (network(&manifest, 5, DType::F32, &[]), random_input(&manifest, 5));
-        let (kernel, edits) = (evaluator(&*model, &input).unwrap(), edits(&input, 5));
+        let edits = edits(&input, 5);
+        let kernel = if is_plain { plain(&*model, &input) } else { evaluator(&*model, &input) }.unwrap();
         let together = kernel.deltas(&edits).unwrap();
         for (edit, delta) in edits.iter().zip(&together).step_by(7) {
             assert_eq!(kernel.deltas(std::slice::from_ref(edit)).unwrap(), [*delta]);

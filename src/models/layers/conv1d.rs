@@ -8,9 +8,9 @@ use candle_core::{Result, Tensor};
 /// A `torch.nn.Conv1d` of stride 1, followed by ReLU.
 pub struct Conv1d {
     /// `[filters, channels, kernel]`: turned when it is used, for a turned copy would not follow what is learnt.
-    weight: Tensor,
+    pub(crate) weight: Tensor,
     /// `[filters]`.
-    bias: Tensor,
+    pub(crate) bias: Tensor,
 }
 
 impl Conv1d {

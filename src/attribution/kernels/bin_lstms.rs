@@ -1,30 +1,55 @@
-//! AttentiveChrome: an edit of some bins of a mark runs that mark's LSTMs from the bins outward; other marks keep their summaries.
-//! The level over marks is a handful of steps and runs whole.
+//! AttentiveChrome and its comparators of LSTMs (LSTM, LSTM-Attn, LSTM-alpha): an edit of some bins of a mark runs the LSTMs that read it
+//! from the bins outward; those of other marks keep their summaries. The level over marks is a handful of steps and runs whole.
 
 use super::alone::{Columns, Direction, Trace};
 use super::lanes::{Gates, LANES, Lstm, Rows, add_product, first_lane, is_spread, load, pairs, splat, spread, store};
 use super::{Edit, Evaluator, check_finite, finite, numbers};
 use crate::attribution::AttributionError;
-use crate::models::layers::{Kernel, Real, dispatch};
-use crate::models::{AttentiveChrome, AttentiveLstm, Input, Model};
+use crate::models::layers::{BiLstm, ContextAttention, Kernel, Linear, Real, dispatch};
+use crate::models::{AttentiveChrome, AttentiveLstm, Input, LstmAlpha, LstmAttn, Model};
 use candle_core::DType;
 use pulp::Simd;
 use rayon::prelude::*;
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
-/// The kernel, where the network is AttentiveChrome.
+/// The kernel, where the network is one of LSTMs over bins.
 pub(super) fn build<'a>(model: &'a dyn Model, input: &'a Input) -> Option<Result<Box<dyn Evaluator + 'a>, AttributionError>> {
-    let model = model.as_any().downcast_ref::<AttentiveChrome>()?;
-    fn boxed<'a, T: Real>(
-        kernel: Result<AttentiveChromeKernel<T>, AttributionError>,
-    ) -> Result<Box<dyn Evaluator + 'a>, AttributionError> {
+    fn boxed<'a, T: Real>(kernel: Result<BinLstms<T>, AttributionError>) -> Result<Box<dyn Evaluator + 'a>, AttributionError> {
         Ok(Box::new(kernel?))
     }
+    let parts = parts(model)?;
     match model.dtype() {
-        DType::F32 => Some(boxed(AttentiveChromeKernel::<f32>::new(model, input))),
-        DType::F64 => Some(boxed(AttentiveChromeKernel::<f64>::new(model, input))),
+        DType::F32 => Some(boxed(BinLstms::<f32>::new(&parts, input))),
+        DType::F64 => Some(boxed(BinLstms::<f64>::new(&parts, input))),
         _ => None,
     }
+}
+
+/// What such a network is made of.
+struct Parts<'a> {
+    /// An LSTM for each mark, or one for all of them together; without attention its last states count.
+    marks: Vec<(&'a BiLstm, Option<&'a ContextAttention>)>,
+    /// Without it the marks' summaries are joined.
+    over_marks: Option<&'a AttentiveLstm>,
+    head: &'a Linear,
+}
+
+fn parts(model: &dyn Model) -> Option<Parts<'_>> {
+    let model = model.as_any();
+    if let Some(net) = model.downcast_ref::<AttentiveChrome>() {
+        let marks = net.marks.iter().map(|mark| (&mark.lstm, Some(&mark.attention))).collect();
+        return Some(Parts { marks, over_marks: Some(&net.over_marks), head: &net.head });
+    }
+    if let Some(net) = model.downcast_ref::<LstmAlpha>() {
+        let marks = net.marks.iter().map(|(lstm, attention)| (lstm, Some(attention))).collect();
+        return Some(Parts { marks, over_marks: None, head: &net.head });
+    }
+    if let Some(net) = model.downcast_ref::<LstmAttn>() {
+        return Some(Parts { marks: vec![(&net.lstm, Some(&net.attention))], over_marks: None, head: &net.head });
+    }
+    let net = model.downcast_ref::<crate::models::Lstm>()?;
+    Some(Parts { marks: vec![(&net.lstm, None)], over_marks: None, head: &net.head })
 }
 
 /// A BiLSTM over steps whose states are averaged with weights `softmax(context . states)`.
@@ -65,77 +90,97 @@ impl<T: Real> Level<T> {
     }
 }
 
+/// The marks that an LSTM reads together, most often one.
 struct Mark<T> {
     level: Level<T>,
-    /// `[bins]`.
+    /// `[bins][inputs]`.
     x: Vec<T>,
+    inputs: usize,
+    /// Whether the summary is the mean by attention, not each direction's last state.
+    has_attention: bool,
     unedited: [Trace<T>; 2],
     /// What each direction adds to the score of each bin.
     shares: [Vec<T>; 2],
-    /// `[2 * hidden]`: the unedited mark's averaged states.
-    mean: Vec<T>,
+    /// `[2 * hidden]`: the summary of the unedited mark.
+    summary: Vec<T>,
 }
 
 impl<T: Real> Mark<T> {
-    fn new(level: &AttentiveLstm, x: Vec<T>) -> Result<Self, AttributionError> {
-        let [forward, reverse] = Direction::both(&level.lstm.packed()?, &x, 1)?;
-        let (context, hidden) = (numbers::<T>(&level.attention.context)?, forward.lstm.hidden());
+    fn new((lstm, attention): (&BiLstm, Option<&ContextAttention>), x: Vec<T>, inputs: usize) -> Result<Self, AttributionError> {
+        let [forward, reverse] = Direction::both(&lstm.packed()?, &x, inputs)?;
+        let hidden = forward.lstm.hidden();
+        let context = attention.map_or(Ok(vec![T::ZERO; 2 * hidden]), |attention| numbers::<T>(&attention.context))?;
         let share =
             |direction: usize, states: &[T]| Columns::new(1, hidden, |_, i| context[direction * hidden + i]).products(states, 1);
         let shares = [share(0, &forward.unedited.states), share(1, &reverse.unedited.states)];
         let level = Level::of([forward.lstm, reverse.lstm], &context);
-        let mut mark = Self { level, x, unedited: [forward.unedited, reverse.unedited], shares, mean: Vec::new() };
+        let (has_attention, unedited) = (attention.is_some(), [forward.unedited, reverse.unedited]);
+        let mut mark = Self { level, x, inputs, has_attention, unedited, shares, summary: Vec::new() };
         // A lane like any other, so that an edit that changes nothing gives the same bits.
         let mut passes = [Pass::of(&mark), Pass::of(&mark)];
-        mark.mean = first_lane(&dispatch(Block { mark: &mark, lanes: &[], range: None, passes: &mut passes })).collect();
+        mark.summary = first_lane(&dispatch(Block { mark: &mark, lanes: &[], range: None, passes: &mut passes })).collect();
         Ok(mark)
+    }
+
+    fn bins(&self) -> usize {
+        self.x.len() / self.inputs
     }
 }
 
-struct AttentiveChromeKernel<T> {
+struct BinLstms<T> {
     marks: Vec<Mark<T>>,
-    over_marks: Level<T>,
-    /// `[2 * mark_hidden]`.
+    over_marks: Option<Level<T>>,
+    /// `[2 * hidden]` of the level over marks, or of every mark in turn.
     head: Vec<T>,
     bias: f64,
     score: f64,
 }
 
-impl<T: Real> AttentiveChromeKernel<T> {
-    fn new(model: &AttentiveChrome, input: &Input) -> Result<Self, AttributionError> {
+impl<T: Real> BinLstms<T> {
+    fn new(parts: &Parts<'_>, input: &Input) -> Result<Self, AttributionError> {
         let (k, bins) = (input.n_marks(), input.positions());
-        let marks = model.marks.par_iter().enumerate().map(|(i, level)| -> Result<Mark<T>, AttributionError> {
-            Mark::new(level, (0..bins).map(|bin| T::from_f64(f64::from(input.marks[bin * k + i]))).collect())
+        let inputs = k / parts.marks.len();
+        let marks = parts.marks.par_iter().enumerate().map(|(i, mark)| -> Result<Mark<T>, AttributionError> {
+            let columns = |bin: usize| bin * k + i * inputs..bin * k + (i + 1) * inputs;
+            let x = (0..bins).flat_map(|bin| &input.marks[columns(bin)]).map(|value| T::from_f64(f64::from(*value)));
+            Mark::new(*mark, x.collect(), inputs)
         });
         let marks = marks.collect::<Result<Vec<_>, _>>()?;
-        let bias = model.head.bias.as_ref().map_or(Ok(vec![0.0]), numbers::<f64>)?[0];
-        let over_marks = Level::new(&model.over_marks)?;
-        let mut kernel = Self { marks, over_marks, head: numbers(&model.head.weight)?, bias, score: 0.0 };
+        let bias = parts.head.bias.as_ref().map_or(Ok(vec![0.0]), numbers::<f64>)?[0];
+        let over_marks = parts.over_marks.map(Level::new).transpose()?;
+        let mut kernel = Self { marks, over_marks, head: numbers(&parts.head.weight)?, bias, score: 0.0 };
         kernel.score = finite(dispatch(OverMarks { kernel: &kernel, lanes: &[] })[0])?;
         Ok(kernel)
     }
 
     /// The changed bins of each mark, by mark.
-    fn changes(&self, edit: &Edit) -> BTreeMap<usize, BTreeMap<usize, T>> {
-        let mut changes: BTreeMap<usize, BTreeMap<usize, T>> = BTreeMap::new();
+    fn changes(&self, edit: &Edit) -> BTreeMap<usize, Bins<T>> {
+        let inputs = self.marks[0].inputs;
+        let k = self.marks.len() * inputs;
+        let mut changes: BTreeMap<usize, Bins<T>> = BTreeMap::new();
         for &(index, value) in &edit.marks {
-            let (bin, mark) = (index / self.marks.len(), index % self.marks.len());
-            changes.entry(mark).or_default().insert(bin, T::from_f64(f64::from(value)));
+            let (bin, column) = (index / k, index % k);
+            let values = changes.entry(column / inputs).or_default().entry(bin).or_default();
+            values.push((column % inputs, T::from_f64(f64::from(value))));
         }
         for (&mark, bins) in &mut changes {
-            bins.retain(|&bin, value| *value != self.marks[mark].x[bin]);
+            let x = &self.marks[mark].x;
+            bins.retain(|bin, values| values.iter().any(|(input, value)| *value != x[bin * inputs + input]));
         }
         changes.retain(|_, bins| !bins.is_empty());
         changes
     }
 }
 
-/// The edited values of one mark by bin, and the averaged states they give.
+/// New values of inputs by bin.
+type Bins<T> = BTreeMap<usize, SmallVec<[(usize, T); 2]>>;
+
+/// The edited values of one mark by bin, and the summary they give.
 struct Edited<T> {
     edit: usize,
     mark: usize,
-    bins: BTreeMap<usize, T>,
-    mean: Vec<T>,
+    bins: Bins<T>,
+    summary: Vec<T>,
 }
 
 impl<T> Edited<T> {
@@ -145,7 +190,7 @@ impl<T> Edited<T> {
     }
 }
 
-impl<T: Real> Evaluator for AttentiveChromeKernel<T> {
+impl<T: Real> Evaluator for BinLstms<T> {
     fn score(&self) -> f64 {
         self.score
     }
@@ -165,7 +210,7 @@ impl<T: Real> Evaluator for AttentiveChromeKernel<T> {
         let mut edited: Vec<Edited<T>> = Vec::with_capacity(edits.len());
         for (edit, of) in edits.iter().enumerate() {
             let changes = self.changes(of).into_iter();
-            edited.extend(changes.map(|(mark, bins)| Edited { edit, mark, bins, mean: Vec::new() }));
+            edited.extend(changes.map(|(mark, bins)| Edited { edit, mark, bins, summary: Vec::new() }));
         }
         // Blocks of one mark whose bins are near one another.
         edited.sort_by_key(|e| (e.mark, e.range(), e.edit));
@@ -180,11 +225,11 @@ impl<T: Real> Evaluator for AttentiveChromeKernel<T> {
             || [Pass::of(&self.marks[0]), Pass::of(&self.marks[0])],
             |passes, block| {
                 let range = block.iter().map(Edited::range).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-                let lanes: Vec<&BTreeMap<usize, T>> = block.iter().map(|e| &e.bins).collect();
+                let lanes: Vec<&Bins<T>> = block.iter().map(|e| &e.bins).collect();
                 let mark = &self.marks[block[0].mark];
-                let means = dispatch(Block { mark, lanes: &lanes, range, passes });
+                let summaries = dispatch(Block { mark, lanes: &lanes, range, passes });
                 for (lane, edited) in block.iter_mut().enumerate() {
-                    edited.mean = means.iter().skip(lane).step_by(LANES).copied().collect();
+                    edited.summary = summaries.iter().skip(lane).step_by(LANES).copied().collect();
                 }
             },
         );
@@ -205,7 +250,7 @@ impl<T: Real> Evaluator for AttentiveChromeKernel<T> {
 /// Up to [`LANES`] edits of one mark, whose first and last changed bins over all of them are `range`.
 struct Block<'a, T> {
     mark: &'a Mark<T>,
-    lanes: &'a [&'a BTreeMap<usize, T>],
+    lanes: &'a [&'a Bins<T>],
     range: Option<(usize, usize)>,
     /// Room for both directions.
     passes: &'a mut [Pass<T>; 2],
@@ -225,7 +270,7 @@ struct Pass<T> {
 impl<T: Real> Pass<T> {
     /// Room for a pass over a mark.
     fn of(mark: &Mark<T>) -> Self {
-        let bins = mark.x.len();
+        let bins = mark.bins();
         Self { from: 0, until: 0, states: vec![T::ZERO; bins * mark.level.hidden() * LANES], shares: vec![T::ZERO; bins * LANES] }
     }
 }
@@ -234,14 +279,14 @@ impl<T: Real> Block<'_, T> {
     #[inline(always)]
     fn pass<S: Simd>(&mut self, simd: S, reverse: bool) {
         let (mark, d) = (self.mark, usize::from(reverse));
-        let (direction, lstm, bins) = (&mark.unedited[d], &mark.level.lstm[d], mark.x.len());
+        let (direction, lstm, bins) = (&mark.unedited[d], &mark.level.lstm[d], mark.bins());
         let hidden = lstm.hidden();
         let row = hidden * LANES;
         let pass = &mut self.passes[d];
         (pass.from, pass.until) = (bins, 0);
         spread(&mark.shares[d], &mut pass.shares);
         let Some((first, last)) = self.range else { return };
-        let mut x = [T::ZERO; LANES];
+        let mut x = vec![T::ZERO; mark.inputs * LANES];
         let mut gates = vec![T::ZERO; 4 * hidden * LANES];
         let mut state = vec![T::ZERO; row];
         let mut cell = state.clone();
@@ -254,10 +299,10 @@ impl<T: Real> Block<'_, T> {
         for i in 0..count {
             let bin = if reverse { start - i } else { start + i };
             let entering = if (first..=last).contains(&bin) && self.lanes.iter().any(|lane| lane.contains_key(&bin)) {
-                x.fill(mark.x[bin]);
-                for (x, lane) in x.iter_mut().zip(self.lanes) {
-                    if let Some(value) = lane.get(&bin) {
-                        *x = *value;
+                spread(&mark.x[bin * mark.inputs..][..mark.inputs], &mut x);
+                for (lane, bins) in self.lanes.iter().enumerate() {
+                    for (input, value) in bins.get(&bin).into_iter().flatten() {
+                        x[input * LANES + lane] = *value;
                     }
                 }
                 lstm.project(simd, &x, &mut gates);
@@ -281,15 +326,27 @@ impl<T: Real> Block<'_, T> {
 }
 
 impl<T: Real> Kernel for Block<'_, T> {
-    /// Averaged states `[2 * hidden][LANES]`.
+    /// Summaries `[2 * hidden][LANES]`.
     type Output = Vec<T>;
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) -> Vec<T> {
-        let (bins, hidden) = (self.mark.x.len(), self.mark.level.hidden());
+        let (bins, hidden) = (self.mark.bins(), self.mark.level.hidden());
         self.pass(simd, false);
         self.pass(simd, true);
         let passes = self.passes;
+        if !self.mark.has_attention {
+            // Each direction's own last: the reverse one ends at the first bin.
+            let mut last = vec![T::ZERO; 2 * hidden * LANES];
+            for ((d, pass), last) in passes.iter().enumerate().zip(last.chunks_exact_mut(hidden * LANES)) {
+                let bin = if d == 0 { bins - 1 } else { 0 };
+                match (pass.from..pass.until).contains(&bin) {
+                    true => last.copy_from_slice(&pass.states[bin * hidden * LANES..][..hidden * LANES]),
+                    false => spread(&self.mark.unedited[d].states[bin * hidden..][..hidden], last),
+                }
+            }
+            return last;
+        }
         let weights = softmax(&passes[0].shares, &passes[1].shares);
         let mut mean = vec![T::ZERO; 2 * hidden * LANES];
         for (d, pass) in passes.iter().enumerate() {
@@ -316,7 +373,7 @@ impl<T: Real> Kernel for Block<'_, T> {
 
 /// The level over marks for up to [`LANES`] edits.
 struct OverMarks<'a, T> {
-    kernel: &'a AttentiveChromeKernel<T>,
+    kernel: &'a BinLstms<T>,
     /// The edited marks of each edit.
     lanes: &'a [&'a [Edited<T>]],
 }
@@ -326,22 +383,29 @@ impl<T: Real> Kernel for OverMarks<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> [f64; LANES] {
-        let (kernel, level) = (self.kernel, &self.kernel.over_marks);
-        let (k, hidden) = (kernel.marks.len(), level.hidden());
-        let row = hidden * LANES;
-        // Averaged states of every mark, `[2 * hidden of a mark][LANES]`.
+        let (kernel, k) = (self.kernel, self.kernel.marks.len());
+        // Summaries of every mark, `[2 * hidden of a mark][LANES]`.
         let inputs: Vec<Vec<T>> = (kernel.marks.iter().enumerate())
             .map(|(i, mark)| {
-                let mut x = vec![T::ZERO; mark.mean.len() * LANES];
-                spread(&mark.mean, &mut x);
+                let mut x = vec![T::ZERO; mark.summary.len() * LANES];
+                spread(&mark.summary, &mut x);
                 for (lane, edited) in self.lanes.iter().enumerate() {
                     for edited in edited.iter().filter(|e| e.mark == i) {
-                        edited.mean.iter().enumerate().for_each(|(unit, value)| x[unit * LANES + lane] = *value);
+                        edited.summary.iter().enumerate().for_each(|(unit, value)| x[unit * LANES + lane] = *value);
                     }
                 }
                 x
             })
             .collect();
+        let mut scores = [kernel.bias; LANES];
+        let Some(level) = &kernel.over_marks else {
+            for (states, head) in inputs.iter().flat_map(|x| x.chunks_exact(LANES)).zip(&kernel.head) {
+                scores.iter_mut().zip(states).for_each(|(score, state)| *score += head.to_f64() * state.to_f64());
+            }
+            return scores;
+        };
+        let hidden = level.hidden();
+        let row = hidden * LANES;
         let mut shares = [vec![T::ZERO; k * LANES], vec![T::ZERO; k * LANES]];
         let mut states = [vec![T::ZERO; k * row], vec![T::ZERO; k * row]];
         let mut gates = vec![T::ZERO; 4 * row];
@@ -358,7 +422,6 @@ impl<T: Real> Kernel for OverMarks<'_, T> {
             }
         }
         let weights = softmax(&shares[0], &shares[1]);
-        let mut scores = [kernel.bias; LANES];
         for (i, states) in states.iter().flat_map(|s| s.chunks_exact(LANES)).enumerate() {
             let (d, mark, unit) = (i / (k * hidden), i / hidden % k, i % hidden);
             let head = kernel.head[d * hidden + unit].to_f64();
