@@ -35,11 +35,10 @@ pub(super) fn begin(folder: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
-/// The reason without the temporary file's name, which nobody chose.
+/// The reason without the temporary file's name, which nobody chose; tempfile has it in its text alone.
 fn without_name(error: io::Error) -> io::Error {
-    let inner = error.get_ref().and_then(|error| error.source()).and_then(|error| error.downcast_ref::<io::Error>());
-    match inner.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
+    match error.to_string().rsplit_once(" at path ") {
+        Some((reason, _)) => io::Error::new(error.kind(), reason.to_owned()),
         None => error,
     }
 }

@@ -301,7 +301,7 @@ fn check_measured_genes(step: usize, edits: usize) {
 
 #[test]
 fn kernels_equal_the_plain_path_on_measured_genes() {
-    check_measured_genes(120, 24);
+    check_measured_genes(120, 12);
 }
 
 #[test]
