@@ -2,8 +2,9 @@
 
 use super::kernels::{PathKernel, path_kernel};
 use super::{AttributionError, Run, finite_scores};
-use crate::models::{Batch, Model};
+use crate::models::{Batch, Model, ModelError, Output};
 use candle_core::{DType, Tensor};
+use std::sync::OnceLock;
 
 /// A node of a quadrature rule over the path: where it lies, 0 at the baseline and 1 at the input, and its weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub struct Path<'a> {
     baseline: Batch,
     /// Input minus baseline.
     change: Batch,
+    /// Both on the device that the network runs on, once asked for; `None` where that failed.
+    there: OnceLock<Option<(Batch, Batch)>>,
     kernel: Option<Box<dyn PathKernel + 'a>>,
 }
 
@@ -38,7 +41,7 @@ impl<'a> Path<'a> {
     /// As [`Path::new`], by the network's own gradient at every node: works for any network, and knows none.
     pub fn direct(model: &'a dyn Model, baseline: &Batch, input: &Batch) -> Result<Self, AttributionError> {
         let change = input.try_zip(baseline, |x, from| x - from)?;
-        Ok(Self { model, baseline: baseline.clone(), change, kernel: None })
+        Ok(Self { model, baseline: baseline.clone(), change, there: OnceLock::new(), kernel: None })
     }
 
     /// Nodes of a call.
@@ -55,7 +58,7 @@ impl<'a> Path<'a> {
         let mut sum = self.change.try_map(|x| x.zeros_like()?.to_dtype(DType::F64))?;
         for nodes in nodes.chunks(self.chunk()) {
             run.step()?;
-            let (output, gradient) = self.model.gradient(&self.inputs(nodes)?)?;
+            let (output, gradient) = self.gradient(nodes)?;
             finite_scores(&output.score)?;
             let weights: Vec<f64> = nodes.iter().map(|node| node.weight).collect();
             sum = sum.try_zip(&gradient, |sum, gradient| {
@@ -68,13 +71,22 @@ impl<'a> Path<'a> {
         Ok(sum)
     }
 
-    /// The inputs at the nodes, as one batch.
-    fn inputs(&self, nodes: &[Node]) -> Result<Batch, AttributionError> {
-        Ok(self.baseline.try_zip(&self.change, |from, change| {
-            let rows = nodes.iter().map(|node| from + (change * node.at)?).collect::<Result<Vec<_>, _>>()?;
-            Tensor::cat(&rows, 0)
-        })?)
+    /// F and its gradient at the nodes.
+    fn gradient(&self, nodes: &[Node]) -> Result<(Output, Batch), ModelError> {
+        // Inputs made on the network's device need not go over; what is the matter with it shows where they have to.
+        let bring = |device| Some((self.baseline.on(device).ok()?, self.change.on(device).ok()?));
+        let there = self.model.device().and_then(|device| self.there.get_or_init(|| bring(device)).as_ref());
+        let there = there.and_then(|(baseline, change)| self.model.gradient(&inputs(baseline, change, nodes).ok()?).ok());
+        there.map_or_else(|| self.model.gradient(&inputs(&self.baseline, &self.change, nodes)?), Ok)
     }
+}
+
+/// The inputs at the nodes, as one batch.
+fn inputs(baseline: &Batch, change: &Batch, nodes: &[Node]) -> candle_core::Result<Batch> {
+    baseline.try_zip(change, |from, change| {
+        let rows = nodes.iter().map(|node| from + (change * node.at)?).collect::<Result<Vec<_>, _>>()?;
+        Tensor::cat(&rows, 0)
+    })
 }
 
 /// `sum_k weight_k * dF/dx(x' + at_k (x - x'))` for the path from `baseline` x' to `input` x; see [`Path`].

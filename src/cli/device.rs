@@ -1,8 +1,9 @@
 //! Networks on the device that was asked for.
 
-use super::Failure;
+use super::{Failure, cuda_program};
 use crate::models::{Commands, DeviceChoice, Model, open_model_on};
 use candle_core::Device;
+use clap::ArgMatches;
 use std::path::Path;
 
 /// A device, and what results call it.
@@ -20,7 +21,7 @@ impl Opened {
 
 /// Opens what was asked for. What `auto` found, where that is the processor, is handed to `say`.
 pub(super) fn open(choice: DeviceChoice, say: &mut dyn FnMut(String)) -> Result<Opened, Failure> {
-    let (device, why) = choice.open().map_err(Failure::Usage)?;
+    let (device, why) = choice.open(&cuda_program::why_not).map_err(Failure::Usage)?;
     if let Some(why) = why {
         say(why);
     }
@@ -30,6 +31,13 @@ pub(super) fn open(choice: DeviceChoice, say: &mut dyn FnMut(String)) -> Result<
         candle_core::DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
     };
     Ok(Opened { device, name })
+}
+
+/// Whether a command asks for a device that may be one of CUDA, which this program was built without.
+pub(super) fn may_be_cuda(matches: &ArgMatches) -> bool {
+    let command = std::iter::successors(Some(matches), |matches| matches.subcommand().map(|(_, of)| of)).last();
+    let choice = command.and_then(|matches| matches.try_get_one::<DeviceChoice>("device").ok().flatten());
+    !cfg!(feature = "cuda") && matches!(choice, Some(DeviceChoice::Auto | DeviceChoice::Cuda(_)))
 }
 
 /// Fitting has its gradients on the processor only.

@@ -15,6 +15,7 @@ mod check;
 mod config;
 mod cores;
 mod count;
+mod cuda_program;
 mod device;
 mod differential;
 mod disagreement;
@@ -42,7 +43,7 @@ mod train;
 mod variants;
 mod view;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -136,7 +137,11 @@ pub fn run() -> ExitCode {
     set_candle_threads();
     allow_many_files();
     silence_contained_panics();
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    if device::may_be_cuda(&matches) {
+        cuda_program::hand_over();
+    }
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     // The browser runs for hours with every network in turn, whose blocks are of no use to each other.
     if !matches!(cli.command, None | Some(Command::View(_))) {
         crate::models::keep_freed_blocks();

@@ -55,12 +55,13 @@ impl fmt::Display for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// The device, and for [`DeviceChoice::Auto`] why it is the processor, where it is.
+    /// The device, and for [`DeviceChoice::Auto`] why it is the processor, where it is. `no_cuda` says why this program was built
+    /// without CUDA.
     ///
     /// # Errors
     /// Where the device that was named is not there: the reason.
-    pub fn open(self) -> Result<(Device, Option<String>), String> {
-        self.open_with(&device_of)
+    pub fn open(self, no_cuda: &dyn Fn() -> String) -> Result<(Device, Option<String>), String> {
+        self.open_with(&|choice| device_of(choice, no_cuda))
     }
 
     fn open_with(self, open: &dyn Fn(Self) -> Result<Device, String>) -> Result<(Device, Option<String>), String> {
@@ -78,14 +79,14 @@ impl DeviceChoice {
     }
 }
 
-fn device_of(choice: DeviceChoice) -> Result<Device, String> {
+fn device_of(choice: DeviceChoice, no_cuda: &dyn Fn() -> String) -> Result<Device, String> {
     // A driver that is not what the library expects may panic where it is first spoken to.
     let contained = |open: &dyn Fn() -> candle_core::Result<Device>| {
         crate::tracks::contain_panic(open).and_then(|device| device.map_err(|e| e.to_string()))
     };
     match choice {
         DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Device::Cpu),
-        DeviceChoice::Cuda(_) if !cfg!(feature = "cuda") => Err("this program was built without it (--features cuda)".to_owned()),
+        DeviceChoice::Cuda(_) if !cfg!(feature = "cuda") => Err(no_cuda()),
         DeviceChoice::Metal if !cfg!(feature = "metal") => Err("this program was built without it (--features metal)".to_owned()),
         DeviceChoice::Cuda(index) => contained(&|| Device::new_cuda(index)),
         DeviceChoice::Metal => contained(&|| Device::new_metal(0)),
@@ -136,7 +137,7 @@ impl OnDevice {
         while from < n {
             let fits = self.fits.load(Ordering::Relaxed);
             if fits == 0 {
-                let rest = batch.try_map(|x| x.narrow(0, from, n - from))?;
+                let rest = batch.try_map(|x| x.narrow(0, from, n - from))?.on(&Device::Cpu)?;
                 done.push(run(&*self.here, &rest)?);
                 break;
             }
@@ -150,15 +151,22 @@ impl OnDevice {
                 }
                 Err(error) if is_out_of_memory(&error) && len > 1 => self.fits.store(len / 2, Ordering::Relaxed),
                 Err(error) => {
+                    // Windows made on a device are lost with it: whoever made them makes them again.
+                    let piece = piece.on(&Device::Cpu).inspect_err(|_| self.lose(&error))?;
                     // What the network refuses it refuses on the processor too, and the device is not to blame.
                     done.push(run(&*self.here, &piece)?);
                     from += len;
-                    self.fits.store(0, Ordering::Relaxed);
-                    *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+                    self.lose(&error);
                 }
             }
         }
         Ok(done)
+    }
+
+    /// The device is no longer used, because of `error`.
+    fn lose(&self, error: &ModelError) {
+        self.fits.store(0, Ordering::Relaxed);
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
     }
 }
 
@@ -195,6 +203,10 @@ impl Model for OnDevice {
             None => self.name.clone(),
             Some(reason) => format!("on the processor: {} failed ({reason})", self.name),
         })
+    }
+
+    fn device(&self) -> Option<&Device> {
+        (self.fits.load(Ordering::Relaxed) > 0).then_some(&self.device)
     }
 
     fn windows_per_call(&self) -> Option<usize> {
@@ -383,8 +395,9 @@ mod tests {
     #[test]
     #[cfg(not(feature = "cuda"))]
     fn what_was_not_built_in_is_refused_by_name() {
-        assert!(DeviceChoice::Cuda(0).open().unwrap_err().contains("built without it (--features cuda)"));
-        let (device, why) = DeviceChoice::Auto.open().unwrap();
+        let no_cuda = || "nothing beside it".to_owned();
+        assert_eq!(DeviceChoice::Cuda(0).open(&no_cuda).unwrap_err(), "--device cuda:0: nothing beside it");
+        let (device, why) = DeviceChoice::Auto.open(&no_cuda).unwrap();
         assert!(device.is_cpu() == why.is_some() || cfg!(feature = "metal"));
     }
 }

@@ -73,7 +73,7 @@ pub use source::{SampleSource, measured_output, missing_input, samples_that_feed
 pub use tfs::TfMotifs;
 pub use weights::{Init, Statistic, Weights};
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use device::joined_gradients;
 use rayon::prelude::*;
 use std::any::Any;
@@ -151,6 +151,11 @@ impl Batch {
             *out = a.zip(b).map(|(a, b)| f(a, b)).transpose()?;
         }
         Ok(Self::from_parts(out))
+    }
+
+    /// The same numbers on `device`.
+    pub fn on(&self, device: &Device) -> candle_core::Result<Self> {
+        self.try_map(|x| x.to_device(device))
     }
 
     fn is_on_processor(&self) -> bool {
@@ -314,6 +319,11 @@ pub trait Model: AsAny + Send + Sync {
 
     /// The device it runs on, or why not there, where it is none of the processor.
     fn device_note(&self) -> Option<String> {
+        None
+    }
+
+    /// The device it runs on, where it is none of the processor and is there: windows that are made on it need not be copied over.
+    fn device(&self) -> Option<&Device> {
         None
     }
 

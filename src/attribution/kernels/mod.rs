@@ -50,6 +50,16 @@ impl Edit {
         Self { bases: [&self.bases[..], &other.bases].concat(), marks: [&self.marks[..], &other.marks].concat() }
     }
 
+    /// Whether the edited input is another.
+    pub fn changes(&self, input: &Input) -> bool {
+        fn ends_otherwise<T: PartialEq>(listed: &[(usize, T)], there: &[T]) -> bool {
+            let is_last = |i: usize, index: &usize| listed[i + 1..].iter().all(|(later, _)| later != index);
+            listed.iter().enumerate().any(|(i, (index, value))| there[*index] != *value && is_last(i, index))
+        }
+        input.sequence.as_ref().is_some_and(|sequence| ends_otherwise(&self.bases, sequence))
+            || ends_otherwise(&self.marks, &input.marks)
+    }
+
     /// The edited input.
     pub fn apply<'a>(&self, input: &'a Input) -> Cow<'a, Input> {
         if *self == Self::default() {

@@ -268,6 +268,10 @@ impl Model for Counted {
         self.0.manifest()
     }
 
+    fn device(&self) -> Option<&Device> {
+        self.windows_per_call().map(|_| &Device::Cpu)
+    }
+
     fn windows_per_call(&self) -> Option<usize> {
         *self.1.lock().unwrap()
     }
@@ -303,6 +307,35 @@ fn scans_on_a_device_go_in_its_batches() {
     assert!(on_device.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 1e-5));
 }
 
+#[test]
+fn windows_made_on_a_device_are_the_edited_ones() {
+    for (seed, manifest) in manifests().iter().enumerate() {
+        let input = random_input(manifest, seed as u64);
+        let mut edits = edits(&input, seed as u64);
+        edits.push(Edit::default());
+        if let Some(sequence) = &input.sequence {
+            let there_and_back = Edit::substitution(3, b'N').and(&Edit::substitution(3, sequence[3]));
+            assert!(!there_and_back.changes(&input), "what is listed twice ends as listed last");
+            edits.push(there_and_back);
+        }
+        let base = input.batch(DType::F32).unwrap();
+        for edits in edits.chunks(50).chain([&edits[edits.len() - 1..]]) {
+            let there = plain::edited(&base, &input, edits).unwrap();
+            for (i, edit) in edits.iter().enumerate() {
+                let window = edit.apply(&input);
+                assert_eq!(edit.changes(&input), window.sequence != input.sequence || window.marks != input.marks, "{edit:?}");
+                let here = window.batch(DType::F32).unwrap();
+                for (a, b) in there.parts().into_iter().zip(here.parts()) {
+                    assert_eq!(a.is_some(), b.is_some());
+                    let Some((a, b)) = a.zip(b) else { continue };
+                    assert_eq!(a.dims()[1..], b.dims()[1..]);
+                    assert_eq!(numbers::<f32>(&a.get(i).unwrap()).unwrap(), numbers::<f32>(b).unwrap(), "{edit:?}");
+                }
+            }
+        }
+    }
+}
+
 /// Integrated gradients' sums by a kernel and by the network's own gradient, times input minus baseline.
 fn shares(model: &dyn Model, from: &Batch, to: &Batch, nodes: &[Node]) -> [Vec<f64>; 2] {
     let mut nobody = |_: &crate::attribution::Attribution| ();
@@ -315,6 +348,22 @@ fn shares(model: &dyn Model, from: &Batch, to: &Batch, nodes: &[Node]) -> [Vec<f
         let sum = sum.parts().into_iter().flatten().flat_map(|x| share(x).unwrap());
         sum.zip(change).map(|(gradient, change)| gradient * change).collect()
     })
+}
+
+#[test]
+fn inputs_of_a_path_made_on_a_device_give_the_same_gradients() {
+    let nodes: Vec<Node> = (0..23).map(|i| Node { at: (f64::from(i) + 0.5) / 23.0, weight: 1.0 / 23.0 }).collect();
+    let manifest = deepcore(203, [7, 9, 4, 5, 3, 6, 2], [true, true]);
+    let input = random_input(&manifest, 4).batch(DType::F32).unwrap();
+    let zero = input.try_map(Tensor::zeros_like).unwrap();
+    let [there, here] = [Some(10), None].map(|windows| {
+        let model = Counted(network(&manifest, 4, DType::F32, &[]), std::sync::Mutex::new(windows), std::sync::Mutex::default());
+        let [_, direct] = shares(&model, &zero, &input, &nodes);
+        direct
+    });
+    let scale = here.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+    // Rounding of f32 where the products have other numbers of rows.
+    assert!(scale > 0.0 && there.iter().zip(&here).all(|(a, b)| (a - b).abs() < 1e-4 * scale));
 }
 
 #[test]
