@@ -23,7 +23,10 @@ pub(crate) struct Packed<T> {
     widest: usize,
 }
 
-/// Elements of depth that are worked off before the next rows: a panel's part then stays in the first-level cache.
+/// Bytes of a panel that are worked off before the next rows: with the rows they are multiplied by they stay in 32 KiB of first-level
+/// cache. Between parts the sums go to memory and back, so that no part is shallower than `DEPTH`.
+const PART: usize = 20 << 10;
+/// The fewest elements of depth of a part: the widest panels of 512-bit vectors fill a first-level cache of 48 KiB with it.
 const DEPTH: usize = 128;
 /// Elements of depth that are packed together.
 const TILE: usize = 16;
@@ -128,8 +131,9 @@ impl<T: Real> Kernel for Multiply<'_, T> {
         for (first, width) in panels(p.padded() / p.lanes, p.widest) {
             let panel = &p.values[at..][..p.depth * width * p.lanes];
             at += panel.len();
-            for from in (0..p.depth).step_by(DEPTH) {
-                let depth = DEPTH.min(p.depth - from);
+            let most = (PART / (width * p.lanes * size_of::<T>())).max(DEPTH);
+            for from in (0..p.depth).step_by(most) {
+                let depth = most.min(p.depth - from);
                 let part = Part {
                     panel: T::vectors::<S>(&panel[from * width * p.lanes..][..depth * width * p.lanes]),
                     left: self.left,
