@@ -2,16 +2,21 @@
 //!
 //! `cargo bench --bench attribution -- [NAME...]` runs the rows whose names begin so (`=NAME`: are so), `--list` prints the names;
 //! `THREADS` says how many cores the kernels use (1). `RAYON_NUM_THREADS=1` keeps candle to one, as the program does: its threads wait
-//! for work by spinning. `benches/run.sh` runs other programs beside it.
+//! for work by spinning. `benches/run.sh` runs other programs beside it. `DEVICE=cuda` (as `--device`; `--features cuda`) runs networks there
+//! and adds rows: integrated gradients of 243 steps, large batches, and `-gene`, all that a gene of a whole genome takes: prediction and
+//! attention, integrated gradients of 81 steps, and the whole scan.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a benchmark fails by panicking")]
 
 use candle_core::{DType, Device};
 use cislens::attribution::kernels::{Edit, evaluator};
 use cislens::attribution::{Attribution, Options, Run, method, run_whole};
 use cislens::genome::{BASES, Strand, Stretch};
-use cislens::models::{Batch, Input, InputSource, Model, ModelError, TfSpec, Weights, architecture, keep_freed_blocks};
+use cislens::models::{
+    Batch, DeviceChoice, Input, InputSource, Model, ModelError, OnDevice, TfSpec, Weights, architecture, keep_freed_blocks,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// A gene of random bases and marks in steps of 25 bp, mostly small with a few peaks.
@@ -49,10 +54,35 @@ fn network(name: &str, preset: Option<&str>) -> (Box<dyn Model>, Input) {
     manifest.window.tts = None; // one stretch: a gene so long that no base is read twice
     let fresh = Weights::fresh(1, DType::F32, &Device::Cpu);
     (architecture.build)(&fresh, manifest.clone()).unwrap();
-    let tensors = fresh.saved().into_iter().map(|(name, v)| (name, v.as_detached_tensor())).collect();
+    let tensors: HashMap<_, _> = fresh.saved().into_iter().map(|(name, v)| (name, v.as_detached_tensor())).collect();
     let window = manifest.window_at("chr1".into(), 100_000, Strand::Forward);
     let input = Input::assemble(&manifest, &window, &mut RandomGene(ChaCha8Rng::seed_from_u64(1))).unwrap();
-    ((architecture.build)(&Weights::stored(tensors, DType::F32, &Device::Cpu), manifest).unwrap(), input)
+    let build = |device: &Device| {
+        let there = tensors.iter().map(|(name, x)| (name.clone(), x.to_device(device).unwrap())).collect();
+        (architecture.build)(&Weights::stored(there, DType::F32, device), manifest.clone()).unwrap()
+    };
+    let here = build(&Device::Cpu);
+    match device() {
+        Some((device, name)) => (Box::new(OnDevice::new(build(&device), device, &name, here)), input),
+        None => (here, input),
+    }
+}
+
+/// The device that `DEVICE` names and its name, where it is none of the processor.
+fn device() -> Option<(Device, String)> {
+    let choice: DeviceChoice = std::env::var("DEVICE").ok()?.parse().unwrap();
+    let (device, why) = choice.open(&|| "this benchmark was built without it (--features cuda)".to_owned()).unwrap();
+    if let Some(why) = why {
+        eprintln!("{why}");
+    }
+    (!device.is_cpu()).then(|| (device, choice.to_string()))
+}
+
+/// What a gene of a whole genome takes: prediction and attention, integrated gradients of 81 steps, and the whole scan.
+fn explain_gene(scan: &str, model: &dyn Model, input: &Input) {
+    model.forward(&input.batch(DType::F32).unwrap()).unwrap();
+    explain("ig", model, input, 81);
+    explain(scan, model, input, 1);
 }
 
 fn explain(name: &str, model: &dyn Model, input: &Input, n_steps: usize) {
@@ -140,6 +170,8 @@ fn main() {
             println!("{name} {wall:.6} {processor:.6} {:.0}", peak_mb());
         }
     };
+    let is_on_device = std::env::var_os("DEVICE").is_some();
+    let batches: &[usize] = if is_on_device { &[1, 64, 512] } else { &[1, 64] };
     for (name, preset) in
         [("deepcore", Some("paper")), ("isegnet", Some("tutorial")), ("isegnet", Some("paper")), ("deepcage", None)]
     {
@@ -153,6 +185,10 @@ fn main() {
         for steps in [50, 200] {
             row(&format!("{title}-ig-{steps}"), &mut || median(|| explain("ig", &*model, &input, steps)));
         }
+        if is_on_device {
+            row(&format!("{title}-ig-243"), &mut || median(|| explain("ig", &*model, &input, 243)));
+            row(&format!("{title}-gene"), &mut || median(|| explain_gene("ism", &*model, &input)));
+        }
         if name == "deepcore" {
             row("deepcore-occlusion", &mut || median(|| explain("occlusion", &*model, &input, 1)));
             row("deepcore-bin-pairs", &mut || median(|| bin_pairs(&*model, &input)));
@@ -162,14 +198,18 @@ fn main() {
         if name == "isegnet" {
             row(&format!("{title}-track-points"), &mut || median(|| points(&*model, &input)));
         }
-        for n in [1, 64] {
+        for &n in batches {
             let batch = batch_of(&input, n);
             row(&format!("{title}-forward-{n}"), &mut || median(|| drop(model.forward(&batch).unwrap())));
         }
     }
     let (model, input) = network("attentive-chrome", None);
     row("attentive-chrome-occlusion", &mut || median(|| explain("occlusion", &*model, &input, 1)));
-    for n in [1, 64] {
+    if is_on_device {
+        row("attentive-chrome-ig-243", &mut || median(|| explain("ig", &*model, &input, 243)));
+        row("attentive-chrome-gene", &mut || median(|| explain_gene("occlusion", &*model, &input)));
+    }
+    for &n in batches {
         let batch = batch_of(&input, n);
         row(&format!("attentive-chrome-forward-{n}"), &mut || median(|| drop(model.forward(&batch).unwrap())));
     }
