@@ -125,7 +125,7 @@ def build(name):
     if name == 'isegnet':
         return ISegNet(), (dna(1, 2500), marks(1, 7, 2500))
     if name == 'isegnet-paper':
-        return ISegNet(k1=64), (dna(1, 2500), marks(1, 7, 2500))
+        return ISegNet(k1=64, k2=128), (dna(1, 2500), marks(1, 7, 2500))
     if name == 'deepcage':
         return DeepCage(), (dna(1, 1000), torch.rand(1, 402), torch.rand(1, 402))
     return AttentiveChrome(), (torch.rand(1, 100, 5),)

@@ -36,5 +36,8 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         summary.files.len(),
         bytes as f64 / 1e6
     );
+    let out = args.out.display();
+    say!("its session names four models that are yet to be trained, as in");
+    say!("cislens train deepcore --session {out}/session.toml --sample S01 --test chr3 --out {out}/models/deepcore");
     Ok(())
 }

@@ -169,6 +169,9 @@ trait Layout {
     fn factors<T, const R: usize>(left: &[T], stride: usize, row: usize, from: usize, depth: usize) -> [&[T]; R];
     /// Of row `r` at step `d` of those.
     fn at<T: Copy, const R: usize>(factors: &[&[T]; R], stride: usize, r: usize, d: usize) -> T;
+    /// The factors of all whole fours of steps where they lie side by side, none where they do not: one check and one address for four
+    /// steps, without which a core that is shared with another program spends a third of its time on them.
+    fn fours<'a, T, const R: usize>(factors: &[&'a [T]; R]) -> [&'a [[T; 4]]; R];
 }
 
 struct Adjacent;
@@ -184,6 +187,11 @@ impl Layout for Adjacent {
     fn at<T: Copy, const R: usize>(factors: &[&[T]; R], _: usize, r: usize, d: usize) -> T {
         factors[r][d]
     }
+
+    #[inline(always)]
+    fn fours<'a, T, const R: usize>(factors: &[&'a [T]; R]) -> [&'a [[T; 4]]; R] {
+        factors.map(|factors| factors.as_chunks().0)
+    }
 }
 
 impl Layout for Interleaved {
@@ -196,6 +204,11 @@ impl Layout for Interleaved {
     #[inline(always)]
     fn at<T: Copy, const R: usize>(factors: &[&[T]; R], stride: usize, r: usize, d: usize) -> T {
         factors[0][d * stride + r]
+    }
+
+    #[inline(always)]
+    fn fours<'a, T, const R: usize>(_: &[&'a [T]; R]) -> [&'a [[T; 4]]; R] {
+        [&[]; R]
     }
 }
 
@@ -252,20 +265,31 @@ impl<T: Real, V> Part<'_, T, V> {
             }
         }
         let factors: [&[T]; R] = L::factors(self.left, stride, row, self.from, self.depth);
-        for (d, panel) in self.panel.as_chunks::<W>().0.iter().enumerate() {
-            // Written out: a loop is unrolled too late for the sums to stay in registers.
-            macro_rules! add {
-                ($($r:literal)*) => {$(
-                    if $r < R {
-                        let factor = T::splat(simd, L::at(&factors, stride, $r, d));
-                        if 0 < W { sums[$r][0] = T::fused(simd, factor, panel[0], sums[$r][0]); }
-                        if 1 < W { sums[$r][1] = T::fused(simd, factor, panel[1], sums[$r][1]); }
-                        if 2 < W { sums[$r][2] = T::fused(simd, factor, panel[2], sums[$r][2]); }
-                        if 3 < W { sums[$r][3] = T::fused(simd, factor, panel[3], sums[$r][3]); }
-                    }
-                )*};
-            }
-            add!(0 1 2 3 4 5 6 7 8 9 10 11);
+        // Written out: a loop is unrolled too late for the sums to stay in registers.
+        macro_rules! add {
+            ($panel:expr, $factor:expr; $($r:literal)*) => {$(
+                if $r < R {
+                    let factor = T::splat(simd, $factor($r));
+                    if 0 < W { sums[$r][0] = T::fused(simd, factor, $panel[0], sums[$r][0]); }
+                    if 1 < W { sums[$r][1] = T::fused(simd, factor, $panel[1], sums[$r][1]); }
+                    if 2 < W { sums[$r][2] = T::fused(simd, factor, $panel[2], sums[$r][2]); }
+                    if 3 < W { sums[$r][3] = T::fused(simd, factor, $panel[3], sums[$r][3]); }
+                }
+            )*};
+            ($panel:expr, $factor:expr) => { add!($panel, $factor; 0 1 2 3 4 5 6 7 8 9 10 11) };
+        }
+        let panel = self.panel.as_chunks::<W>().0;
+        let fours: [&[[T; 4]]; R] = L::fours(&factors);
+        let (first, rest) = panel.split_at(4 * fours[0].len());
+        for (i, panel) in first.as_chunks::<4>().0.iter().enumerate() {
+            let factors: [&[T; 4]; R] = std::array::from_fn(|r| &fours[r][i]);
+            add!(panel[0], |r: usize| factors[r][0]);
+            add!(panel[1], |r: usize| factors[r][1]);
+            add!(panel[2], |r: usize| factors[r][2]);
+            add!(panel[3], |r: usize| factors[r][3]);
+        }
+        for (d, panel) in (first.len()..).zip(rest) {
+            add!(panel, |r: usize| L::at(&factors, stride, r, d));
         }
         for (r, sums) in sums.iter().enumerate() {
             let out = T::vectors_mut::<S>(&mut out[(row + r) * self.row + self.first..][..W * lanes]);
