@@ -3,7 +3,7 @@
 //! Every number is what any lane of [`super::lanes`] would be: the same sums, input after input, and the same functions. So an edited
 //! lane that comes back to an unedited state holds its very bits.
 
-use super::lanes::{Lstm, activate};
+use super::lanes::{Lstm, new_cell, new_states};
 use super::numbers;
 use crate::attribution::AttributionError;
 use crate::models::layers::{Kernel, Real, dispatch};
@@ -157,7 +157,7 @@ impl<T: Real> LstmAlone<T> {
         let (steps, hidden, units) = (x.len() / inputs, self.hidden, self.bias.len() / 4);
         let empty = |width: usize| vec![T::ZERO; steps * width];
         let mut trace = Trace { gates: empty(4 * hidden), states: empty(hidden), cells: empty(hidden) };
-        let (mut state, mut cell) = (vec![T::ZERO; units], vec![T::ZERO; units]);
+        let (mut state, mut cell, mut below) = (vec![T::ZERO; units], vec![T::ZERO; units], vec![T::ZERO; units]);
         for i in 0..steps {
             let step = if reverse { steps - 1 - i } else { i };
             let mut gates = self.bias.clone();
@@ -166,7 +166,7 @@ impl<T: Real> LstmAlone<T> {
                 *gate = gates[at % 4 * units + at / 4];
             }
             self.recurrent.add_product(simd, &state[..hidden], &mut gates);
-            activate_all(simd, &gates, &mut cell, &mut state);
+            activate(simd, &gates, &mut cell, &mut state, &mut below);
             trace.states[step * hidden..][..hidden].copy_from_slice(&state[..hidden]);
             trace.cells[step * hidden..][..hidden].copy_from_slice(&cell[..hidden]);
         }
@@ -176,13 +176,14 @@ impl<T: Real> LstmAlone<T> {
 
 /// New cells and states `[unit]` from what enters the gates `[gate][unit]`.
 #[inline(always)]
-fn activate_all<T: Real, S: Simd>(simd: S, gates: &[T], cell: &mut [T], state: &mut [T]) {
+fn activate<T: Real, S: Simd>(simd: S, gates: &[T], cell: &mut [T], state: &mut [T], below: &mut [T]) {
     let (gates, width) = (T::vectors::<S>(gates), T::vectors::<S>(cell).len());
     let (i, f, g, o) = (&gates[..width], &gates[width..2 * width], &gates[2 * width..3 * width], &gates[3 * width..4 * width]);
-    let (cell, state) = (T::vectors_mut::<S>(cell), T::vectors_mut::<S>(state));
+    let (cells, states, belows) = (T::vectors_mut::<S>(cell), T::vectors_mut::<S>(state), T::vectors_mut::<S>(below));
     for v in 0..width {
-        (cell[v], state[v]) = activate::<T, S>(simd, [i[v], f[v], g[v], o[v]], cell[v]);
+        (cells[v], [states[v], belows[v]]) = new_cell::<T, S>(simd, [i[v], f[v], g[v], o[v]], cells[v]);
     }
+    new_states(simd, cell, state, below);
 }
 
 #[cfg(test)]

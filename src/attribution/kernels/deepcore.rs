@@ -344,29 +344,36 @@ impl<'a, T: Real> Block<'a, T> {
             let mut sum = [T::splat(simd, kernel.score_bias); 2];
             for (group, weights) in kernel.heads[part].groups() {
                 let zero = [[T::splat(simd, T::ZERO); 2]; 4];
-                let own = add_product(simd, zero, weights, state, q);
+                let mut sums = add_product(simd, zero, weights, state, q);
                 let at = bin * rows + 4 * group;
                 let shared = splat4(simd, &kernel.before[part][at..]);
-                for row in 0..4 {
+                for (row, sums) in sums.iter_mut().enumerate() {
                     let lanes = (4 * group + row) * LANES;
                     let begun = match (&kept, &begun) {
                         (Some(rows), _) | (None, Some(rows)) => load::<T, S>(&rows[lanes..], q),
                         (None, None) => shared[row],
                     };
-                    let mut both = [T::plus(simd, begun[0], own[row][0]), T::plus(simd, begun[1], own[row][1])];
+                    *sums = [T::plus(simd, begun[0], sums[0]), T::plus(simd, begun[1], sums[1])];
                     for shares in &kernel.shares[part + 1..until] {
                         let share = T::splat(simd, shares[at + row]);
-                        both = [T::plus(simd, both[0], share), T::plus(simd, both[1], share)];
+                        *sums = [T::plus(simd, sums[0], share), T::plus(simd, sums[1], share)];
                     }
-                    match &mut kept {
-                        Some(rows) => store::<T, S>(&mut rows[lanes..], q, both),
-                        None if 4 * group + row < units => {
-                            let weight = T::splat(simd, kernel.score_weights[4 * group + row]);
-                            let tanh = [T::tanh(simd, both[0]), T::tanh(simd, both[1])];
-                            sum = [T::fused(simd, weight, tanh[0], sum[0]), T::fused(simd, weight, tanh[1], sum[1])];
-                        }
-                        None if 4 * group + row == units => store::<T, S>(value, q, both),
-                        None => {}
+                }
+                if let Some(rows) = &mut kept {
+                    for (row, sums) in sums.into_iter().enumerate() {
+                        store::<T, S>(&mut rows[(4 * group + row) * LANES..], q, sums);
+                    }
+                    continue;
+                }
+                let [above_a, below_a] = T::tanh_fractions(simd, [sums[0][0], sums[1][0], sums[2][0], sums[3][0]]);
+                let [above_b, below_b] = T::tanh_fractions(simd, [sums[0][1], sums[1][1], sums[2][1], sums[3][1]]);
+                for row in 0..4 {
+                    if 4 * group + row < units {
+                        let weight = T::splat(simd, kernel.score_weights[4 * group + row]);
+                        let tanh = [T::over(simd, above_a[row], below_a[row]), T::over(simd, above_b[row], below_b[row])];
+                        sum = [T::fused(simd, weight, tanh[0], sum[0]), T::fused(simd, weight, tanh[1], sum[1])];
+                    } else if 4 * group + row == units {
+                        store::<T, S>(value, q, sums[row]);
                     }
                 }
             }

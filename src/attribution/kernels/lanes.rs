@@ -165,6 +165,7 @@ impl<T: Real> Lstm<T> {
     /// One step: `state` and `cell` are `[hidden][LANES]`; the new state is written to `next`.
     #[inline(always)]
     pub fn step<S: Simd>(&self, simd: S, gates: Gates<'_, T>, state: &[T], cell: &mut [T], next: &mut [T]) {
+        let mut below = [T::ZERO; LANES];
         for (unit, weights) in self.recurrent.groups() {
             let (cell, next) = (&mut cell[unit * LANES..][..LANES], &mut next[unit * LANES..][..LANES]);
             for q in 0..pairs::<T, S>() {
@@ -174,25 +175,62 @@ impl<T: Real> Lstm<T> {
                 };
                 let [i, f, g, o] = add_product(simd, entering, weights, state, q);
                 let old = load::<T, S>(cell, q);
-                let (c0, h0) = activate::<T, S>(simd, [i[0], f[0], g[0], o[0]], old[0]);
-                let (c1, h1) = activate::<T, S>(simd, [i[1], f[1], g[1], o[1]], old[1]);
+                let (c0, [n0, d0]) = new_cell::<T, S>(simd, [i[0], f[0], g[0], o[0]], old[0]);
+                let (c1, [n1, d1]) = new_cell::<T, S>(simd, [i[1], f[1], g[1], o[1]], old[1]);
                 store::<T, S>(cell, q, [c0, c1]);
-                store::<T, S>(next, q, [h0, h1]);
+                store::<T, S>(next, q, [n0, n1]);
+                store::<T, S>(&mut below, q, [d0, d1]);
             }
+            new_states(simd, cell, next, &below);
         }
     }
 }
 
-/// New cell and hidden state of a unit from what enters its gates.
+/// New cell of units from what enters their gates, and their output gate as a fraction. The gates' polynomials go in step and share
+/// one division: `sigmoid(x) = (d + n) / 2d` where `tanh(x / 2) = n / d`.
 #[inline(always)]
-pub(super) fn activate<T: Real, S: Simd>(
+pub(super) fn new_cell<T: Real, S: Simd>(
     simd: S,
     [i, f, g, o]: [T::Vector<S>; 4],
     cell: T::Vector<S>,
-) -> (T::Vector<S>, T::Vector<S>) {
-    let kept = T::times(simd, T::sigmoid(simd, i), T::tanh(simd, g));
-    let cell = T::fused(simd, T::sigmoid(simd, f), cell, kept);
-    (cell, T::times(simd, T::tanh(simd, cell), T::sigmoid(simd, o)))
+) -> (T::Vector<S>, [T::Vector<S>; 2]) {
+    let half = T::splat(simd, T::from_f64(0.5));
+    let halves = [T::times(simd, i, half), T::times(simd, f, half), g, T::times(simd, o, half)];
+    let [[ni, nf, ng, no], [di, df, dg, d_o]] = T::tanh_fractions(simd, halves);
+    let of_new = T::times(simd, T::times(simd, T::plus(simd, di, ni), ng), df);
+    let of_both = T::times(simd, di, dg);
+    let kept = T::times(simd, T::plus(simd, df, nf), cell);
+    let below = T::times(simd, df, of_both);
+    let cell = T::over(simd, T::fused(simd, kept, of_both, of_new), T::plus(simd, below, below));
+    (cell, [T::plus(simd, d_o, no), T::plus(simd, d_o, d_o)])
+}
+
+/// New states of units, `tanh(cell)` times the output gate, whose numerators are in `states` and whose denominators in `below`.
+#[inline(always)]
+pub(super) fn new_states<T: Real, S: Simd>(simd: S, cells: &[T], states: &mut [T], below: &[T]) {
+    let (cells, states, below) = (T::vectors::<S>(cells), T::vectors_mut::<S>(states), T::vectors::<S>(below));
+    let mut done = in_step::<T, S, 4>(simd, cells, states, below);
+    done += in_step::<T, S, 2>(simd, &cells[done..], &mut states[done..], &below[done..]);
+    in_step::<T, S, 1>(simd, &cells[done..], &mut states[done..], &below[done..]);
+}
+
+/// As [`new_states`], `N` vectors at a time as long as there are so many; says how many it did.
+#[inline(always)]
+fn in_step<T: Real, S: Simd, const N: usize>(
+    simd: S,
+    cells: &[T::Vector<S>],
+    states: &mut [T::Vector<S>],
+    below: &[T::Vector<S>],
+) -> usize {
+    let cells = cells.as_chunks::<N>().0;
+    for ((cells, states), below) in cells.iter().zip(states.as_chunks_mut::<N>().0).zip(below.as_chunks::<N>().0) {
+        let [numerators, denominators] = T::tanh_fractions(simd, *cells);
+        for k in 0..N {
+            let above = T::times(simd, numerators[k], states[k]);
+            states[k] = T::over(simd, above, T::times(simd, denominators[k], below[k]));
+        }
+    }
+    N * cells.len()
 }
 
 /// Fills rows of lanes with one number each.
@@ -210,4 +248,63 @@ pub(super) fn is_spread<T: Real>(numbers: &[T], rows: &[T]) -> bool {
 /// Lane 0 of each row.
 pub(super) fn first_lane<T: Copy>(rows: &[T]) -> impl Iterator<Item = T> + '_ {
     rows.iter().step_by(LANES).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::layers::{Kernel, dispatch};
+
+    /// New cells, then new states, of one vector's worth after the other.
+    struct Step<T> {
+        gates: [Vec<T>; 4],
+        cells: Vec<T>,
+    }
+
+    impl<T: Real> Kernel for Step<T> {
+        type Output = [Vec<T>; 2];
+
+        #[inline(always)]
+        fn run<S: Simd>(mut self, simd: S) -> Self::Output {
+            let (mut states, mut below) = (self.cells.clone(), self.cells.clone());
+            let [i, f, g, o] = [0, 1, 2, 3].map(|gate| T::vectors::<S>(&self.gates[gate]));
+            let cells = T::vectors_mut::<S>(&mut self.cells);
+            let fractions = T::vectors_mut::<S>(&mut states).iter_mut().zip(T::vectors_mut::<S>(&mut below));
+            for (v, (above, below)) in fractions.enumerate() {
+                (cells[v], [*above, *below]) = new_cell::<T, S>(simd, [i[v], f[v], g[v], o[v]], cells[v]);
+            }
+            new_states(simd, &self.cells, &mut states, &below);
+            [self.cells, states]
+        }
+    }
+
+    fn steps_are_those_of_the_formula<T: Real>(tolerance: f64) {
+        let levels = [-200.0, -9.0, -1.3, -1e-4, 0.0, 0.7, 4.0, 30.0, f64::NAN];
+        let level = |n: usize, gate: u32| levels[n / levels.len().pow(gate) % levels.len()];
+        let n = levels.len().pow(4).next_multiple_of(3 * LANES);
+        let cells = [-150.0, -2.0, 0.0, 0.4, 7.0];
+        let gates = [0, 1, 2, 3].map(|gate| (0..n).map(|i| T::from_f64(level(i, gate))).collect());
+        let [found, states] = dispatch(Step { gates, cells: (0..n).map(|i| T::from_f64(cells[i % 5])).collect() });
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        for i in 0..n {
+            let [input, forget, candidate, output] = [0, 1, 2, 3].map(|gate| level(i, gate));
+            let old = T::from_f64(cells[i % 5]).to_f64();
+            let cell = sigmoid(forget) * old + sigmoid(input) * candidate.tanh();
+            let state = sigmoid(output) * cell.tanh();
+            for (found, exact) in [(found[i].to_f64(), cell), (states[i].to_f64(), state)] {
+                let is_near = (found - exact).abs() <= tolerance * old.abs().max(1.0);
+                assert!(
+                    is_near || (found.is_nan() && exact.is_nan()),
+                    "gates {input} {forget} {candidate} {output}: {found}, {exact}"
+                );
+            }
+        }
+    }
+
+    /// The polynomials are within 2e-7, so a shut gate lets as much of a cell pass; three of them meet in a cell.
+    #[test]
+    fn a_step_is_that_of_the_formula_where_gates_are_open_shut_or_not_a_number() {
+        steps_are_those_of_the_formula::<f32>(6e-7);
+        steps_are_those_of_the_formula::<f64>(1e-13);
+    }
 }

@@ -37,6 +37,8 @@ pub trait Real: WithDType + sealed::Sealed {
     fn minus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// `a * b`.
     fn times<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// `a / b`.
+    fn over<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// `a * b + c`, rounded once where the instruction set can.
     fn fused<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
     /// In each lane `then` where `a > b`, else `otherwise`.
@@ -49,8 +51,8 @@ pub trait Real: WithDType + sealed::Sealed {
     ) -> Self::Vector<S>;
     /// As [`Real::tanh_all`], of one vector.
     fn tanh<S: Simd>(simd: S, x: Self::Vector<S>) -> Self::Vector<S>;
-    /// As [`Real::sigmoid_all`], of one vector.
-    fn sigmoid<S: Simd>(simd: S, x: Self::Vector<S>) -> Self::Vector<S>;
+    /// As [`Real::tanh`], of some vectors, each as a numerator and a denominator above 0.
+    fn tanh_fractions<S: Simd, const N: usize>(simd: S, x: [Self::Vector<S>; N]) -> [[Self::Vector<S>; N]; 2];
     /// Hyperbolic tangent of each. f32: within 2e-7, relative to the value too; NaN stays NaN.
     fn tanh_all<S: Simd>(simd: S, values: &mut [Self]);
     /// 1 / (1 + e^-x) of each. f32: within 2e-7; NaN stays NaN.
@@ -59,7 +61,7 @@ pub trait Real: WithDType + sealed::Sealed {
 
 macro_rules! real {
     ($t:ident, $vector:ident, $load:ident, $load_mut:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $mul_add:ident,
-     $greater:ident, $select:ident, $tanh:path, $sigmoid:path, $tanh_all:path, $sigmoid_all:path) => {
+     $greater:ident, $select:ident, $div:ident, $fractions:path, $tanh_all:path, $sigmoid_all:path) => {
         impl Real for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -114,13 +116,19 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn tanh<S: Simd>(simd: S, x: S::$vector) -> S::$vector {
-                $tanh(simd, x)
+            fn over<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$div(a, b)
             }
 
             #[inline(always)]
-            fn sigmoid<S: Simd>(simd: S, x: S::$vector) -> S::$vector {
-                $sigmoid(simd, x)
+            fn tanh<S: Simd>(simd: S, x: S::$vector) -> S::$vector {
+                let [[numerator], [denominator]] = $fractions(simd, [x]);
+                simd.$div(numerator, denominator)
+            }
+
+            #[inline(always)]
+            fn tanh_fractions<S: Simd, const N: usize>(simd: S, x: [S::$vector; N]) -> [[S::$vector; N]; 2] {
+                $fractions(simd, x)
             }
 
             #[inline(always)]
@@ -148,8 +156,8 @@ real!(
     mul_add_e_f32s,
     greater_than_f32s,
     select_f32s,
-    tanh_f32,
-    sigmoid_f32,
+    div_f32s,
+    fractions_f32,
     tanh_all_f32,
     sigmoid_all_f32
 );
@@ -165,8 +173,8 @@ real!(
     mul_add_e_f64s,
     greater_than_f64s,
     select_f64s,
-    tanh_f64,
-    sigmoid_f64,
+    div_f64s,
+    fractions_f64,
     tanh_all_f64,
     sigmoid_all_f64
 );
@@ -186,15 +194,9 @@ fn sigmoid_all_f64<S: Simd>(_: S, values: &mut [f64]) {
 }
 
 #[inline(always)]
-fn tanh_f64<S: Simd>(simd: S, mut x: S::f64s) -> S::f64s {
-    tanh_all_f64(simd, pulp::bytemuck::cast_slice_mut(std::slice::from_mut(&mut x)));
-    x
-}
-
-#[inline(always)]
-fn sigmoid_f64<S: Simd>(simd: S, mut x: S::f64s) -> S::f64s {
-    sigmoid_all_f64(simd, pulp::bytemuck::cast_slice_mut(std::slice::from_mut(&mut x)));
-    x
+fn fractions_f64<S: Simd, const N: usize>(simd: S, mut x: [S::f64s; N]) -> [[S::f64s; N]; 2] {
+    tanh_all_f64(simd, pulp::bytemuck::cast_slice_mut(&mut x));
+    [x, [simd.splat_f64s(1.0); N]]
 }
 
 #[inline(always)]
@@ -226,10 +228,17 @@ fn sigmoid_f32<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.mul_add_e_f32s(tanh_f32(simd, simd.mul_f32s(x, half)), half, half)
 }
 
-/// Eigen's rational approximation of tanh: no branch, no table, one division.
+#[inline(always)]
+fn tanh_f32<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let [[numerator], [denominator]] = fractions_f32(simd, [x]);
+    simd.div_f32s(numerator, denominator)
+}
+
+/// Eigen's rational approximation of tanh: no branch, no table, one division. A vector's is one long chain of operations; those of
+/// several go in step.
 #[inline(always)]
 #[expect(clippy::excessive_precision, reason = "the published coefficients")]
-fn tanh_f32<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+fn fractions_f32<S: Simd, const N: usize>(simd: S, mut x: [S::f32s; N]) -> [[S::f32s; N]; 2] {
     const LIMIT: f32 = 7.905_311_107_635_498;
     const ODD: [f32; 7] = [
         -2.760_768_477_423_55e-16,
@@ -242,16 +251,41 @@ fn tanh_f32<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     ];
     const EVEN: [f32; 4] = [1.198_258_394_667_02e-6, 1.185_347_056_866_54e-4, 2.268_434_632_439_00e-3, 4.893_525_185_543_85e-3];
     let (low, high) = (simd.splat_f32s(-LIMIT), simd.splat_f32s(LIMIT));
-    // Comparisons with NaN are false, so it passes; minimum and maximum would drop it.
+    let mut squares = x;
+    for (x, square) in x.iter_mut().zip(&mut squares) {
+        *x = within(simd, *x, low, high);
+        *square = simd.mul_f32s(*x, *x);
+    }
+    let mut numerators = [simd.splat_f32s(ODD[0]); N];
+    for c in &ODD[1..] {
+        let c = simd.splat_f32s(*c);
+        for (sum, square) in numerators.iter_mut().zip(&squares) {
+            *sum = simd.mul_add_e_f32s(*sum, *square, c);
+        }
+    }
+    for (sum, x) in numerators.iter_mut().zip(&x) {
+        *sum = simd.mul_f32s(*x, *sum);
+    }
+    let mut denominators = [simd.splat_f32s(EVEN[0]); N];
+    for c in &EVEN[1..] {
+        let c = simd.splat_f32s(*c);
+        for (sum, square) in denominators.iter_mut().zip(&squares) {
+            *sum = simd.mul_add_e_f32s(*sum, *square, c);
+        }
+    }
+    [numerators, denominators]
+}
+
+/// `x`, but at least `low` and at most `high`; NaN stays.
+#[inline(always)]
+fn within<S: Simd>(simd: S, x: S::f32s, low: S::f32s, high: S::f32s) -> S::f32s {
+    if cfg!(target_arch = "x86_64") && size_of::<S::f32s>() > size_of::<f32>() {
+        // Of these, vector minimum and maximum give the second where one is NaN; elsewhere they may drop it.
+        return simd.min_f32s(high, simd.max_f32s(low, x));
+    }
+    // Comparisons with NaN are false.
     let x = simd.select_f32s(simd.less_than_f32s(x, low), low, x);
-    let x = simd.select_f32s(simd.less_than_f32s(high, x), high, x);
-    let square = simd.mul_f32s(x, x);
-    let step = |sum, c: f32| simd.mul_add_e_f32s(sum, square, simd.splat_f32s(c));
-    let [a, b, c, d, e, f, g] = ODD;
-    let odd = step(step(step(step(step(step(simd.splat_f32s(a), b), c), d), e), f), g);
-    let [a, b, c, d] = EVEN;
-    let even = step(step(step(simd.splat_f32s(a), b), c), d);
-    simd.div_f32s(simd.mul_f32s(x, odd), even)
+    simd.select_f32s(simd.less_than_f32s(high, x), high, x)
 }
 
 /// `out += factor * values`.
