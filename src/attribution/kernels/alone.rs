@@ -157,7 +157,7 @@ impl<T: Real> LstmAlone<T> {
         let (steps, hidden, units) = (x.len() / inputs, self.hidden, self.bias.len() / 4);
         let empty = |width: usize| vec![T::ZERO; steps * width];
         let mut trace = Trace { gates: empty(4 * hidden), states: empty(hidden), cells: empty(hidden) };
-        let (mut state, mut cell, mut below) = (vec![T::ZERO; units], vec![T::ZERO; units], vec![T::ZERO; units]);
+        let (mut state, mut cell) = (vec![T::ZERO; units], vec![T::ZERO; units]);
         for i in 0..steps {
             let step = if reverse { steps - 1 - i } else { i };
             let mut gates = self.bias.clone();
@@ -166,7 +166,7 @@ impl<T: Real> LstmAlone<T> {
                 *gate = gates[at % 4 * units + at / 4];
             }
             self.recurrent.add_product(simd, &state[..hidden], &mut gates);
-            activate(simd, &gates, &mut cell, &mut state, &mut below);
+            activate(simd, &gates, &mut cell, &mut state);
             trace.states[step * hidden..][..hidden].copy_from_slice(&state[..hidden]);
             trace.cells[step * hidden..][..hidden].copy_from_slice(&cell[..hidden]);
         }
@@ -176,14 +176,14 @@ impl<T: Real> LstmAlone<T> {
 
 /// New cells and states `[unit]` from what enters the gates `[gate][unit]`.
 #[inline(always)]
-fn activate<T: Real, S: Simd>(simd: S, gates: &[T], cell: &mut [T], state: &mut [T], below: &mut [T]) {
+fn activate<T: Real, S: Simd>(simd: S, gates: &[T], cell: &mut [T], state: &mut [T]) {
     let (gates, width) = (T::vectors::<S>(gates), T::vectors::<S>(cell).len());
     let (i, f, g, o) = (&gates[..width], &gates[width..2 * width], &gates[2 * width..3 * width], &gates[3 * width..4 * width]);
-    let (cells, states, belows) = (T::vectors_mut::<S>(cell), T::vectors_mut::<S>(state), T::vectors_mut::<S>(below));
+    let (cells, states) = (T::vectors_mut::<S>(cell), T::vectors_mut::<S>(state));
     for v in 0..width {
-        (cells[v], [states[v], belows[v]]) = new_cell::<T, S>(simd, [i[v], f[v], g[v], o[v]], cells[v]);
+        (cells[v], states[v]) = new_cell::<T, S>(simd, [i[v], f[v], g[v], o[v]], cells[v]);
     }
-    new_states(simd, cell, state, below);
+    new_states(simd, cell, state);
 }
 
 #[cfg(test)]

@@ -165,7 +165,6 @@ impl<T: Real> Lstm<T> {
     /// One step: `state` and `cell` are `[hidden][LANES]`; the new state is written to `next`.
     #[inline(always)]
     pub fn step<S: Simd>(&self, simd: S, gates: Gates<'_, T>, state: &[T], cell: &mut [T], next: &mut [T]) {
-        let mut below = [T::ZERO; LANES];
         for (unit, weights) in self.recurrent.groups() {
             let (cell, next) = (&mut cell[unit * LANES..][..LANES], &mut next[unit * LANES..][..LANES]);
             for q in 0..pairs::<T, S>() {
@@ -175,59 +174,51 @@ impl<T: Real> Lstm<T> {
                 };
                 let [i, f, g, o] = add_product(simd, entering, weights, state, q);
                 let old = load::<T, S>(cell, q);
-                let (c0, [n0, d0]) = new_cell::<T, S>(simd, [i[0], f[0], g[0], o[0]], old[0]);
-                let (c1, [n1, d1]) = new_cell::<T, S>(simd, [i[1], f[1], g[1], o[1]], old[1]);
+                let (c0, o0) = new_cell::<T, S>(simd, [i[0], f[0], g[0], o[0]], old[0]);
+                let (c1, o1) = new_cell::<T, S>(simd, [i[1], f[1], g[1], o[1]], old[1]);
                 store::<T, S>(cell, q, [c0, c1]);
-                store::<T, S>(next, q, [n0, n1]);
-                store::<T, S>(&mut below, q, [d0, d1]);
+                store::<T, S>(next, q, [o0, o1]);
             }
-            new_states(simd, cell, next, &below);
+            new_states(simd, cell, next);
         }
     }
 }
 
-/// New cell of units from what enters their gates, and their output gate as a fraction. The gates' polynomials go in step and share
-/// one division: `sigmoid(x) = (d + n) / 2d` where `tanh(x / 2) = n / d`.
+/// New cell of units from what enters their gates, and the output gate. A gate's polynomials are one long chain of operations; those
+/// of the four go in step.
 #[inline(always)]
 pub(super) fn new_cell<T: Real, S: Simd>(
     simd: S,
     [i, f, g, o]: [T::Vector<S>; 4],
     cell: T::Vector<S>,
-) -> (T::Vector<S>, [T::Vector<S>; 2]) {
+) -> (T::Vector<S>, T::Vector<S>) {
     let half = T::splat(simd, T::from_f64(0.5));
     let halves = [T::times(simd, i, half), T::times(simd, f, half), g, T::times(simd, o, half)];
-    let [[ni, nf, ng, no], [di, df, dg, d_o]] = T::tanh_fractions(simd, halves);
-    let of_new = T::times(simd, T::times(simd, T::plus(simd, di, ni), ng), df);
-    let of_both = T::times(simd, di, dg);
-    let kept = T::times(simd, T::plus(simd, df, nf), cell);
-    let below = T::times(simd, df, of_both);
-    let cell = T::over(simd, T::fused(simd, kept, of_both, of_new), T::plus(simd, below, below));
-    (cell, [T::plus(simd, d_o, no), T::plus(simd, d_o, d_o)])
+    let [above, below] = T::tanh_fractions(simd, halves);
+    let (i, f) = (T::over(simd, above[0], below[0]), T::over(simd, above[1], below[1]));
+    let (g, o) = (T::over(simd, above[2], below[2]), T::over(simd, above[3], below[3]));
+    // sigmoid(x) = (1 + tanh(x / 2)) / 2
+    let kept = T::times(simd, T::fused(simd, i, half, half), g);
+    (T::fused(simd, T::fused(simd, f, half, half), cell, kept), T::fused(simd, o, half, half))
 }
 
-/// New states of units, `tanh(cell)` times the output gate, whose numerators are in `states` and whose denominators in `below`.
+/// New states of units, `tanh(cell)` times the output gate, which is in `states`.
 #[inline(always)]
-pub(super) fn new_states<T: Real, S: Simd>(simd: S, cells: &[T], states: &mut [T], below: &[T]) {
-    let (cells, states, below) = (T::vectors::<S>(cells), T::vectors_mut::<S>(states), T::vectors::<S>(below));
-    let mut done = in_step::<T, S, 4>(simd, cells, states, below);
-    done += in_step::<T, S, 2>(simd, &cells[done..], &mut states[done..], &below[done..]);
-    in_step::<T, S, 1>(simd, &cells[done..], &mut states[done..], &below[done..]);
+pub(super) fn new_states<T: Real, S: Simd>(simd: S, cells: &[T], states: &mut [T]) {
+    let (cells, states) = (T::vectors::<S>(cells), T::vectors_mut::<S>(states));
+    let mut done = in_step::<T, S, 4>(simd, cells, states);
+    done += in_step::<T, S, 2>(simd, &cells[done..], &mut states[done..]);
+    in_step::<T, S, 1>(simd, &cells[done..], &mut states[done..]);
 }
 
 /// As [`new_states`], `N` vectors at a time as long as there are so many; says how many it did.
 #[inline(always)]
-fn in_step<T: Real, S: Simd, const N: usize>(
-    simd: S,
-    cells: &[T::Vector<S>],
-    states: &mut [T::Vector<S>],
-    below: &[T::Vector<S>],
-) -> usize {
+fn in_step<T: Real, S: Simd, const N: usize>(simd: S, cells: &[T::Vector<S>], states: &mut [T::Vector<S>]) -> usize {
     let cells = cells.as_chunks::<N>().0;
-    for ((cells, states), below) in cells.iter().zip(states.as_chunks_mut::<N>().0).zip(below.as_chunks::<N>().0) {
-        let [numerators, denominators] = T::tanh_fractions(simd, *cells);
+    for (cells, states) in cells.iter().zip(states.as_chunks_mut::<N>().0) {
+        let [above, below] = T::tanh_fractions(simd, *cells);
         for k in 0..N {
-            let above = T::times(simd, numerators[k], states[k]);
-            states[k] = T::over(simd, above, T::times(simd, denominators[k], below[k]));
+            states[k] = T::times(simd, T::over(simd, above[k], below[k]), states[k]);
         }
     }
     N * cells.len()
@@ -266,14 +257,13 @@ mod tests {
 
         #[inline(always)]
         fn run<S: Simd>(mut self, simd: S) -> Self::Output {
-            let (mut states, mut below) = (self.cells.clone(), self.cells.clone());
+            let mut states = self.cells.clone();
             let [i, f, g, o] = [0, 1, 2, 3].map(|gate| T::vectors::<S>(&self.gates[gate]));
             let cells = T::vectors_mut::<S>(&mut self.cells);
-            let fractions = T::vectors_mut::<S>(&mut states).iter_mut().zip(T::vectors_mut::<S>(&mut below));
-            for (v, (above, below)) in fractions.enumerate() {
-                (cells[v], [*above, *below]) = new_cell::<T, S>(simd, [i[v], f[v], g[v], o[v]], cells[v]);
+            for (v, output) in T::vectors_mut::<S>(&mut states).iter_mut().enumerate() {
+                (cells[v], *output) = new_cell::<T, S>(simd, [i[v], f[v], g[v], o[v]], cells[v]);
             }
-            new_states(simd, &self.cells, &mut states, &below);
+            new_states(simd, &self.cells, &mut states);
             [self.cells, states]
         }
     }
